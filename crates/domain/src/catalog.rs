@@ -1,0 +1,117 @@
+//! What is known of models: names, limits, capabilities, prices.
+//!
+//! The data stands in `catalog/*.toml`, one file per provider kind; reading those files is the server's
+//! business.
+
+use crate::pricing::ModelPrice;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a model is for; decides which endpoints take it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Conversations.
+    #[default]
+    Chat,
+    /// Conversations, but only over the provider's Responses API.
+    Responses,
+    /// Vectors for texts.
+    Embedding,
+    /// Anything else the catalogue knows and the gateway does not serve yet.
+    Other,
+}
+
+/// What is known to work with a model. `false` means "not known to work".
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Capabilities {
+    /// Reads images.
+    pub vision: bool,
+    /// Reads PDF documents.
+    pub pdf: bool,
+    /// Calls tools.
+    pub tools: bool,
+    /// Answers in JSON.
+    pub json_object: bool,
+    /// Answers in JSON that follows a schema.
+    pub json_schema: bool,
+    /// Thinks before it answers.
+    pub reasoning: bool,
+    /// Reads its prompt from a cache.
+    pub caching: bool,
+    /// Searches the web.
+    pub web_search: bool,
+    /// Draws images.
+    pub image_generation: bool,
+    /// Drives a computer.
+    pub computer_use: bool,
+}
+
+/// One model at one provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Model {
+    /// What the provider's API calls it.
+    pub id: String,
+    /// Other ids of the same model at the same price.
+    pub aliases: Vec<String>,
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub mode: Mode,
+    /// Tokens it can hold, prompt and answer together. Zero: not known.
+    pub context_window: u64,
+    /// Tokens it can answer with. Zero: not known.
+    pub max_output_tokens: u64,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Release date as unix seconds. Zero: not known.
+    pub released_at: i64,
+    /// What it costs; `None` when nobody knows.
+    pub price: Option<ModelPrice>,
+}
+
+/// The models of one provider, found by id or alias.
+#[derive(Clone, Default, Debug)]
+pub struct Catalog {
+    models: Vec<Arc<Model>>,
+    by_id: HashMap<String, usize>,
+}
+
+impl Catalog {
+    /// Builds the index. A later model with the id of an earlier one replaces it: local overrides come last.
+    pub fn new(models: impl IntoIterator<Item = Model>) -> Self {
+        let mut catalog = Catalog::default();
+        for model in models {
+            catalog.insert(model);
+        }
+        catalog
+    }
+
+    /// Adds a model, or replaces the one with the same id.
+    pub fn insert(&mut self, model: Model) {
+        let at = match self.models.iter().position(|known| known.id == model.id) {
+            Some(at) => at,
+            None => self.models.len(),
+        };
+        for name in std::iter::once(&model.id).chain(&model.aliases) {
+            // A model's own id always wins over another model's alias.
+            if *name == model.id || !self.by_id.contains_key(name) {
+                self.by_id.insert(name.clone(), at);
+            }
+        }
+        if at == self.models.len() {
+            self.models.push(Arc::new(model));
+        } else {
+            self.models[at] = Arc::new(model);
+        }
+    }
+
+    /// Finds a model by its id or an alias, letter by letter.
+    pub fn find(&self, id: &str) -> Option<&Arc<Model>> {
+        self.by_id.get(id).map(|&at| &self.models[at])
+    }
+
+    /// All models in the order of the file.
+    pub fn models(&self) -> &[Arc<Model>] {
+        &self.models
+    }
+}

@@ -1,0 +1,34 @@
+//! Words and rules of Signalbox: pure values, no I/O, no async, no wire shapes.
+//!
+//! Every other crate speaks in these types. Nothing here knows HTTP, SQL or JSON.
+#![deny(missing_docs)]
+
+pub mod catalog;
+pub mod id;
+pub mod key;
+pub mod model;
+pub mod money;
+pub mod org;
+pub mod pricing;
+pub mod principal;
+pub mod provider;
+pub mod record;
+pub mod secret;
+pub mod snapshot;
+pub mod time;
+pub mod usage;
+
+pub use catalog::{Capabilities, Catalog, Mode, Model};
+pub use id::{KeyId, OrgId, RequestId};
+pub use key::{ApiKey, KeyHash, KeyState};
+pub use model::{ModelId, ModelIdError};
+pub use money::{Money, Price};
+pub use org::Organization;
+pub use pricing::{ModelPrice, PriceTier, cost};
+pub use principal::Principal;
+pub use provider::{ProviderKind, ProviderName};
+pub use record::{AttemptRecord, RequestRecord};
+pub use secret::Secret;
+pub use snapshot::Snapshot;
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use usage::{Usage, UsageSource};
