@@ -1,0 +1,91 @@
+//! The control store's connection pool and its migrations.
+
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database file cannot be opened or made.
+    #[error("cannot open the database {path}")]
+    Open {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database was made by a newer version, or a migration failed.
+    #[error("cannot bring the database to this version's schema")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A statement failed.
+    #[error("the database refused a statement")]
+    Sql(#[from] sqlx::Error),
+    /// A row does not hold what its columns promise.
+    #[error("corrupt data in {table}.{column}: {reason}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What was to be made exists already.
+    #[error("{what} exists already")]
+    Conflict {
+        /// What exists.
+        what: &'static str,
+    },
+}
+
+/// The control store. SQLite today; entity files use the SQL that PostgreSQL understands too.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pub(crate) pool: SqlitePool,
+}
+
+impl Db {
+    /// Opens the database in a file, makes it when it is missing, and brings its schema up to date.
+    ///
+    /// Several processes may have it open: readers never wait, writers wait for each other up to five
+    /// seconds.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options)
+            .await
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        Ok(Self { pool })
+    }
+
+    /// Writes what is pending into the main file and closes it.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}
+
+/// Reads an id column.
+pub(crate) fn id<T: std::str::FromStr>(
+    table: &'static str,
+    column: &'static str,
+    text: &str,
+) -> Result<T, StoreError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| StoreError::Corrupt { table, column, reason: error.to_string() })
+}
