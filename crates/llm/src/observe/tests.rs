@@ -1,0 +1,85 @@
+//! What the observers must notice.
+
+use super::*;
+
+fn observe(protocol: Protocol, events: &[&str]) -> (Observed, Vec<Note>) {
+    let mut observer = StreamObserver::new(protocol);
+    let notes = events.iter().map(|event| observer.push(event.as_bytes())).collect();
+    (observer.observed, notes)
+}
+
+#[test]
+fn an_openai_stream_is_followed_to_its_end() {
+    let (observed, notes) = observe(
+        Protocol::OpenAiChat,
+        &[
+            r#"{"id":"c1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#,
+            r#"{"id":"c1","choices":[{"index":0,"delta":{"content":"Hello"}}]}"#,
+            r#"{"id":"c1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t","function":{"name":"look","arguments":"{}"}}]}}]}"#,
+            r#"{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+            r#"{"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}}"#,
+            "[DONE]",
+        ],
+    );
+    assert_eq!(observed.response_id, "c1");
+    assert_eq!(observed.finish_reason.as_deref(), Some("tool_calls"));
+    assert_eq!(observed.tool_calls, ["look"]);
+    assert_eq!(observed.output_bytes, 7);
+    assert_eq!((observed.usage.input, observed.usage.output), (9, 4));
+    assert!(observed.is_complete && observed.has_usage);
+    assert_eq!((&notes[0], &notes[1]), (&Note::Plain, &Note::Content));
+    assert!(matches!(notes[4], Note::Usage { is_only_usage: true, .. }));
+}
+
+#[test]
+fn an_anthropic_stream_is_followed_to_its_end() {
+    let (observed, notes) = observe(
+        Protocol::AnthropicMessages,
+        &[
+            r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","content":[],"usage":{"input_tokens":5,"cache_read_input_tokens":7,"output_tokens":1}}}"#,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"look","input":{}}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"a\""}}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":12}}"#,
+            r#"{"type":"message_stop"}"#,
+        ],
+    );
+    assert_eq!((observed.usage.input, observed.usage.cache_read, observed.usage.output), (5, 7, 12));
+    assert_eq!(observed.finish_reason.as_deref(), Some("tool_use"));
+    assert!(observed.is_complete);
+    assert_eq!(notes[0], Note::Plain);
+    assert!(matches!(notes[3], Note::Usage { is_only_usage: false, .. }));
+}
+
+#[test]
+fn failures_inside_a_stream_are_noticed() {
+    let (_, notes) = observe(Protocol::OpenAiChat, &[r#"{"error":{"message":"overloaded"}}"#]);
+    assert_eq!(notes, [Note::Error]);
+    let (observed, notes) = observe(Protocol::AnthropicMessages, &[r#"{"type":"error","error":{"type":"x"}}"#]);
+    assert_eq!(notes, [Note::Error]);
+    assert!(!observed.is_complete);
+}
+
+#[test]
+fn a_cost_is_written_into_the_usage_and_nowhere_else() {
+    let body = r#"{"usage": { "prompt_tokens": 1 } , "id":"x"}"#;
+    let at = answer(Protocol::OpenAiChat, body.as_bytes()).unwrap().usage_at.unwrap();
+    let out = String::from_utf8(with_cost(body.as_bytes(), at, Money::from_nano(1_500))).unwrap();
+    assert_eq!(out, r#"{"usage": { "prompt_tokens": 1 ,"cost":0.0000015} , "id":"x"}"#);
+}
+
+#[test]
+fn a_cost_of_the_provider_is_replaced_by_ours() {
+    let body = r#"{"usage":{"cost":9,"prompt_tokens":1}}"#;
+    let at = answer(Protocol::OpenAiChat, body.as_bytes()).unwrap().usage_at.unwrap();
+    let out = String::from_utf8(with_cost(body.as_bytes(), at, Money::ZERO)).unwrap();
+    assert_eq!(out, r#"{"usage":{"cost":0,"prompt_tokens":1}}"#);
+}
+
+#[test]
+fn a_whole_anthropic_answer_is_read() {
+    let body = r#"{"id":"msg_1","type":"message","content":[{"type":"text","text":"Hi"},{"type":"tool_use","id":"t","name":"look","input":{"a":1}}],"stop_reason":"tool_use","usage":{"input_tokens":3,"output_tokens":2}}"#;
+    let answer = answer(Protocol::AnthropicMessages, body.as_bytes()).unwrap();
+    assert_eq!(answer.observed.tool_calls, ["look"]);
+    assert_eq!(answer.observed.finish_reason.as_deref(), Some("tool_use"));
+    assert_eq!(answer.observed.usage.output, 2);
+}

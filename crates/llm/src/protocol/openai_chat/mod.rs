@@ -1,0 +1,23 @@
+//! OpenAI's Chat Completions.
+//!
+//! Read generously, as every server that calls itself compatible writes it; written strictly, as OpenAI
+//! documents it.
+
+mod decode_messages;
+mod decode_request;
+mod encode_messages;
+mod encode_request;
+mod error;
+mod model;
+mod response;
+mod stream_decode;
+mod stream_encode;
+pub mod usage;
+mod wire;
+
+pub(super) use decode_request::{decode_request, thinking_object, web_search};
+pub(super) use encode_request::encode_request;
+pub(super) use error::encode_error;
+pub(super) use response::{decode_response, encode_response};
+pub use stream_decode::StreamDecoder;
+pub use stream_encode::StreamEncoder;

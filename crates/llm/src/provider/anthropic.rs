@@ -1,0 +1,20 @@
+//! Anthropic: the Messages API.
+//!
+//! API: <https://platform.claude.com/docs/en/api/messages>, read 2026-11-22. The version header
+//! `anthropic-version: 2023-06-01` is sent when the caller names none.
+
+use super::{Auth, OPENAI_COMPATIBLE, ProviderSpec, Route};
+use crate::protocol::Protocol;
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "anthropic",
+    name: "Anthropic",
+    base_url: Some("https://api.anthropic.com"),
+    auth: Auth::XApiKey,
+    key_variables: &["ANTHROPIC_API_KEY"],
+    routes: &[
+        Route::chat(Protocol::AnthropicMessages, "/v1/messages"),
+        Route::count_tokens(Protocol::AnthropicMessages, "/v1/messages/count_tokens"),
+    ],
+    ..OPENAI_COMPATIBLE
+};

@@ -1,0 +1,21 @@
+//! Groq: chat.
+//!
+//! API: <https://console.groq.com/docs/openai>. Key variable as in models.dev of 2026-08-18; base URL from
+//! the catalogue's provider list of 2026-11-22.
+//!
+//! Refuses `logprobs`, `logit_bias` and, on most models, `n` above 1. Thinking comes as `message.reasoning`
+//! with `reasoning_format: "parsed"`. A tool call that the model garbled is answered with 400 and
+//! `failed_generation`.
+
+use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
+use crate::protocol::Protocol;
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "groq",
+    name: "Groq",
+    base_url: Some("https://api.groq.com/openai/v1"),
+    key_variables: &["GROQ_API_KEY"],
+    routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
+    output_limit: OutputLimit::MaxCompletionTokens,
+    ..OPENAI_COMPATIBLE
+};

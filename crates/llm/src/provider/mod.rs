@@ -1,0 +1,239 @@
+//! Providers: one file of facts each.
+//!
+//! A provider is a company's endpoint that speaks one or more protocols. [`ProviderSpec`] holds what is
+//! needed to talk to it; what deviates from the protocol it claims to speak is told by the spec's fields.
+//! To add one: write its file, name it in the list below, put its prices into `catalog/<kind>.toml`.
+
+use crate::protocol::Protocol;
+
+mod ai21;
+mod alibaba;
+mod anthropic;
+mod arcee;
+mod baseten;
+mod berget;
+mod cerebras;
+mod cohere;
+mod deepinfra;
+mod deepseek;
+pub mod demo;
+mod fireworks;
+mod friendli;
+mod google;
+mod groq;
+mod hyperbolic;
+mod inception;
+mod jina;
+mod llamacpp;
+mod lmstudio;
+mod meta;
+mod minimax;
+mod mistral;
+mod moonshot;
+mod morph;
+mod nebius;
+mod novita;
+mod nvidia;
+mod ollama;
+mod openai;
+mod openai_compatible;
+mod ovhcloud;
+mod perplexity;
+mod regolo;
+mod sambanova;
+mod scaleway;
+mod siliconflow;
+mod stackit;
+mod stepfun;
+mod tencent;
+mod thinkingmachines;
+mod together;
+mod upstage;
+mod vllm;
+mod volcengine;
+mod wandb;
+mod xai;
+mod xiaomi;
+mod zai;
+mod zhipu;
+
+/// How a request proves who pays for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Auth {
+    /// `Authorization: Bearer <key>`.
+    Bearer,
+    /// `x-api-key: <key>`.
+    XApiKey,
+    /// Nothing is sent; the provider lives in this process.
+    None,
+}
+
+/// What a route is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteKind {
+    /// Conversations.
+    Chat,
+    /// Vectors for texts (OpenAI's shape).
+    Embeddings,
+    /// Counting a prompt's tokens before it is sent.
+    CountTokens,
+}
+
+/// One thing a provider can be asked, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// What it is for.
+    pub kind: RouteKind,
+    /// The protocol spoken there.
+    pub protocol: Protocol,
+    /// Appended to the base URL.
+    pub path: &'static str,
+}
+
+impl Route {
+    /// A conversation route.
+    pub const fn chat(protocol: Protocol, path: &'static str) -> Self {
+        Self { kind: RouteKind::Chat, protocol, path }
+    }
+
+    /// The embeddings route of an OpenAI-speaking provider.
+    pub const fn embeddings(path: &'static str) -> Self {
+        Self { kind: RouteKind::Embeddings, protocol: Protocol::OpenAiChat, path }
+    }
+
+    /// A token-counting route.
+    pub const fn count_tokens(protocol: Protocol, path: &'static str) -> Self {
+        Self { kind: RouteKind::CountTokens, protocol, path }
+    }
+}
+
+/// The field that limits the length of an answer in OpenAI's chat protocol.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum OutputLimit {
+    /// `max_tokens`: what nearly every compatible server reads.
+    #[default]
+    MaxTokens,
+    /// `max_completion_tokens`: OpenAI's own reasoning models refuse the older name.
+    MaxCompletionTokens,
+}
+
+/// The facts about a provider.
+#[derive(Debug)]
+pub struct ProviderSpec {
+    /// The word in `kind = "…"`, and the default name.
+    pub kind: &'static str,
+    /// The company, for people.
+    pub name: &'static str,
+    /// Where the API lives, without a slash at the end. `None`: the configuration must say.
+    pub base_url: Option<&'static str>,
+    /// How requests are signed.
+    pub auth: Auth,
+    /// Environment variables that hold a key, in the order they are looked at. When one is set, the provider
+    /// is on without any configuration.
+    pub key_variables: &'static [&'static str],
+    /// What it can be asked, best first.
+    pub routes: &'static [Route],
+    /// How it wants the length of an answer limited (OpenAI-speaking providers).
+    pub output_limit: OutputLimit,
+    /// Whether it takes `stream_options.include_usage` (OpenAI-speaking providers); elsewhere the usage
+    /// comes by itself or not at all.
+    pub takes_stream_options: bool,
+}
+
+impl ProviderSpec {
+    /// The best route for a purpose, if the provider has one; the caller's own protocol is preferred,
+    /// because bytes then pass through untouched.
+    pub fn route(&self, kind: RouteKind, preferred: Protocol) -> Option<&'static Route> {
+        let mut of_kind = self.routes.iter().filter(|route| route.kind == kind);
+        of_kind.clone().find(|route| route.protocol == preferred).or_else(|| of_kind.next())
+    }
+}
+
+/// What most providers are: OpenAI's chat protocol behind a bearer key.
+pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
+    kind: "",
+    name: "",
+    base_url: None,
+    auth: Auth::Bearer,
+    key_variables: &[],
+    routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), Route::embeddings("/embeddings")],
+    output_limit: OutputLimit::MaxTokens,
+    takes_stream_options: true,
+};
+
+/// Every provider, in alphabetical order.
+pub static ALL: &[&ProviderSpec] = &[
+    &ai21::SPEC,
+    &alibaba::SPEC,
+    &anthropic::SPEC,
+    &arcee::SPEC,
+    &baseten::SPEC,
+    &berget::SPEC,
+    &cerebras::SPEC,
+    &cohere::SPEC,
+    &deepinfra::SPEC,
+    &deepseek::SPEC,
+    &demo::SPEC,
+    &fireworks::SPEC,
+    &friendli::SPEC,
+    &google::SPEC,
+    &groq::SPEC,
+    &hyperbolic::SPEC,
+    &inception::SPEC,
+    &jina::SPEC,
+    &llamacpp::SPEC,
+    &lmstudio::SPEC,
+    &meta::SPEC,
+    &minimax::SPEC,
+    &mistral::SPEC,
+    &moonshot::SPEC,
+    &morph::SPEC,
+    &nebius::SPEC,
+    &novita::SPEC,
+    &nvidia::SPEC,
+    &ollama::SPEC,
+    &openai::SPEC,
+    &openai_compatible::SPEC,
+    &ovhcloud::SPEC,
+    &perplexity::SPEC,
+    &regolo::SPEC,
+    &sambanova::SPEC,
+    &scaleway::SPEC,
+    &siliconflow::SPEC,
+    &stackit::SPEC,
+    &stepfun::SPEC,
+    &tencent::SPEC,
+    &thinkingmachines::SPEC,
+    &together::SPEC,
+    &upstage::SPEC,
+    &vllm::SPEC,
+    &volcengine::SPEC,
+    &wandb::SPEC,
+    &xai::SPEC,
+    &xiaomi::SPEC,
+    &zai::SPEC,
+    &zhipu::SPEC,
+];
+
+/// The provider of this kind.
+pub fn find(kind: &str) -> Option<&'static ProviderSpec> {
+    ALL.iter().copied().find(|spec| spec.kind == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_has_no_twins() {
+        assert!(ALL.windows(2).all(|pair| pair[0].kind < pair[1].kind));
+    }
+
+    #[test]
+    fn base_urls_have_no_slash_at_the_end_and_paths_one_in_front() {
+        for spec in ALL {
+            assert!(!spec.base_url.unwrap_or("").ends_with('/'), "{}", spec.kind);
+            assert!(spec.routes.iter().all(|route| route.path.starts_with('/')), "{}", spec.kind);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! OpenAI: Chat Completions and embeddings.
+//!
+//! API: <https://platform.openai.com/docs/api-reference/chat>, read 2026-11-22. Reasoning models refuse
+//! `max_tokens` and want `max_completion_tokens`, which every current chat model takes.
+
+use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec};
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "openai",
+    name: "OpenAI",
+    base_url: Some("https://api.openai.com/v1"),
+    key_variables: &["OPENAI_API_KEY"],
+    output_limit: OutputLimit::MaxCompletionTokens,
+    ..OPENAI_COMPATIBLE
+};

@@ -1,0 +1,22 @@
+//! vLLM: a server of one's own.
+//!
+//! API: <https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>. Default port as documented
+//! there; not verified again.
+//!
+//! The address is the default of `vllm serve`. The key is sent if the configuration has one. Needs an entry
+//! in the configuration: no variable turns it on. Older versions have no Anthropic route.
+
+use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use crate::protocol::Protocol;
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "vllm",
+    name: "vLLM",
+    base_url: Some("http://127.0.0.1:8000/v1"),
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::chat(Protocol::AnthropicMessages, "/messages"),
+        Route::embeddings("/embeddings"),
+    ],
+    ..OPENAI_COMPATIBLE
+};

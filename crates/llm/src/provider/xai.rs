@@ -1,0 +1,21 @@
+//! xAI: chat (Grok).
+//!
+//! API: <https://docs.x.ai/docs/api-reference>. Key variable as in models.dev of 2026-08-18; the rest from
+//! the catalogue's provider list of 2026-11-22.
+//!
+//! `reasoning_tokens` come on top of `completion_tokens`. Reasoning models refuse `stop` and presence
+//! penalties. Prompts above 200 000 tokens cost more. The Anthropic-compatible path is a leftover and not
+//! used.
+
+use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
+use crate::protocol::Protocol;
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "xai",
+    name: "xAI",
+    base_url: Some("https://api.x.ai/v1"),
+    key_variables: &["XAI_API_KEY"],
+    routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
+    output_limit: OutputLimit::MaxCompletionTokens,
+    ..OPENAI_COMPATIBLE
+};

@@ -1,0 +1,267 @@
+//! Walks `fixtures/<provider>/<case>/` and compares what is written with what lies there.
+//!
+//! | file | what |
+//! |---|---|
+//! | `source.md` | where the bodies come from, and what was adapted |
+//! | `request.<protocol>.json` | what a caller sends |
+//! | `upstream.request.json` | what the provider is sent for the request in the other protocol |
+//! | `upstream.response.json`, `.sse` | what the provider answers |
+//! | `reply.<protocol>.json`, `.sse` | what the caller gets |
+//! | `usage.json` | what is counted |
+//! | `warnings.txt` | what is told of losses |
+//!
+//! A case named `error_<status>` is an error body. A new case needs its source, a request and a response;
+//! `cargo test -p llm --test it -- --ignored bless` writes the rest, to be reviewed.
+
+use bytes::Bytes;
+use domain::{Money, Usage};
+use llm::Protocol;
+use llm::failure::FailureClass;
+use llm::ir::StreamEvent;
+use llm::protocol::{ErrorReply, Origin, StreamOptions, Target};
+use llm::provider::{ProviderSpec, find};
+use llm::sse::Splitter;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
+const MAX_OUTPUT_TOKENS: u64 = 64_000;
+const CREATED: i64 = 1_700_000_000;
+const COST_NANO: i64 = 12_345;
+const REQUEST_ID: &str = "req_0123456789abcdef0123456789abcdef";
+
+/// The folders under `fixtures`, two levels deep.
+pub fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut found: Vec<PathBuf> = folders(&root).iter().flat_map(|provider| folders(provider)).collect();
+    found.sort();
+    found
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_dir()).collect()
+}
+
+/// One case: its folder, and whose answers it holds.
+struct Case {
+    path: PathBuf,
+    spec: &'static ProviderSpec,
+    warnings: Vec<String>,
+    written: BTreeMap<String, String>,
+}
+
+impl Case {
+    fn open(path: PathBuf) -> Self {
+        let provider = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let spec = find(provider).unwrap_or_else(|| panic!("no provider {provider}"));
+        Self { path, spec, warnings: Vec::new(), written: BTreeMap::new() }
+    }
+
+    fn name(&self) -> &str {
+        self.path.file_name().unwrap().to_str().unwrap()
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.spec.routes[0].protocol
+    }
+
+    fn read(&self, file: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.path.join(file)).ok()
+    }
+
+    fn json(&mut self, file: String, body: &[u8]) {
+        serde_json::from_slice::<serde::de::IgnoredAny>(body).unwrap();
+        self.written.insert(file, indented(std::str::from_utf8(body).unwrap()));
+    }
+
+    /// Writes everything that the case should hold beside its sources.
+    fn run(mut self) -> Self {
+        self.requests();
+        if let Some(status) = self.name().strip_prefix("error_") {
+            let status = status.parse().unwrap();
+            self.error(status);
+        } else if let Some(body) = self.read("upstream.response.json") {
+            self.response(&body);
+        } else if let Some(body) = self.read("upstream.response.sse") {
+            self.stream(body);
+        }
+        if !self.warnings.is_empty() {
+            let text = self.warnings.join("\n") + "\n";
+            self.written.insert("warnings.txt".to_owned(), text);
+        }
+        self
+    }
+
+    fn requests(&mut self) {
+        for protocol in PROTOCOLS {
+            let Some(body) = self.read(&format!("request.{}.json", protocol.as_str())) else { continue };
+            let request = protocol.decode_request(&body).unwrap();
+            assert!(request.ignored.is_empty(), "{}: {:?}", self.path.display(), request.ignored);
+            if protocol == self.protocol() {
+                continue;
+            }
+            let model = request.model.split_once('/').unwrap().1.to_owned();
+            let target = Target {
+                model: &model,
+                max_output_tokens: MAX_OUTPUT_TOKENS,
+                output_limit: self.spec.output_limit,
+                takes_stream_options: self.spec.takes_stream_options,
+            };
+            let encoded = self.protocol().encode_request(&request, &target).unwrap();
+            self.warnings.extend(encoded.warnings.iter().map(|warning| format!("request: {warning}")));
+            self.json("upstream.request.json".to_owned(), &encoded.body);
+        }
+    }
+
+    fn error(&mut self, status: u16) {
+        let body = self.read("upstream.response.json").unwrap();
+        let error = self.protocol().decode_error(status, &body);
+        let class = FailureClass::of_status(status);
+        let reply = ErrorReply {
+            status: class.reply_status(status),
+            origin: Origin::Provider,
+            code: class.code(),
+            message: &error.message,
+            param: error.param.as_deref(),
+            request_id: REQUEST_ID,
+        };
+        for protocol in PROTOCOLS {
+            self.json(format!("reply.{}.json", protocol.as_str()), &protocol.encode_error(&reply));
+        }
+    }
+
+    fn response(&mut self, body: &[u8]) {
+        let response = self.protocol().decode_response(body).unwrap();
+        for protocol in PROTOCOLS {
+            let encoded = protocol.encode_response(&response, Some(Money::from_nano(COST_NANO)));
+            let lines = encoded.warnings.iter().map(|warning| format!("response: {warning}"));
+            self.warnings.extend(lines);
+            self.json(format!("reply.{}.json", protocol.as_str()), &encoded.body);
+        }
+        self.usage(response.usage.unwrap());
+    }
+
+    fn stream(&mut self, body: Vec<u8>) {
+        let mut decoder = self.protocol().stream_decoder();
+        let mut events = Vec::new();
+        let push = |event: llm::sse::Event<'_>| decoder.push(event.name, &event.data, &mut events).unwrap();
+        Splitter::default().push(Bytes::from(body), push).unwrap();
+        for protocol in PROTOCOLS {
+            let options = StreamOptions {
+                include_usage: true,
+                requested_model: "requested".to_owned(),
+                created: CREATED,
+                n: 1,
+            };
+            let mut encoder = protocol.stream_encoder(options);
+            let mut out = Vec::new();
+            for event in &events {
+                encoder.push(event, &mut out);
+                if let StreamEvent::Error { message, .. } = event {
+                    out.extend(protocol.encode_stream_error(&stream_error(message)));
+                }
+            }
+            if decoder.is_complete() {
+                encoder.end(&decoder.usage(), Some(Money::from_nano(COST_NANO)), &mut out);
+            }
+            let lines = encoder.take_warnings().into_iter().map(|warning| format!("response: {warning}"));
+            self.warnings.extend(lines);
+            let file = format!("reply.{}.sse", protocol.as_str());
+            self.written.insert(file, String::from_utf8(out).unwrap());
+        }
+        self.usage(decoder.usage());
+    }
+
+    fn usage(&mut self, usage: Usage) {
+        let counted = json!({
+            "input": usage.input,
+            "cache_read": usage.cache_read,
+            "cache_write": usage.cache_write,
+            "cache_write_1h": usage.cache_write_1h,
+            "output": usage.output,
+            "reasoning": usage.reasoning,
+            "web_searches": usage.web_searches,
+        });
+        self.written.insert("usage.json".to_owned(), format!("{counted:#}\n"));
+    }
+}
+
+/// JSON text on several lines, its order and numbers as they are: both are part of what is asserted.
+fn indented(text: &str) -> String {
+    let mut out = String::new();
+    let (mut depth, mut is_in_string, mut is_escaped) = (0, false, false);
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.push_str(&"  ".repeat(depth));
+    };
+    for c in text.chars() {
+        if is_in_string {
+            out.push(c);
+            is_in_string = is_escaped || c != '"';
+            is_escaped = c == '\\' && !is_escaped;
+            continue;
+        }
+        match c {
+            '{' | '[' => {
+                out.push(c);
+                depth += 1;
+                line(&mut out, depth);
+            }
+            '}' | ']' => {
+                depth -= 1;
+                out.truncate(out.trim_end().len());
+                if !out.ends_with(['{', '[']) {
+                    line(&mut out, depth);
+                }
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            '"' => {
+                is_in_string = true;
+                out.push(c);
+            }
+            c if c.is_whitespace() => {}
+            c => out.push(c),
+        }
+    }
+    out.push('\n');
+    out
+}
+
+fn stream_error(message: &str) -> ErrorReply<'_> {
+    let (status, origin, code) = (502, Origin::Provider, "provider_unavailable");
+    ErrorReply { status, origin, code, message, param: None, request_id: REQUEST_ID }
+}
+
+#[test]
+fn every_case_is_written_as_it_lies_there() {
+    let cases = cases();
+    assert!(cases.len() >= 40, "only {} cases were found", cases.len());
+    for case in cases.into_iter().map(|path| Case::open(path).run()) {
+        let place = case.path.display();
+        assert!(case.path.join("source.md").is_file(), "{place} does not tell its source");
+        for (file, expected) in &case.written {
+            let found = case.read(file).unwrap_or_else(|| panic!("{place}/{file} is missing"));
+            assert_eq!(&String::from_utf8(found).unwrap(), expected, "{place}/{file}");
+        }
+        let has_warnings = case.path.join("warnings.txt").exists();
+        assert_eq!(has_warnings, case.written.contains_key("warnings.txt"), "{place}/warnings.txt");
+    }
+}
+
+#[test]
+#[ignore = "writes the expected files of all cases, to be reviewed"]
+fn bless() {
+    for case in cases().into_iter().map(|path| Case::open(path).run()) {
+        let _ = std::fs::remove_file(case.path.join("warnings.txt"));
+        for (file, text) in &case.written {
+            std::fs::write(case.path.join(file), text).unwrap();
+        }
+    }
+}

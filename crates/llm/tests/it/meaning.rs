@@ -1,0 +1,230 @@
+//! A request that goes through protocols means the same afterwards, but for what the warnings tell.
+
+use llm::Protocol;
+use llm::ir::{
+    ChatRequest, Content, FunctionTool, Json, Message, OutputFormat, Part, Role, Sampling, Schema, Source,
+    Tool, ToolCall, ToolCallKind, ToolChoice, ToolResult, Warning,
+};
+use llm::protocol::Target;
+use llm::provider::OutputLimit;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+const TARGET: Target<'static> = Target {
+    model: "claude-sonnet-4-5",
+    max_output_tokens: 64_000,
+    output_limit: OutputLimit::MaxTokens,
+    takes_stream_options: true,
+};
+
+fn words() -> impl Strategy<Value = String> {
+    "[a-zA-Z\u{e4}\u{1f600}\"\\\\\n ]{0,10}[a-z.]"
+}
+
+fn text_part() -> impl Strategy<Value = Part> {
+    let marker = option::weighted(0.2, Just(Json::parse(r#"{"type":"ephemeral"}"#).unwrap()));
+    (words(), marker).prop_map(|(text, cache_control)| Part { cache_control, ..Part::text(text) })
+}
+
+fn user_part() -> impl Strategy<Value = Part> {
+    let png = || Source::Base64 { media_type: "image/png".to_owned(), data: "AAAA".to_owned() };
+    let pdf = || Source::Base64 { media_type: "application/pdf".to_owned(), data: "JVBERi0x".to_owned() };
+    let url = || Source::Url("https://example.com/a.png".to_owned());
+    let image = (prop_oneof![Just(png()), Just(url())], option::weighted(0.3, Just("low".to_owned())))
+        .prop_map(|(source, detail)| Part::new(Content::Image { source, detail }));
+    let document = words().prop_map(move |name| {
+        let source = pdf();
+        Part::new(Content::Document { source, name: Some(name), context: None, citations: None })
+    });
+    prop_oneof![4 => text_part(), 1 => image, 1 => document]
+}
+
+/// A turn of the assistant with some calls, and the turn that answers them.
+fn exchange() -> impl Strategy<Value = Vec<Message>> {
+    let result = (vec(text_part(), 0..3), prop::bool::weighted(0.2));
+    let follow_up = vec(user_part(), 1..3);
+    (vec(text_part(), 0..3), vec((words(), result), 0..3), follow_up).prop_map(|(said, calls, follow_up)| {
+        let mut parts = said;
+        let mut answers = Vec::new();
+        for (at, (argument, (result, is_error))) in calls.into_iter().enumerate() {
+            let arguments = serde_json::json!({"a": argument, "n": 1.0}).to_string();
+            let (id, name) = (format!("call_{at}"), "tool".to_owned());
+            let call = ToolCall { id: id.clone(), name, kind: ToolCallKind::Function, arguments };
+            parts.push(Part::new(Content::ToolCall(call)));
+            answers.push(Part::new(Content::ToolResult(ToolResult { call_id: id, parts: result, is_error })));
+        }
+        if parts.is_empty() {
+            parts.push(Part::text("Yes".to_owned()));
+        }
+        answers.extend(follow_up);
+        let message = |role, parts| Message { role, parts, name: None };
+        vec![message(Role::Assistant, parts), message(Role::User, answers)]
+    })
+}
+
+/// Numbers that decimals write exactly; the last bit of others is not what is tested.
+fn in_eighths(number: f64) -> f64 {
+    (number * 8.0).round() / 8.0
+}
+
+fn sampling(protocol: Protocol) -> impl Strategy<Value = Sampling> {
+    let common = (option::of(0.0..1.5_f64), option::of(1..100_u64), vec(words(), 0..3), 1024..9000_u64);
+    let openai_only = (option::of(any::<i64>()), option::of(-1.0..1.0_f64), option::of(1..4_u32));
+    (common, openai_only).prop_map(move |((temperature, top_k, stop, limit), (seed, penalty, n))| {
+        let sampling = Sampling {
+            max_output_tokens: Some(limit),
+            temperature: temperature.map(in_eighths),
+            top_k,
+            stop,
+            ..Sampling::default()
+        };
+        match protocol {
+            Protocol::OpenAiChat => {
+                Sampling { seed, frequency_penalty: penalty.map(in_eighths), n, ..sampling }
+            }
+            Protocol::AnthropicMessages => sampling,
+        }
+    })
+}
+
+fn tools() -> impl Strategy<Value = (Vec<Tool>, Option<ToolChoice>)> {
+    let schema =
+        Json::parse(r#"{ "type":"object", "properties":{"b":{"type":"string"},"a":{"const":1.0}} }"#);
+    let tool = Tool::Function(FunctionTool {
+        name: "tool".to_owned(),
+        description: Some("Does it.".to_owned()),
+        parameters: schema,
+        strict: None,
+        cache_control: None,
+    });
+    let choice = prop_oneof![
+        Just(ToolChoice::Auto),
+        Just(ToolChoice::None),
+        Just(ToolChoice::Required),
+        Just(ToolChoice::Named("tool".to_owned())),
+    ];
+    (Just(vec![tool]), option::of(choice))
+}
+
+fn output() -> impl Strategy<Value = OutputFormat> {
+    let strict = r#"{"type":"object","properties":{"x":{}},"required":["x"],"additionalProperties":false}"#;
+    let schema = Schema { name: None, description: None, schema: Json::parse(strict), strict: None };
+    prop_oneof![3 => Just(OutputFormat::Text), 1 => Just(OutputFormat::Schema(schema))]
+}
+
+fn request(protocol: Protocol) -> impl Strategy<Value = ChatRequest> {
+    let conversation = (vec(text_part(), 0..3), vec(user_part(), 1..3), vec(exchange(), 0..4));
+    let options = (tools(), output(), sampling(protocol), option::of(words()), any::<bool>());
+    (conversation, options).prop_map(move |((system, first, exchanges), options)| {
+        let ((tools, tool_choice), output, sampling, user, stream) = options;
+        let mut messages = vec![Message { role: Role::User, parts: first, name: None }];
+        messages.extend(exchanges.into_iter().flatten());
+        ChatRequest {
+            system,
+            messages,
+            tools,
+            tool_choice,
+            output,
+            sampling,
+            user,
+            stream,
+            ..ChatRequest::new(protocol, TARGET.model.to_owned())
+        }
+    })
+}
+
+/// The same request in another protocol, and what it lost.
+fn carried(request: &ChatRequest, to: Protocol) -> (ChatRequest, Vec<Warning>) {
+    let encoded = to.encode_request(request, &TARGET).unwrap();
+    (to.decode_request(&encoded.body).unwrap(), encoded.warnings)
+}
+
+/// What is written in two ways, written in one: neighbouring turns of a speaker are one turn, with results
+/// of tools first.
+fn normal(mut request: ChatRequest) -> ChatRequest {
+    request.protocol = Protocol::OpenAiChat;
+    request.include_usage = false;
+    let mut messages: Vec<Message> = Vec::new();
+    for message in request.messages {
+        match messages.last_mut().filter(|last| last.role == message.role) {
+            Some(last) => last.parts.extend(message.parts),
+            None => messages.push(message),
+        }
+    }
+    for message in &mut messages {
+        message.parts.sort_by_key(|part| !matches!(part.content, Content::ToolResult(_)));
+    }
+    request.messages = messages;
+    if let OutputFormat::Schema(schema) = &mut request.output {
+        // A name is required in one protocol, and unknown in the other, which is always strict.
+        *schema = Schema { name: None, strict: None, ..schema.clone() };
+    }
+    request
+}
+
+/// Takes out of a request what the warnings say was lost.
+fn without(mut request: ChatRequest, warnings: &[Warning]) -> ChatRequest {
+    let has = |feature: &str| warnings.iter().any(|warning| warning.feature == feature);
+    let sampling = &mut request.sampling;
+    if has("temperature") {
+        sampling.temperature = None;
+    }
+    if has("seed") {
+        sampling.seed = None;
+    }
+    if has("frequency_penalty") {
+        sampling.frequency_penalty = None;
+    }
+    if has("n") {
+        sampling.n = None;
+    }
+    let (no_detail, no_errors) = (has("image_url.detail"), has("tool_result.is_error"));
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        if let Content::Image { detail, .. } = &mut part.content {
+            *detail = detail.take().filter(|_| !no_detail);
+        } else if let Content::ToolResult(result) = &mut part.content {
+            result.is_error &= !no_errors;
+        }
+    }
+    // Asking for the default says nothing.
+    request.sampling.n = request.sampling.n.filter(|n| *n != 1);
+    request.sampling.frequency_penalty = request.sampling.frequency_penalty.filter(|penalty| *penalty != 0.0);
+    request
+}
+
+proptest! {
+    #[test]
+    fn openai_to_openai_keeps_everything(request in request(Protocol::OpenAiChat)) {
+        let (again, warnings) = carried(&request, Protocol::OpenAiChat);
+        prop_assert_eq!(without(normal(again), &warnings), without(normal(request), &warnings));
+    }
+
+    #[test]
+    fn anthropic_to_anthropic_keeps_everything(request in request(Protocol::AnthropicMessages)) {
+        let (again, warnings) = carried(&request, Protocol::AnthropicMessages);
+        let expected = without(normal(request), &warnings);
+        prop_assert_eq!(without(normal(again), &warnings), expected);
+    }
+
+    #[test]
+    fn there_and_back_from_openai_loses_what_the_warnings_tell(request in request(Protocol::OpenAiChat)) {
+        let (first, _) = carried(&request, Protocol::OpenAiChat);
+        let (there, mut warnings) = carried(&first, Protocol::AnthropicMessages);
+        let (back, more) = carried(&there, Protocol::OpenAiChat);
+        warnings.extend(more);
+        prop_assert_eq!(without(normal(back), &warnings), without(normal(first), &warnings));
+    }
+
+    #[test]
+    fn there_and_back_from_anthropic_loses_what_the_warnings_tell(
+        request in request(Protocol::AnthropicMessages),
+    ) {
+        let (first, mut warnings) = carried(&request, Protocol::AnthropicMessages);
+        let (there, more) = carried(&first, Protocol::OpenAiChat);
+        let (back, last) = carried(&there, Protocol::AnthropicMessages);
+        warnings.extend(more);
+        warnings.extend(last);
+        prop_assert_eq!(without(normal(back), &warnings), without(normal(first), &warnings));
+    }
+}
