@@ -1,0 +1,76 @@
+//! Who calls: the key in the request's head, looked up in memory. Nothing else happens before this.
+
+use crate::refusal::Refusal;
+use domain::{KeyHash, Principal, Snapshot, Timestamp};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use sha2::{Digest, Sha256};
+
+/// The digest under which a key is stored.
+pub fn hash(key: &[u8]) -> KeyHash {
+    KeyHash(Sha256::digest(key).into())
+}
+
+/// The key a caller shows: `Authorization: Bearer …` or `x-api-key`.
+pub fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes).and_then(|value| {
+        let (scheme, key) = value.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+    });
+    bearer
+        .or_else(|| headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii()))
+        .filter(|key| !key.is_empty())
+}
+
+/// Finds the caller behind a request.
+pub fn authenticate(snapshot: &Snapshot, headers: &HeaderMap, now: Timestamp) -> Result<Principal, Refusal> {
+    let shown = shown_key(headers).ok_or(Refusal::MissingKey)?;
+    let key = snapshot.key(&hash(shown)).filter(|key| key.is_usable(now)).ok_or(Refusal::InvalidKey)?;
+    Ok(Principal { org: key.org, key: key.id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{ApiKey, KeyId, KeyState, OrgId};
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        headers
+    }
+
+    fn snapshot() -> Snapshot {
+        let at = Timestamp::from_unix_ms(0);
+        let key = ApiKey {
+            id: KeyId::from_parts(at, [1; 10]),
+            org: OrgId::from_parts(at, [2; 10]),
+            name: String::new(),
+            display: String::new(),
+            hash: hash(b"made-up"),
+            state: KeyState::Active { expires_at: Some(Timestamp::from_unix_ms(10)) },
+            created_at: at,
+        };
+        Snapshot::new(1, [key])
+    }
+
+    #[test]
+    fn a_key_is_found_in_either_header() {
+        let now = Timestamp::from_unix_ms(1);
+        for headers in [headers("authorization", "bearer made-up"), headers("x-api-key", "made-up")] {
+            assert!(authenticate(&snapshot(), &headers, now).is_ok());
+        }
+    }
+
+    #[test]
+    fn without_a_working_key_nobody_enters() {
+        let now = Timestamp::from_unix_ms(1);
+        let check = |headers: &HeaderMap, now| authenticate(&snapshot(), headers, now);
+        assert_eq!(check(&HeaderMap::new(), now), Err(Refusal::MissingKey));
+        assert_eq!(check(&headers("authorization", "Basic made-up"), now), Err(Refusal::MissingKey));
+        assert_eq!(check(&headers("authorization", "Bearer "), now), Err(Refusal::MissingKey));
+        assert_eq!(check(&headers("x-api-key", "other"), now), Err(Refusal::InvalidKey));
+        let later = Timestamp::from_unix_ms(10);
+        assert_eq!(check(&headers("x-api-key", "made-up"), later), Err(Refusal::InvalidKey));
+    }
+}

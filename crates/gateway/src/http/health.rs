@@ -1,0 +1,37 @@
+//! Whether the process lives, whether it takes requests, and its counters.
+
+use crate::Gateway;
+use axum::body::Body;
+use axum::extract::State;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use std::sync::Arc;
+
+fn json(status: StatusCode, body: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// `GET /healthz`: the process answers.
+pub async fn live() -> Response<Body> {
+    json(StatusCode::OK, r#"{"status":"ok"}"#)
+}
+
+/// `GET /readyz`: requests are taken. 503 while starting and while shutting down.
+pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    if gateway.is_ready() {
+        json(StatusCode::OK, r#"{"status":"ready"}"#)
+    } else {
+        json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#)
+    }
+}
+
+/// `GET /metrics`: counters in OpenMetrics text.
+pub async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    let mut response = Response::new(Body::from(gateway.metrics.encode()));
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,107 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`: what may be asked for, with prices and limits.
+//!
+//! Public without a key; a key that is shown must be good. Fields as existing clients read them
+//! (`docs/api/models.md`); prices are USD per token, as JSON numbers with exact decimals.
+
+use crate::inference::reply;
+use crate::{Gateway, Provider, Refusal, auth};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use domain::{Mode, Model, Price};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response};
+use llm::Protocol;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Lists all models.
+pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response<Body> {
+    if let Err(refusal) = check_key(&gateway, &headers) {
+        return reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal);
+    }
+    let providers = gateway.providers.load();
+    let data: Vec<_> = providers
+        .iter()
+        .flat_map(|provider| provider.catalog.models().iter().map(|model| entry(provider, model)))
+        .collect();
+    respond(&json!({"object": "list", "data": data}))
+}
+
+/// One model, by its full name (which may have slashes).
+pub async fn retrieve(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let refuse = |refusal| reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal);
+    if let Err(refusal) = check_key(&gateway, &headers) {
+        return refuse(refusal);
+    }
+    match gateway.providers.load().find(&id) {
+        Some((provider, model)) => respond(&entry(provider, model)),
+        None => refuse(Refusal::UnknownModel(id)),
+    }
+}
+
+/// No key is fine, a bad one is not.
+fn check_key(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
+    match auth::authenticate(&gateway.snapshot.load(), headers, gateway.clock.now()) {
+        Ok(_) | Err(Refusal::MissingKey) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+fn respond(body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Dollars per token as a JSON number.
+fn per_token(price: Price) -> serde_json::Value {
+    // Nano-dollars per million are femto-dollars per token: the nearest double prints as the short decimal.
+    json!(price.amount_per_million().nano() as f64 / 1e15)
+}
+
+fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
+    let base = model.price.as_ref().map(|price| price.base).unwrap_or_default();
+    let can = model.capabilities;
+    let api = match model.mode {
+        Mode::Chat | Mode::Responses => "chat",
+        Mode::Embedding => "embedding",
+        Mode::Other => "other",
+    };
+    let mut entry = json!({
+        "id": format!("{}/{}", provider.name, model.id),
+        "object": "model",
+        "created": model.released_at,
+        "owned_by": "system",
+        "name": model.name,
+        "description": format!("{} at {}", model.name, provider.spec.name),
+        "api": api,
+        "context_window": model.context_window,
+        "max_output_tokens": model.max_output_tokens,
+        "supports_caching": can.caching,
+        "supports_vision": can.vision,
+        "supports_computer_use": can.computer_use,
+        "supports_reasoning": can.reasoning,
+        "supports_tool_calling": can.tools,
+        "supports_web_search": can.web_search,
+        "supports_image_generation": can.image_generation,
+        "supports_output_json_object": can.json_object,
+        "supports_output_json_schema": can.json_schema,
+        "supports_json_schema": can.json_schema,
+        "supports_role_developer": provider.spec.kind == "openai",
+        "geolocation": "global",
+        "data_retention": serde_json::Value::Null,
+        "data_retention_days": serde_json::Value::Null,
+        "privacy_comments": serde_json::Value::Null,
+    });
+    if model.price.is_some() {
+        entry["input_price"] = per_token(base.input);
+        entry["output_price"] = per_token(base.output);
+        entry["caching_price"] = per_token(base.cache_write.unwrap_or(base.input));
+        entry["cached_price"] = per_token(base.cache_read.unwrap_or(base.input));
+    }
+    entry
+}

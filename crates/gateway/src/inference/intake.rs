@@ -1,0 +1,242 @@
+//! Reading a request: the body's bytes, and the few fields that the gateway itself needs.
+
+use crate::refusal::Refusal;
+use bytes::Bytes;
+use domain::record::{Metadata, Operation};
+use http::{HeaderMap, HeaderName};
+use llm::raw::RawObject;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The objects that carry options for the gateway: ours, and the one that existing clients send.
+const OPTION_OBJECTS: [&str; 2] = ["requesty", "signalbox"];
+/// Headers with these prefixes become metadata.
+const METADATA_HEADERS: [&str; 2] = ["x-requesty-", "x-signalbox-"];
+/// Metadata fields of one request.
+const FIELDS_MAX: usize = 64;
+/// Bytes of one metadata value.
+const VALUE_BYTES_MAX: usize = 2_048;
+
+/// One inbound call, read as far as the gateway must.
+#[derive(Debug)]
+pub struct Intake {
+    /// The body without the gateway's own options.
+    pub body: RawObject,
+    /// The model as the caller named it.
+    pub model: String,
+    /// The caller wants a stream.
+    pub is_stream: bool,
+    /// The caller wants usage at the end of an OpenAI stream.
+    pub wants_usage: bool,
+    /// What the caller told beside the request.
+    pub metadata: Option<Box<Metadata>>,
+    /// Options that are not known here, to be warned about.
+    pub unknown_options: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+/// Reads a body.
+pub fn read(operation: Operation, body: Bytes, default_model: &str) -> Result<Intake, Refusal> {
+    let mut body = RawObject::parse(body).map_err(|error| Refusal::invalid(error.to_string()))?;
+    let model = match body.get("model").filter(|raw| *raw != b"null") {
+        Some(raw) => string("model", raw)?.into_owned(),
+        None if operation == Operation::ChatCompletions => default_model.to_owned(),
+        None => return Err(Refusal::invalid_param("model", "the field `model` is required")),
+    };
+    let is_stream = match body.get("stream") {
+        None | Some(b"false" | b"null") => false,
+        Some(b"true") => true,
+        Some(_) => return Err(Refusal::invalid_param("stream", "`stream` must be true or false")),
+    };
+    let options: StreamOptions = match body.get("stream_options").filter(|raw| *raw != b"null") {
+        Some(raw) => serde_json::from_slice(raw).map_err(|error| {
+            Refusal::invalid_param("stream_options", format!("`stream_options` cannot be read: {error}"))
+        })?,
+        None => StreamOptions::default(),
+    };
+    let mut intake = Intake {
+        model,
+        is_stream,
+        wants_usage: options.include_usage == Some(true),
+        metadata: None,
+        unknown_options: Vec::new(),
+        body: RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?,
+    };
+    for object in OPTION_OBJECTS {
+        if let Some(raw) = body.get(object).filter(|raw| *raw != b"null") {
+            let read = own_options(object, raw, &mut intake);
+            read?;
+            body.remove(object);
+        }
+    }
+    intake.body = body;
+    Ok(intake)
+}
+
+fn string<'a>(param: &str, raw: &'a [u8]) -> Result<Cow<'a, str>, Refusal> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_slice(raw)
+        .map(|Text(text)| text)
+        .map_err(|_| Refusal::invalid_param(param, format!("`{param}` must be a string")))
+}
+
+/// Reads the `requesty` (or `signalbox`) object into the metadata.
+fn own_options(object: &str, raw: &[u8], intake: &mut Intake) -> Result<(), Refusal> {
+    let refuse = |field: &str, what: &str| {
+        Refusal::invalid_param(&format!("{object}.{field}"), format!("`{object}.{field}` must be {what}"))
+    };
+    let options = RawObject::parse(Bytes::copy_from_slice(raw))
+        .map_err(|_| Refusal::invalid_param(object, format!("`{object}` must be an object")))?;
+    let metadata = intake.metadata.get_or_insert_default();
+    for key in options.keys() {
+        let Some(raw) = options.get(key).filter(|raw| *raw != b"null") else { continue };
+        let text = || serde_json::from_slice::<String>(raw).map_err(|_| refuse(key, "a string"));
+        match key {
+            "user_id" => metadata.user_id = bounded(object, key, text()?)?,
+            "trace_id" => metadata.trace_id = bounded(object, key, text()?)?,
+            "tags" => {
+                let tags: Vec<String> =
+                    serde_json::from_slice(raw).map_err(|_| refuse(key, "a list of strings"))?;
+                if tags.len() > FIELDS_MAX || tags.iter().any(|tag| tag.len() > VALUE_BYTES_MAX) {
+                    return Err(refuse(key, &format!("at most {FIELDS_MAX} short strings")));
+                }
+                metadata.tags = tags;
+            }
+            "extra" => extra(object, raw, metadata)?,
+            // On unless switched off: providers that cache by themselves need nothing from us yet.
+            "auto_cache" if matches!(raw, b"true" | b"false") => {}
+            "auto_cache" => return Err(refuse(key, "true or false")),
+            other => intake.unknown_options.push(format!("{object}.{other}")),
+        }
+    }
+    Ok(())
+}
+
+fn bounded(object: &str, key: &str, value: String) -> Result<String, Refusal> {
+    if value.len() <= VALUE_BYTES_MAX {
+        return Ok(value);
+    }
+    let message = format!("`{object}.{key}` is longer than {VALUE_BYTES_MAX} bytes");
+    Err(Refusal::invalid_param(&format!("{object}.{key}"), message))
+}
+
+fn extra(object: &str, raw: &[u8], metadata: &mut Metadata) -> Result<(), Refusal> {
+    let param = format!("{object}.extra");
+    let fields = RawObject::parse(Bytes::copy_from_slice(raw))
+        .map_err(|_| Refusal::invalid_param(&param, format!("`{param}` must be an object")))?;
+    for key in fields.keys() {
+        let Some(raw) = fields.get(key) else { continue };
+        let value = serde_json::from_slice::<String>(raw)
+            .unwrap_or_else(|_| serde_json::from_slice::<&RawValue>(raw).map_or("", RawValue::get).to_owned());
+        add(metadata, key, bounded(object, key, value)?)?;
+    }
+    Ok(())
+}
+
+fn add(metadata: &mut Metadata, key: &str, value: String) -> Result<(), Refusal> {
+    if metadata.extra.len() >= FIELDS_MAX {
+        return Err(Refusal::invalid(format!("a request carries at most {FIELDS_MAX} metadata fields")));
+    }
+    // The body is the more deliberate place: a header does not override it.
+    if !metadata.extra.iter().any(|(known, _)| known.eq_ignore_ascii_case(key)) {
+        metadata.extra.push((key.to_owned(), value));
+    }
+    Ok(())
+}
+
+/// Adds what the request's head tells: `X-Requesty-*`, `HTTP-Referer`, `X-Title`.
+pub fn read_headers(headers: &HeaderMap, metadata: &mut Option<Box<Metadata>>) -> Result<(), Refusal> {
+    for (name, value) in headers {
+        let Some(field) = metadata_field(name) else { continue };
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let text = text.chars().take(VALUE_BYTES_MAX / 4).collect();
+        let metadata = metadata.get_or_insert_default();
+        match field {
+            Field::Referer => metadata.origin_referer = text,
+            Field::Title => metadata.origin_title = text,
+            Field::Extra(key) => add(metadata, key, text)?,
+        }
+    }
+    Ok(())
+}
+
+enum Field<'a> {
+    Referer,
+    Title,
+    Extra(&'a str),
+}
+
+fn metadata_field(name: &HeaderName) -> Option<Field<'_>> {
+    match name.as_str() {
+        "http-referer" | "referer" => Some(Field::Referer),
+        "x-title" => Some(Field::Title),
+        other => METADATA_HEADERS
+            .iter()
+            .find_map(|prefix| other.strip_prefix(prefix))
+            .filter(|key| !key.is_empty())
+            .map(Field::Extra),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(body: &'static str) -> Result<Intake, Refusal> {
+        read(Operation::ChatCompletions, Bytes::from_static(body.as_bytes()), "openai/gpt-4o-mini")
+    }
+
+    #[test]
+    fn the_gateways_options_are_read_and_taken_out() {
+        let intake = chat(
+            r#"{"model":"a/b","requesty":{"tags":["x"],"user_id":"u","trace_id":"t","extra":{"n":1.0,"s":"v"},"prompt_id":"p"},"messages":[]}"#,
+        )
+        .unwrap();
+        let metadata = intake.metadata.unwrap();
+        assert_eq!((metadata.user_id.as_str(), metadata.trace_id.as_str()), ("u", "t"));
+        assert_eq!(metadata.extra, [("n".into(), "1.0".into()), ("s".into(), "v".into())]);
+        assert_eq!(intake.unknown_options, ["requesty.prompt_id"]);
+        assert_eq!(&intake.body.to_bytes()[..], br#"{"model":"a/b","messages":[]}"#);
+    }
+
+    #[test]
+    fn a_chat_without_a_model_asks_for_the_default_one() {
+        assert_eq!(chat("{\"messages\":[]}").unwrap().model, "openai/gpt-4o-mini");
+        let refusal = read(Operation::Messages, Bytes::from_static(b"{}"), "x/y").unwrap_err();
+        assert_eq!(refusal.param(), Some("model"));
+    }
+
+    #[test]
+    fn fields_of_the_wrong_type_are_refused_by_name() {
+        for (body, param) in [
+            (r#"{"model":1}"#, "model"),
+            (r#"{"model":"a/b","stream":"yes"}"#, "stream"),
+            (r#"{"model":"a/b","stream_options":[1,2]}"#, "stream_options"),
+            (r#"{"model":"a/b","requesty":1}"#, "requesty"),
+            (r#"{"model":"a/b","requesty":{"tags":"x"}}"#, "requesty.tags"),
+            (r#"{"model":"a/b","signalbox":{"extra":[]}}"#, "signalbox.extra"),
+        ] {
+            assert_eq!(chat(body).unwrap_err().param(), Some(param), "{body}");
+        }
+    }
+
+    #[test]
+    fn headers_become_metadata_and_the_body_wins() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-requesty-branch", "main".parse().unwrap());
+        headers.insert("x-requesty-team", "a".parse().unwrap());
+        headers.insert("x-title", "App".parse().unwrap());
+        let mut metadata = Some(Box::new(Metadata { extra: vec![("Team".into(), "b".into())], ..Metadata::default() }));
+        read_headers(&headers, &mut metadata).unwrap();
+        let metadata = metadata.unwrap();
+        assert_eq!(metadata.origin_title, "App");
+        assert_eq!(metadata.extra, [("Team".into(), "b".into()), ("branch".into(), "main".into())]);
+    }
+}

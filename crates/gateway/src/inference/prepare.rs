@@ -1,0 +1,189 @@
+//! From a request as it came to the request that is sent.
+//!
+//! Where the provider speaks the caller's protocol the body's bytes are kept and only edited in place;
+//! elsewhere they are translated. [`mode`] alone decides which.
+
+use super::intake::Intake;
+use super::protocol_of;
+use crate::providers::Target;
+use crate::refusal::Refusal;
+use bytes::Bytes;
+use domain::record::Operation;
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+use llm::Protocol;
+use llm::protocol::TranslateError;
+use llm::provider::{OutputLimit, RouteKind};
+use llm::raw::RawObject;
+
+/// The version of Anthropic's API that is asked for when the caller names none.
+/// <https://platform.claude.com/docs/en/api/versioning>, read 2026-11-22.
+const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+/// Headers of the caller that matter to a provider of the same protocol.
+const PASSED_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("openai-beta"),
+];
+
+/// Whether bytes pass through or are translated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Caller and provider speak one protocol.
+    Passthrough,
+    /// They do not.
+    Translate,
+}
+
+/// Equal protocols pass through, others are translated. Nothing else chooses.
+pub fn mode(inbound: Protocol, outbound: Protocol) -> Mode {
+    if inbound == outbound { Mode::Passthrough } else { Mode::Translate }
+}
+
+/// A request ready to be sent, and what must be known of it later.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The endpoint that was called.
+    pub operation: Operation,
+    /// Where it goes.
+    pub target: Target,
+    /// How.
+    pub mode: Mode,
+    /// The headers for the provider.
+    pub headers: HeaderMap,
+    /// The body for the provider.
+    pub body: Bytes,
+    /// The caller wants a stream.
+    pub is_stream: bool,
+    /// The caller wants usage at the end of an OpenAI stream.
+    pub wants_usage: bool,
+    /// The model as the caller named it.
+    pub requested_model: String,
+    /// How many answers the caller asked for.
+    pub answers: u32,
+    /// What the translation could not carry.
+    pub warnings: Vec<String>,
+}
+
+/// What comes of a request.
+#[derive(Debug)]
+pub enum Next {
+    /// A provider is asked.
+    Call(Box<Prepared>),
+    /// The prompt's tokens are estimated here, for providers that cannot count.
+    Estimate {
+        /// The estimate.
+        input_tokens: u64,
+    },
+}
+
+/// Prepares a call to `target`.
+pub fn prepare(
+    operation: Operation,
+    mut intake: Intake,
+    target: Target,
+    caller: &HeaderMap,
+) -> Result<Next, Refusal> {
+    let inbound = protocol_of(operation);
+    let outbound = target.endpoint.route.protocol;
+    if operation == Operation::CountTokens && target.endpoint.route.kind != RouteKind::CountTokens {
+        let request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
+        return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
+    }
+    let mut warnings: Vec<String> =
+        intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")).collect();
+    let mode = mode(inbound, outbound);
+    let (body, answers) = match mode {
+        Mode::Passthrough => {
+            edit(operation, &mut intake, &target)?;
+            (intake.body.to_bytes(), 1)
+        }
+        Mode::Translate => {
+            let mut request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
+            // Usage is metered whether the caller wants to see it or not.
+            request.include_usage = request.stream;
+            let answers = request.sampling.n.unwrap_or(1);
+            let encoded = outbound.encode_request(&request, &describe(&target)).map_err(refused)?;
+            warnings.extend(encoded.warnings.iter().map(ToString::to_string));
+            (encoded.body.into(), answers)
+        }
+    };
+    Ok(Next::Call(Box::new(Prepared {
+        operation,
+        headers: headers(&target, caller, mode, intake.is_stream),
+        mode,
+        body,
+        is_stream: intake.is_stream,
+        wants_usage: intake.wants_usage,
+        requested_model: intake.model,
+        answers,
+        warnings,
+        target,
+    })))
+}
+
+/// What the encoders must know of the target.
+fn describe(target: &Target) -> llm::protocol::Target<'_> {
+    llm::protocol::Target {
+        model: &target.model_id,
+        max_output_tokens: target.model.as_ref().map_or(0, |model| model.max_output_tokens),
+        output_limit: target.provider.spec.output_limit,
+        takes_stream_options: target.provider.spec.takes_stream_options,
+    }
+}
+
+/// A request that cannot be translated is the caller's to change.
+fn refused(error: TranslateError) -> Refusal {
+    Refusal::InvalidRequest { message: error.to_string(), param: error.param().map(str::to_owned) }
+}
+
+/// The edits of a body that passes through.
+fn edit(operation: Operation, intake: &mut Intake, target: &Target) -> Result<(), Refusal> {
+    let body = &mut intake.body;
+    body.set_string("model", &target.model_id);
+    if operation != Operation::ChatCompletions {
+        return Ok(());
+    }
+    let spec = target.provider.spec;
+    if spec.output_limit == OutputLimit::MaxCompletionTokens && body.get("max_completion_tokens").is_none() {
+        if let Some(limit) = body.get("max_tokens").map(<[u8]>::to_vec) {
+            body.remove("max_tokens");
+            body.set("max_completion_tokens", limit);
+        }
+    }
+    if intake.is_stream && !intake.wants_usage && spec.takes_stream_options {
+        ask_for_usage(body)?;
+    }
+    Ok(())
+}
+
+/// Asks for the usage event at the end of a stream, keeping the caller's other stream options.
+fn ask_for_usage(body: &mut RawObject) -> Result<(), Refusal> {
+    let options = match body.get("stream_options").filter(|raw| *raw != b"null") {
+        None => b"{\"include_usage\":true}".to_vec(),
+        Some(raw) => {
+            let mut options = RawObject::parse(Bytes::copy_from_slice(raw)).map_err(|error| {
+                Refusal::invalid_param("stream_options", format!("`stream_options` cannot be read: {error}"))
+            })?;
+            options.set("include_usage", b"true".to_vec());
+            options.to_bytes().to_vec()
+        }
+    };
+    body.set("stream_options", options);
+    Ok(())
+}
+
+fn headers(target: &Target, caller: &HeaderMap, mode: Mode, is_stream: bool) -> HeaderMap {
+    let mut headers = target.provider.headers(is_stream);
+    if mode == Mode::Passthrough {
+        for name in PASSED_HEADERS {
+            if let Some(value) = caller.get(&name) {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+    if target.endpoint.route.protocol == Protocol::AnthropicMessages {
+        headers.entry(HeaderName::from_static("anthropic-version")).or_insert(ANTHROPIC_VERSION);
+    }
+    headers
+}

@@ -1,0 +1,259 @@
+//! From the provider's stream to the caller's: passed through or translated, always metered.
+
+use super::prepare::{Mode, Prepared};
+use super::protocol_of;
+use bytes::{Bytes, BytesMut};
+use domain::{Model, ModelPrice, Usage, cost};
+use llm::Protocol;
+use llm::ir::{Delta, StreamEvent, Warning};
+use llm::observe::{Note, Observed, StreamObserver, with_cost};
+use llm::protocol::{StreamDecoder, StreamEncoder, StreamOptions};
+use llm::sse::{Complete, Event, Splitter};
+use std::sync::Arc;
+
+/// What a piece of the provider's stream led to.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Bytes for the caller: whole events. Empty when the piece completed none.
+    pub out: Bytes,
+    /// The answer itself has begun or gone on.
+    pub has_content: bool,
+    /// The provider reported a failure: the data of its error event. `out` holds what came before it.
+    pub failure: Option<Bytes>,
+}
+
+/// Why a stream cannot be followed any further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+/// Follows one stream.
+#[derive(Debug)]
+pub struct Relay {
+    splitter: Splitter,
+    complete: Complete,
+    model: Option<Arc<Model>>,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Passthrough { observer: StreamObserver, hides_usage: bool },
+    Translate(Box<Translation>),
+}
+
+#[derive(Debug)]
+struct Translation {
+    decoder: StreamDecoder,
+    encoder: StreamEncoder,
+    events: Vec<StreamEvent>,
+    observed: Observed,
+    out: Vec<u8>,
+}
+
+impl Relay {
+    /// A relay for a prepared call.
+    pub fn new(call: &Prepared, created: i64) -> Self {
+        let inbound = protocol_of(call.operation);
+        let outbound = call.target.endpoint.route.protocol;
+        let way = match call.mode {
+            Mode::Passthrough => Way::Passthrough {
+                observer: StreamObserver::new(outbound),
+                hides_usage: inbound == Protocol::OpenAiChat && !call.wants_usage,
+            },
+            Mode::Translate => Way::Translate(Box::new(Translation {
+                decoder: outbound.stream_decoder(),
+                encoder: inbound.stream_encoder(StreamOptions {
+                    include_usage: call.wants_usage,
+                    requested_model: call.requested_model.clone(),
+                    created,
+                    n: call.answers,
+                }),
+                events: Vec::new(),
+                observed: Observed::default(),
+                out: Vec::new(),
+            })),
+        };
+        let model = call.target.model.clone();
+        Self { splitter: Splitter::default(), complete: Complete::default(), model, way }
+    }
+
+    /// Takes a piece as it came from the provider.
+    pub fn push(&mut self, piece: Bytes) -> Result<Step, Unreadable> {
+        self.splitter.feed(piece, &mut self.complete).map_err(|error| Unreadable(error.to_string()))?;
+        self.events()
+    }
+
+    /// Takes the end of the provider's stream: an event without its blank line may still be waiting.
+    pub fn finish(&mut self) -> Result<Step, Unreadable> {
+        let rest = self.splitter.finish();
+        if rest.is_empty() {
+            return Ok(Step::default());
+        }
+        let mut closed = BytesMut::from(&rest[..]);
+        closed.extend_from_slice(b"\n\n");
+        self.push(closed.freeze())
+    }
+
+    fn events(&mut self) -> Result<Step, Unreadable> {
+        let complete = std::mem::take(&mut self.complete);
+        let step = match &mut self.way {
+            Way::Passthrough { observer, hides_usage } => {
+                let price = self.model.as_ref().and_then(|model| model.price.as_ref());
+                Ok(pass(&complete, observer, *hides_usage, price))
+            }
+            Way::Translate(translation) => translation.push(&complete),
+        };
+        self.complete = complete;
+        step
+    }
+
+    /// What the stream has told so far.
+    pub fn observed(&mut self) -> &mut Observed {
+        match &mut self.way {
+            Way::Passthrough { observer, .. } => &mut observer.observed,
+            Way::Translate(translation) => &mut translation.observed,
+        }
+    }
+
+    /// The last events of a translated stream that ended well, with its usage and cost.
+    pub fn closing(&mut self, usage: &Usage) -> Bytes {
+        match &mut self.way {
+            Way::Passthrough { .. } => Bytes::new(),
+            Way::Translate(translation) => {
+                let price = self.model.as_ref().and_then(|model| model.price.as_ref());
+                let cost = price.map(|price| cost(usage, price));
+                let mut out = Vec::new();
+                translation.encoder.end(usage, cost, &mut out);
+                out.into()
+            }
+        }
+    }
+
+    /// What the translation could not carry.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        match &mut self.way {
+            Way::Passthrough { .. } => Vec::new(),
+            Way::Translate(translation) => translation.encoder.take_warnings(),
+        }
+    }
+}
+
+/// Passes events through. Only the one that carries usage is ever changed: the cost is added, or it is
+/// left out for a caller who did not ask for it.
+fn pass(
+    complete: &Complete,
+    observer: &mut StreamObserver,
+    hides_usage: bool,
+    price: Option<&ModelPrice>,
+) -> Step {
+    let mut step = Step::default();
+    // Everything up to here stands in `changed`; empty as long as nothing was changed.
+    let mut changed: Option<BytesMut> = None;
+    let mut kept_from = 0;
+    for range in &complete.events {
+        let raw = &complete.bytes[range.clone()];
+        let Some(event) = Event::parse(raw) else { continue };
+        match observer.push(&event.data) {
+            Note::Plain => {}
+            Note::Content => step.has_content = true,
+            Note::Error => {
+                step.failure = Some(Bytes::copy_from_slice(&event.data));
+                let before = complete.bytes.slice(kept_from..range.start);
+                step.out = joined(changed, before);
+                return step;
+            }
+            Note::Usage { at, is_only_usage } => {
+                step.has_content |= !is_only_usage;
+                let out = changed.get_or_insert_default();
+                out.extend_from_slice(&complete.bytes[kept_from..range.start]);
+                kept_from = range.end;
+                if hides_usage && is_only_usage {
+                    continue;
+                }
+                match price.map(|price| cost(&observer.observed.usage, price)) {
+                    Some(cost) => {
+                        if let Some(name) = event.name {
+                            out.extend_from_slice(b"event: ");
+                            out.extend_from_slice(name);
+                            out.extend_from_slice(b"\n");
+                        }
+                        out.extend_from_slice(b"data: ");
+                        out.extend_from_slice(&with_cost(&event.data, at, cost));
+                        out.extend_from_slice(b"\n\n");
+                    }
+                    None => out.extend_from_slice(raw),
+                }
+            }
+        }
+    }
+    step.out = joined(changed, complete.bytes.slice(kept_from..));
+    step
+}
+
+fn joined(changed: Option<BytesMut>, rest: Bytes) -> Bytes {
+    match changed {
+        None => rest,
+        Some(mut out) => {
+            out.extend_from_slice(&rest);
+            out.freeze()
+        }
+    }
+}
+
+impl Translation {
+    fn push(&mut self, complete: &Complete) -> Result<Step, Unreadable> {
+        let mut step = Step::default();
+        for range in &complete.events {
+            let Some(event) = Event::parse(&complete.bytes[range.clone()]) else { continue };
+            self.events.clear();
+            self.decoder
+                .push(event.name, &event.data, &mut self.events)
+                .map_err(|error| Unreadable(error.to_string()))?;
+            for event_out in &self.events {
+                step.has_content |= observe(event_out, &mut self.observed);
+                if matches!(event_out, StreamEvent::Error { .. }) {
+                    step.failure = Some(Bytes::copy_from_slice(&event.data));
+                    step.out = std::mem::take(&mut self.out).into();
+                    return Ok(step);
+                }
+                self.encoder.push(event_out, &mut self.out);
+            }
+        }
+        self.observed.is_complete = self.decoder.is_complete();
+        self.observed.usage = self.decoder.usage();
+        step.out = std::mem::take(&mut self.out).into();
+        Ok(step)
+    }
+}
+
+/// Notes what a record needs of an event; whether it is a piece of the answer.
+fn observe(event: &StreamEvent, observed: &mut Observed) -> bool {
+    match event {
+        StreamEvent::Start { id, .. } => observed.response_id.clone_from(id),
+        StreamEvent::BlockStart { block, .. } => {
+            if let llm::ir::Block::ToolCall { name, .. } = block {
+                observed.tool_calls.push(name.clone());
+            }
+        }
+        StreamEvent::BlockDelta { delta, .. } => {
+            let bytes = delta_bytes(delta);
+            observed.output_bytes += bytes;
+            return bytes > 0;
+        }
+        StreamEvent::Usage(_) => observed.has_usage = true,
+        StreamEvent::Finish { raw, .. } => observed.finish_reason = Some(raw.clone()),
+        StreamEvent::BlockStop { .. }
+        | StreamEvent::Error { .. }
+        | StreamEvent::Ping
+        | StreamEvent::Lost { .. } => {}
+    }
+    false
+}
+
+fn delta_bytes(delta: &Delta) -> u64 {
+    match delta {
+        Delta::Text(text) | Delta::Reasoning(text) | Delta::Arguments(text) => text.len() as u64,
+        Delta::Signature(_) | Delta::Citation(_) | Delta::Logprobs(_) => 0,
+    }
+}

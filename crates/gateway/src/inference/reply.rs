@@ -1,0 +1,146 @@
+//! Answers to the caller: headers, whole bodies, and failures in the caller's own protocol.
+
+use crate::refusal::Refusal;
+use axum::body::Body;
+use bytes::Bytes;
+use domain::RequestId;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use llm::Protocol;
+use llm::protocol::ErrorReply;
+use std::time::Duration;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const REQUESTY_REQUEST_ID: HeaderName = HeaderName::from_static("x-requesty-request-id");
+const REQUESTY_PROVIDER: HeaderName = HeaderName::from_static("x-requesty-provider");
+const REQUESTY_CACHE: HeaderName = HeaderName::from_static("x-requesty-cache");
+const REQUESTY_LATENCY: HeaderName = HeaderName::from_static("x-requesty-latency-ms");
+const WARNINGS: HeaderName = HeaderName::from_static("x-signalbox-warnings");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// Bytes of the warnings header: a longer one would be refused by common proxies.
+const WARNINGS_MAX: usize = 2_048;
+
+/// What a response's head tells about the call.
+#[derive(Debug)]
+pub struct Head<'a> {
+    /// The request's id.
+    pub id: RequestId,
+    /// Who answered.
+    pub provider: Option<&'a HeaderValue>,
+    /// What the translation could not carry.
+    pub warnings: &'a [String],
+    /// The provider's headers, for those that are passed on.
+    pub provider_headers: Option<&'a HeaderMap>,
+}
+
+impl Head<'_> {
+    fn write(&self, headers: &mut HeaderMap) {
+        write_id(headers, self.id);
+        if let Some(provider) = self.provider {
+            headers.insert(REQUESTY_PROVIDER, provider.clone());
+        }
+        if !self.warnings.is_empty() {
+            let mut text = self.warnings.join("; ");
+            text.retain(|letter| letter.is_ascii() && !letter.is_ascii_control());
+            text.truncate(WARNINGS_MAX);
+            headers.extend(HeaderValue::from_str(&text).ok().map(|value| (WARNINGS, value)));
+        }
+        if let Some(provider_headers) = self.provider_headers {
+            pass_headers(provider_headers, headers);
+        }
+    }
+}
+
+fn write_id(headers: &mut HeaderMap, id: RequestId) {
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        // OpenAI's SDKs read the first, Anthropic's the second, the reference product's clients the third.
+        headers.insert(X_REQUEST_ID, id.clone());
+        headers.insert(REQUEST_ID, id.clone());
+        headers.insert(REQUESTY_REQUEST_ID, id);
+    }
+}
+
+/// Passes on what helps a caller pace itself.
+fn pass_headers(from: &HeaderMap, to: &mut HeaderMap) {
+    for (name, value) in from {
+        let text = name.as_str();
+        let helps = *name == RETRY_AFTER
+            || text == "retry-after-ms"
+            || text.starts_with("x-ratelimit-")
+            || text.starts_with("anthropic-ratelimit-");
+        if helps {
+            to.insert(name, value.clone());
+        }
+    }
+}
+
+/// A whole answer.
+pub fn whole(head: &Head<'_>, body: Bytes, has_cache_read: bool, took: Duration) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(REQUESTY_CACHE, HeaderValue::from_static(if has_cache_read { "hit" } else { "miss" }));
+    headers.insert(REQUESTY_LATENCY, HeaderValue::from(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+    head.write(headers);
+    response
+}
+
+/// The head of a streamed answer.
+pub fn stream(head: &Head<'_>, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    head.write(headers);
+    response
+}
+
+/// A failure before anything was sent, without a provider.
+pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response<Body> {
+    failure(protocol, &Head { id, provider: None, warnings: &[], provider_headers: None }, refusal)
+}
+
+/// A failure before anything was sent.
+pub fn failure(protocol: Protocol, head: &Head<'_>, refusal: &Refusal) -> Response<Body> {
+    let id = head.id.to_string();
+    let body = protocol.encode_error(&error(refusal, &refusal.to_string(), &id));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    if refusal.status() == 503 {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if refusal.status() == 401 {
+        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    head.write(headers);
+    response
+}
+
+/// A failure within a stream, as the protocol's own event.
+pub fn stream_failure(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Bytes {
+    protocol.encode_stream_error(&error(refusal, &refusal.to_string(), &id.to_string())).into()
+}
+
+fn error<'a>(refusal: &'a Refusal, message: &'a str, request_id: &'a str) -> ErrorReply<'a> {
+    ErrorReply {
+        status: refusal.status(),
+        origin: refusal.origin(),
+        code: refusal.code(),
+        message,
+        param: refusal.param(),
+        request_id,
+    }
+}

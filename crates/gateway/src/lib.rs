@@ -1,0 +1,88 @@
+//! The data plane: inference calls from the first byte to the record.
+//!
+//! [`Gateway`] is the shared state, [`router`] the HTTP surface. [`inference::serve`] tells the life of a
+//! request; [`inference::call`] owns the upstream call in a task of its own. No SQL and no administration
+//! here: configuration arrives as a [`domain::Snapshot`], records leave through [`record::Recorder`].
+
+pub mod auth;
+pub mod http;
+pub mod inference;
+pub mod metrics;
+pub mod providers;
+pub mod record;
+pub mod refusal;
+pub mod tasks;
+pub mod upstream;
+
+pub use crate::http::router;
+pub use providers::{Provider, Providers};
+pub use record::Recorder;
+pub use refusal::Refusal;
+pub use tasks::Tasks;
+pub use upstream::Upstream;
+
+use arc_swap::ArcSwap;
+use domain::{Clock, RequestId, Snapshot};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Bounds on what one request may take. All have defaults in the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Longest whole answer of a provider, in bytes.
+    pub answer_bytes_max: usize,
+    /// From the request's head to the end of its body.
+    pub request_read: Duration,
+    /// From sending to the first event of a streamed answer.
+    pub first_event: Duration,
+    /// Silence between two pieces of an answer.
+    pub idle: Duration,
+    /// From sending to the end of the answer.
+    pub total: Duration,
+    /// How long a caller may leave its answer unread.
+    pub write_stall: Duration,
+}
+
+/// State shared by all requests.
+pub struct Gateway {
+    /// Tenants' configuration, swapped whole.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// The configured providers, swapped whole when the configuration is reloaded.
+    pub providers: ArcSwap<Providers>,
+    /// The way to providers.
+    pub upstream: Upstream,
+    /// The way to the store.
+    pub recorder: Recorder,
+    /// Counters for `/metrics`.
+    pub metrics: metrics::Metrics,
+    /// Call tasks, waited for at shutdown.
+    pub tasks: Tasks,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds.
+    pub limits: Limits,
+    /// What a chat request without `model` asks for.
+    pub default_model: String,
+    /// False until everything is up, and again while shutting down.
+    pub is_ready: AtomicBool,
+}
+
+impl Gateway {
+    /// A fresh id for a request that arrives now.
+    pub fn request_id(&self) -> RequestId {
+        let mut random = [0u8; 10];
+        // Without randomness ids would still be told apart by time; the operating system never refuses.
+        if let Err(error) = getrandom::fill(&mut random) {
+            tracing::warn!(%error, "the operating system gave no random bytes");
+        }
+        RequestId::from_parts(self.clock.now(), random)
+    }
+
+    /// Whether requests are taken.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,175 @@
+//! Counters for `GET /metrics`, in OpenMetrics text.
+//!
+//! Filled by the record writer, not by requests. Names follow OpenTelemetry's GenAI conventions where they
+//! have one (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/>, read 2026-11-22, status
+//! development), with Prometheus' underscores and unit suffixes.
+
+use domain::RequestRecord;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    gen_ai_operation_name: &'static str,
+    gen_ai_provider_name: String,
+    gen_ai_response_model: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabels {
+    gen_ai_provider_name: String,
+    gen_ai_response_model: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    gen_ai_provider_name: String,
+    gen_ai_response_model: String,
+    gen_ai_token_type: &'static str,
+}
+
+/// Models that are kept apart: beyond, everything counts as the model `other`, so that callers who make up
+/// model names cannot fill the memory.
+const MODELS_MAX: usize = 2_000;
+
+/// All counters.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    duration: Family<ModelLabels, Histogram>,
+    first_token: Family<ModelLabels, Histogram>,
+    tokens: Family<TokenLabels, Counter>,
+    cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    /// The counters of each provider's models, found without building labels.
+    models: Arc<Mutex<HashMap<Arc<str>, HashMap<Arc<str>, ModelCounters>>>>,
+}
+
+/// The counters of one model.
+struct ModelCounters {
+    duration: Histogram,
+    first_token: Histogram,
+    input: Counter,
+    output: Counter,
+    cost: Counter<f64, AtomicU64>,
+    requests: HashMap<(&'static str, &'static str), Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let seconds = || Histogram::new(exponential_buckets(0.005, 2.0, 16));
+        let metrics = Self {
+            requests: Family::default(),
+            duration: Family::new_with_constructor(seconds),
+            first_token: Family::new_with_constructor(seconds),
+            tokens: Family::default(),
+            cost: Family::default(),
+            models: Arc::default(),
+            registry: Arc::default(),
+        };
+        registry.register("signalbox_requests", "Calls to the data plane", metrics.requests.clone());
+        registry.register(
+            "gen_ai_server_request_duration_seconds",
+            "From arrival to the end of the answer",
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "gen_ai_server_time_to_first_token_seconds",
+            "From arrival to the first token of a streamed answer",
+            metrics.first_token.clone(),
+        );
+        registry.register("gen_ai_client_token_usage", "Tokens used", metrics.tokens.clone());
+        registry.register("signalbox_cost_usd", "What the calls cost, in US dollars", metrics.cost.clone());
+        Self { registry: Arc::new(registry), ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts finished requests.
+    pub fn observe(&self, records: &[Box<RequestRecord>]) {
+        // A panic while counting leaves counters, not invariants, half done.
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in records {
+            let last = record.attempts.last();
+            let (provider, model) = last.map_or(("", ""), |last| (&*last.provider, &*last.model));
+            if !models.get(provider).is_some_and(|known| known.contains_key(model)) {
+                let of_provider = models.entry(provider.into()).or_default();
+                let model = if of_provider.len() < MODELS_MAX { model } else { "other" };
+                of_provider.entry(model.into()).or_insert_with(|| self.counters(provider, model));
+            }
+            let Some(of_provider) = models.get_mut(provider) else { continue };
+            let label = if of_provider.contains_key(model) { model } else { "other" };
+            let Some(counters) = of_provider.get_mut(label) else { continue };
+            counters.count(record, || self.requests(record, provider, label));
+        }
+    }
+
+    fn counters(&self, provider: &str, model: &str) -> ModelCounters {
+        let labels = ModelLabels {
+            gen_ai_provider_name: provider.to_owned(),
+            gen_ai_response_model: model.to_owned(),
+        };
+        let tokens = |gen_ai_token_type| {
+            let labels = TokenLabels {
+                gen_ai_provider_name: provider.to_owned(),
+                gen_ai_response_model: model.to_owned(),
+                gen_ai_token_type,
+            };
+            self.tokens.get_or_create_owned(&labels)
+        };
+        ModelCounters {
+            duration: self.duration.get_or_create_owned(&labels),
+            first_token: self.first_token.get_or_create_owned(&labels),
+            input: tokens("input"),
+            output: tokens("output"),
+            cost: self.cost.get_or_create_owned(&labels),
+            requests: HashMap::new(),
+        }
+    }
+
+    fn requests(&self, record: &RequestRecord, provider: &str, model: &str) -> Counter {
+        self.requests.get_or_create_owned(&RequestLabels {
+            gen_ai_operation_name: record.operation.as_str(),
+            gen_ai_provider_name: provider.to_owned(),
+            gen_ai_response_model: model.to_owned(),
+            outcome: record.outcome.as_str(),
+        })
+    }
+
+    /// All counters as text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to memory cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl ModelCounters {
+    fn count(&mut self, record: &RequestRecord, requests: impl FnOnce() -> Counter) {
+        let kind = (record.operation.as_str(), record.outcome.as_str());
+        self.requests.entry(kind).or_insert_with(requests).inc();
+        self.duration.observe(seconds(record.duration_us));
+        if record.first_token_us > 0 {
+            self.first_token.observe(seconds(record.first_token_us));
+        }
+        for attempt in &record.attempts {
+            self.input.inc_by(attempt.usage.total_input());
+            self.output.inc_by(attempt.usage.total_output());
+        }
+        self.cost.inc_by(record.cost().nano() as f64 / 1e9);
+    }
+}
+
+fn seconds(us: u64) -> f64 {
+    Duration::from_micros(us).as_secs_f64()
+}

@@ -1,0 +1,203 @@
+//! The configured providers and how a model's name leads to one.
+
+use crate::refusal::Refusal;
+use domain::{Catalog, Mode, Model, ModelId, ProviderName, Secret};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Uri};
+use llm::Protocol;
+use llm::provider::{Auth, ProviderSpec, Route, RouteKind};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Why a provider cannot be used as configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// No address, neither in the configuration nor in the provider's facts.
+    #[error("the provider `{0}` needs a `base_url`")]
+    NoBaseUrl(ProviderName),
+    /// The address is not an absolute http(s) URL.
+    #[error("the `base_url` of the provider `{0}` is not an http or https URL")]
+    BadBaseUrl(ProviderName),
+    /// The key cannot stand in a header.
+    #[error("the key of the provider `{0}` has characters that cannot be sent")]
+    BadKey(ProviderName),
+}
+
+/// One configured provider, with everything that does not change from call to call made ready.
+#[derive(Debug)]
+pub struct Provider {
+    /// The prefix callers use.
+    pub name: ProviderName,
+    /// Name and model prefix as they stand in records.
+    pub label: Arc<str>,
+    /// Its facts.
+    pub spec: &'static ProviderSpec,
+    /// Its models.
+    pub catalog: Catalog,
+    /// Whether a model that the catalogue does not know is asked for all the same, without a price.
+    pub takes_unknown_models: bool,
+    /// Its name as the value of a response header.
+    pub header: HeaderValue,
+    endpoints: Vec<Endpoint>,
+    headers: HeaderMap,
+    stream_headers: HeaderMap,
+}
+
+/// A route of a provider at its full address.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// What it is.
+    pub route: &'static Route,
+    /// Where it is.
+    pub uri: Uri,
+}
+
+/// What a provider's configuration says.
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    /// The prefix callers use.
+    pub name: ProviderName,
+    /// Its facts.
+    pub spec: &'static ProviderSpec,
+    /// Overrides the address of the facts.
+    pub base_url: Option<String>,
+    /// What proves that we may.
+    pub key: Option<Secret<String>>,
+    /// Its models.
+    pub catalog: Catalog,
+    /// Whether models that the catalogue does not know are asked for. Not said: only where it knows none.
+    pub allow_unknown_models: Option<bool>,
+}
+
+impl Provider {
+    /// Makes a provider ready for calls.
+    pub fn new(settings: ProviderSettings) -> Result<Self, ProviderError> {
+        let ProviderSettings { name, spec, base_url, key, catalog, allow_unknown_models } = settings;
+        let base = base_url
+            .as_deref()
+            .or(spec.base_url)
+            .ok_or_else(|| ProviderError::NoBaseUrl(name.clone()))?
+            .trim_end_matches('/');
+        let endpoint = |route: &'static Route| {
+            // Anthropic's base address has no version; people who know OpenAI's write one.
+            let base = if route.path.starts_with("/v1/") { base.strip_suffix("/v1").unwrap_or(base) } else { base };
+            let base = if spec.auth == Auth::None { "http://demo" } else { base };
+            let uri: Uri = format!("{base}{}", route.path).parse().ok()?;
+            let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+            is_web.then_some(Endpoint { route, uri })
+        };
+        let endpoints: Option<Vec<Endpoint>> = spec.routes.iter().map(endpoint).collect();
+        let headers = fixed_headers(spec, key.as_ref()).ok_or_else(|| ProviderError::BadKey(name.clone()))?;
+        let with_accept = |kind| {
+            let mut headers = headers.clone();
+            headers.insert(ACCEPT, HeaderValue::from_static(kind));
+            headers
+        };
+        Ok(Self {
+            endpoints: endpoints.ok_or_else(|| ProviderError::BadBaseUrl(name.clone()))?,
+            headers: with_accept("application/json"),
+            stream_headers: with_accept("text/event-stream"),
+            header: HeaderValue::from_str(name.as_str()).map_err(|_| ProviderError::BadKey(name.clone()))?,
+            label: name.as_str().into(),
+            takes_unknown_models: allow_unknown_models.unwrap_or(catalog.models().is_empty()),
+            name,
+            spec,
+            catalog,
+        })
+    }
+
+    /// The endpoint for a purpose, preferring the one that speaks the caller's protocol.
+    pub fn endpoint(&self, kind: RouteKind, preferred: Protocol) -> Option<&Endpoint> {
+        let route = self.spec.route(kind, preferred)?;
+        self.endpoints.iter().find(|endpoint| endpoint.route == route)
+    }
+
+    /// Headers that every call carries: credentials, content type, what is accepted.
+    pub fn headers(&self, is_stream: bool) -> HeaderMap {
+        if is_stream { self.stream_headers.clone() } else { self.headers.clone() }
+    }
+
+    /// Whether the provider lives in this process.
+    pub fn is_demo(&self) -> bool {
+        self.spec.auth == Auth::None
+    }
+}
+
+fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("signalbox/", env!("CARGO_PKG_VERSION"))));
+    let Some(key) = key else { return Some(headers) };
+    let (name, text) = match spec.auth {
+        Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+        Auth::XApiKey => (HeaderName::from_static("x-api-key"), key.expose().clone()),
+        Auth::None => return Some(headers),
+    };
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Some(headers)
+}
+
+/// Where one attempt goes.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Who is asked.
+    pub provider: Arc<Provider>,
+    /// The route and its address.
+    pub endpoint: Endpoint,
+    /// What the provider calls the model.
+    pub model_id: Arc<str>,
+    /// What the catalogue knows of it.
+    pub model: Option<Arc<Model>>,
+}
+
+/// All configured providers.
+#[derive(Debug, Default)]
+pub struct Providers {
+    by_name: HashMap<String, Arc<Provider>>,
+    in_order: Vec<Arc<Provider>>,
+}
+
+impl Providers {
+    /// Indexes them by name; of two with one name the later wins.
+    pub fn new(providers: impl IntoIterator<Item = Provider>) -> Self {
+        let in_order: Vec<Arc<Provider>> = providers.into_iter().map(Arc::new).collect();
+        let by_name = in_order.iter().map(|p| (p.name.as_str().to_owned(), p.clone())).collect();
+        Self { by_name, in_order }
+    }
+
+    /// The providers in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.in_order.iter()
+    }
+
+    /// The model of this name, as far as the catalogue knows it.
+    pub fn find(&self, name: &str) -> Option<(&Arc<Provider>, &Arc<Model>)> {
+        let (provider, model) = ModelId::split(name)?;
+        let provider = self.by_name.get(provider)?;
+        Some((provider, provider.catalog.find(model)?))
+    }
+
+    /// Finds where a request for `name` goes.
+    pub fn target(&self, name: &str, kind: RouteKind, preferred: Protocol) -> Result<Target, Refusal> {
+        let unknown = || Refusal::UnknownModel(name.to_owned());
+        let (prefix, id) = ModelId::split(name).ok_or_else(unknown)?;
+        let provider = self.by_name.get(prefix).ok_or_else(unknown)?;
+        let model = provider.catalog.find(id).cloned();
+        if model.is_none() && !provider.takes_unknown_models {
+            return Err(unknown());
+        }
+        let wrong = || Refusal::WrongEndpoint { model: name.to_owned() };
+        let fits = match (kind, model.as_ref().map(|model| model.mode)) {
+            (_, None) => true,
+            (RouteKind::Chat | RouteKind::CountTokens, Some(mode)) => mode == Mode::Chat,
+            (RouteKind::Embeddings, Some(mode)) => mode == Mode::Embedding,
+        };
+        if !fits {
+            return Err(wrong());
+        }
+        let endpoint = provider.endpoint(kind, preferred).ok_or_else(wrong)?.clone();
+        Ok(Target { provider: provider.clone(), endpoint, model_id: id.into(), model })
+    }
+}

@@ -1,0 +1,190 @@
+//! What we say no to, and how every failure reads to the caller.
+
+use llm::protocol::Origin;
+use std::borrow::Cow;
+
+/// Why a request is not answered with success. Has a status, a stable code (listed in
+/// `docs/api/errors.md`) and a text for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No key was shown.
+    #[error("Unauthorized: send an API key as `Authorization: Bearer …` or `x-api-key`")]
+    MissingKey,
+    /// The key is not known, expired or deleted.
+    #[error("Invalid authorization token")]
+    InvalidKey,
+    /// The body is not what the endpoint takes.
+    #[error("{message}")]
+    InvalidRequest {
+        /// What is wrong.
+        message: String,
+        /// The field that is wrong.
+        param: Option<String>,
+    },
+    /// The body is longer than allowed.
+    #[error("the request body is larger than {0} bytes")]
+    BodyTooLarge(usize),
+    /// The body did not arrive in time.
+    #[error("the request body did not arrive within {0} seconds")]
+    BodyTooSlow(u64),
+    /// No provider of that name, or no such model there.
+    #[error("Provider and/or model not supported: {0}")]
+    UnknownModel(String),
+    /// The model exists but not for this endpoint.
+    #[error("the model `{model}` cannot be used on this endpoint")]
+    WrongEndpoint {
+        /// The model as it was named.
+        model: String,
+    },
+    /// There is no such path.
+    #[error("no such endpoint: {0}")]
+    NoSuchEndpoint(String),
+    /// The path exists, but not with this method.
+    #[error("this endpoint does not take the method {0}")]
+    MethodNotAllowed(String),
+    /// More requests than can be written down.
+    #[error("the gateway is overloaded, please try again")]
+    Overloaded,
+    /// The process is stopping.
+    #[error("the gateway is shutting down, please try again")]
+    ShuttingDown,
+    /// The provider refused or failed.
+    #[error("{message}")]
+    Provider {
+        /// The status for the caller.
+        status: u16,
+        /// What kind of failure, for records.
+        class: &'static str,
+        /// The provider's code, or ours.
+        code: Cow<'static, str>,
+        /// What the provider said.
+        message: String,
+        /// The field the provider complains about.
+        param: Option<String>,
+    },
+    /// The provider cannot be reached.
+    #[error("Provider is down: {0}")]
+    Unreachable(String),
+    /// A time limit ran out.
+    #[error("The provider timed out, please try again ({0})")]
+    Timeout(&'static str),
+    /// The provider's answer is not in the protocol it claims to speak.
+    #[error("Invalid provider response format: {0}")]
+    InvalidResponse(String),
+    /// The stream ended or failed before its end.
+    #[error("There was a problem with the provider stream: {0}")]
+    BrokenStream(String),
+    /// A fault of our own.
+    #[error("internal error; the request id helps to find it in the log")]
+    Internal,
+}
+
+impl Refusal {
+    /// An invalid request that names no field.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Refusal::InvalidRequest { message: message.into(), param: None }
+    }
+
+    /// An invalid request because of one field.
+    pub fn invalid_param(param: &str, message: impl Into<String>) -> Self {
+        Refusal::InvalidRequest { message: message.into(), param: Some(param.to_owned()) }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Refusal::MissingKey | Refusal::InvalidKey => 401,
+            Refusal::InvalidRequest { .. } | Refusal::WrongEndpoint { .. } => 400,
+            Refusal::BodyTooLarge(_) => 413,
+            Refusal::BodyTooSlow(_) => 408,
+            Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) => 404,
+            Refusal::MethodNotAllowed(_) => 405,
+            Refusal::Overloaded | Refusal::ShuttingDown | Refusal::Timeout(_) => 503,
+            Refusal::Provider { status, .. } => *status,
+            Refusal::Unreachable(_) | Refusal::BrokenStream(_) => 502,
+            Refusal::InvalidResponse(_) => 424,
+            Refusal::Internal => 500,
+        }
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        match self {
+            Refusal::Provider { code, .. } => code,
+            other => other.own_code(),
+        }
+    }
+
+    /// The code for records: ours, never a provider's free text.
+    pub fn own_code(&self) -> &'static str {
+        match self {
+            Refusal::MissingKey => "missing_api_key",
+            Refusal::InvalidKey => "invalid_api_key",
+            Refusal::InvalidRequest { .. } => "invalid_request",
+            Refusal::BodyTooLarge(_) => "body_too_large",
+            Refusal::BodyTooSlow(_) => "body_too_slow",
+            Refusal::UnknownModel(_) => "model_not_found",
+            Refusal::WrongEndpoint { .. } => "wrong_endpoint",
+            Refusal::NoSuchEndpoint(_) => "no_such_endpoint",
+            Refusal::MethodNotAllowed(_) => "method_not_allowed",
+            Refusal::Overloaded => "overloaded",
+            Refusal::ShuttingDown => "shutting_down",
+            Refusal::Provider { class, .. } => class,
+            Refusal::Unreachable(_) => "provider_unreachable",
+            Refusal::Timeout(_) => "provider_timeout",
+            Refusal::InvalidResponse(_) => "invalid_provider_response",
+            Refusal::BrokenStream(_) => "broken_provider_stream",
+            Refusal::Internal => "internal_error",
+        }
+    }
+
+    /// The field that is wrong, where one is known.
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Refusal::InvalidRequest { param, .. } | Refusal::Provider { param, .. } => param.as_deref(),
+            Refusal::UnknownModel(_) | Refusal::WrongEndpoint { .. } => Some("model"),
+            Refusal::MissingKey
+            | Refusal::InvalidKey
+            | Refusal::BodyTooLarge(_)
+            | Refusal::BodyTooSlow(_)
+            | Refusal::NoSuchEndpoint(_)
+            | Refusal::MethodNotAllowed(_)
+            | Refusal::Overloaded
+            | Refusal::ShuttingDown
+            | Refusal::Unreachable(_)
+            | Refusal::Timeout(_)
+            | Refusal::InvalidResponse(_)
+            | Refusal::BrokenStream(_)
+            | Refusal::Internal => None,
+        }
+    }
+
+    /// Who says no.
+    pub fn origin(&self) -> Origin {
+        if matches!(self, Refusal::Provider { .. }) { Origin::Provider } else { Origin::Router }
+    }
+
+    /// How the request is recorded.
+    pub fn outcome(&self) -> domain::record::Outcome {
+        use domain::record::Outcome;
+        match self {
+            Refusal::Timeout(_) => Outcome::Timeout,
+            Refusal::Provider { .. }
+            | Refusal::Unreachable(_)
+            | Refusal::InvalidResponse(_)
+            | Refusal::BrokenStream(_) => Outcome::ProviderError,
+            Refusal::ShuttingDown => Outcome::Drained,
+            Refusal::Internal => Outcome::Internal,
+            Refusal::MissingKey
+            | Refusal::InvalidKey
+            | Refusal::InvalidRequest { .. }
+            | Refusal::BodyTooLarge(_)
+            | Refusal::BodyTooSlow(_)
+            | Refusal::UnknownModel(_)
+            | Refusal::WrongEndpoint { .. }
+            | Refusal::NoSuchEndpoint(_)
+            | Refusal::MethodNotAllowed(_)
+            | Refusal::Overloaded => Outcome::Refused,
+        }
+    }
+}

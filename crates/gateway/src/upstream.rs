@@ -1,0 +1,181 @@
+//! The way to providers: one pooled client, and the demo provider in this process.
+
+use crate::providers::Target;
+use bytes::Bytes;
+use domain::Timestamp;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Idle connections kept for each provider: more than requests are ever in flight to one, since a new
+/// connection costs three times a request.
+const POOL_IDLE_MAX: usize = 1_024;
+const POOL_IDLE: Duration = Duration::from_secs(60);
+/// Longest piece of an answer read at once.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Why no answer came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection: nothing was sent, so trying again is safe.
+    #[error("cannot connect")]
+    Connect,
+    /// The connection failed before the answer's head.
+    #[error("the connection failed before an answer came")]
+    NoAnswer,
+    /// The connection failed within the answer.
+    #[error("the connection failed in the middle of the answer")]
+    Cut,
+}
+
+/// The client all calls share.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// A provider's answer: its head, and its body to be read piece by piece.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Remote(Incoming),
+    Demo { pieces: std::vec::IntoIter<Vec<u8>>, pause: Duration, due: Instant },
+}
+
+impl Upstream {
+    /// A client that gives up connecting after `connect`.
+    pub fn new(connect: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect));
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        let connector = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_max_idle_per_host(POOL_IDLE_MAX)
+            .http1_max_buf_size(READ_BUFFER)
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .build(connector);
+        Self { client }
+    }
+
+    /// Sends a body to a target and waits for the head of the answer.
+    pub async fn send(
+        &self,
+        target: &Target,
+        headers: HeaderMap,
+        body: Bytes,
+        now: Timestamp,
+    ) -> Result<Answer, UpstreamError> {
+        if target.provider.is_demo() {
+            return Ok(demo(target.endpoint.route.path, &body, now));
+        }
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = target.endpoint.uri.clone();
+        *request.headers_mut() = headers;
+        match self.client.request(request).await {
+            Ok(answer) => {
+                let (head, body) = answer.into_parts();
+                Ok(Answer { status: head.status, headers: head.headers, body: Body::Remote(body) })
+            }
+            Err(error) => {
+                tracing::debug!(%error, provider = target.provider.name.as_str(), "no answer from the provider");
+                Err(if error.is_connect() { UpstreamError::Connect } else { UpstreamError::NoAnswer })
+            }
+        }
+    }
+}
+
+fn demo(path: &str, body: &[u8], now: Timestamp) -> Answer {
+    let reply = llm::provider::demo::respond(path, body, now.unix_seconds());
+    let kind = if reply.is_stream { "text/event-stream" } else { "application/json" };
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    Answer {
+        status: StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK),
+        headers,
+        body: Body::Demo { pieces: reply.pieces.into_iter(), pause: reply.pause, due: Instant::now() },
+    }
+}
+
+impl Answer {
+    /// Whether the body is a stream of server-sent events.
+    pub fn is_event_stream(&self) -> bool {
+        self.headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
+    }
+
+    /// The next piece of the body; `None` at its end. Dropping the answer before the end closes the
+    /// connection, which tells the provider to stop.
+    pub async fn next(&mut self) -> Option<Result<Bytes, UpstreamError>> {
+        match &mut self.body {
+            Body::Remote(incoming) => loop {
+                match incoming.frame().await? {
+                    Ok(frame) => {
+                        if let Ok(piece) = frame.into_data() {
+                            return Some(Ok(piece));
+                        }
+                    }
+                    Err(_) => return Some(Err(UpstreamError::Cut)),
+                }
+            },
+            Body::Demo { pieces, pause, due } => {
+                // Waits first and takes then: whoever stops waiting loses nothing.
+                tokio::time::sleep_until(*due).await;
+                *due = Instant::now() + *pause;
+                pieces.next().map(|piece| Ok(piece.into()))
+            }
+        }
+    }
+
+    /// The whole body, as long as it has at most `bytes_max` bytes.
+    pub async fn collect(&mut self, bytes_max: usize) -> Result<Collected, UpstreamError> {
+        let Some(first) = self.next().await else { return Ok(Collected::Whole(Bytes::new())) };
+        let first = first?;
+        if first.len() > bytes_max {
+            return Ok(Collected::TooLong);
+        }
+        let Some(second) = self.next().await else { return Ok(Collected::Whole(first)) };
+        let mut all = Vec::with_capacity(first.len() * 4);
+        all.extend_from_slice(&first);
+        all.extend_from_slice(&second?);
+        while all.len() <= bytes_max {
+            let Some(piece) = self.next().await else { return Ok(Collected::Whole(all.into())) };
+            all.extend_from_slice(&piece?);
+        }
+        Ok(Collected::TooLong)
+    }
+}
+
+/// A body read whole.
+#[derive(Debug)]
+pub enum Collected {
+    /// All of it.
+    Whole(Bytes),
+    /// It was longer than allowed; the rest was not read.
+    TooLong,
+}

@@ -1,0 +1,225 @@
+//! The commands beside `serve`: short, on the store in the data folder.
+
+use crate::cli::{Cli, Command, Keys, Models, Providers, Requests};
+use crate::config::{self, Environment, Flags, Settings};
+use crate::{bootstrap, output, serve, telemetry, wire};
+use domain::{KeyState, SystemClock, Timestamp};
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+type Done = Result<(), Box<dyn Error>>;
+
+/// Runs a command; faults go to standard error, one line, causes behind colons.
+pub fn run(cli: Cli) -> ExitCode {
+    let environment = Environment::of_process();
+    match dispatch(cli, &environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(format!("signalbox: {}", with_causes(&*error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn dispatch(cli: Cli, environment: &Environment) -> Done {
+    let flags = Flags { config: cli.config, data_dir: cli.data_dir, listen: cli.listen };
+    let command = cli.command.unwrap_or(Command::Serve);
+    if matches!(command, Command::Version) {
+        output::line(format!("signalbox {}", env!("CARGO_PKG_VERSION")));
+        return Ok(());
+    }
+    let settings = config::load(&flags, environment)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match command {
+        Command::Serve => {
+            telemetry::start(&settings.log)?;
+            runtime.block_on(serve::serve(&flags, environment, settings))
+        }
+        Command::CheckConfig => serve::check(&settings, environment),
+        Command::Keys(keys) => runtime.block_on(self::keys(keys, &settings)),
+        Command::Models(models) => self::models(&models, &settings, environment),
+        Command::Providers(providers) => self::providers(&providers, &settings, environment),
+        Command::Requests(requests) => runtime.block_on(self::requests(requests, &settings)),
+        Command::Version => Ok(()),
+    }
+}
+
+async fn keys(command: Keys, settings: &Settings) -> Done {
+    let db = wire::open_store(&settings.data_dir).await?;
+    match command {
+        Keys::Create { name, expires_at } => {
+            let expires_at = expires_at.as_deref().map(time).transpose()?;
+            let (org, _) = bootstrap::organization(&db, &SystemClock).await?;
+            let (key, text) = bootstrap::create_key(&db, org.id, &name, expires_at, &SystemClock).await?;
+            output::line(&text);
+            output::error(format!("{} ({}): the key above is shown this once and not kept.", key.name, key.id));
+        }
+        Keys::List { json } => list_keys(&db.keys().await?, json),
+        Keys::Delete { id } => {
+            let id = id.parse().map_err(|error| format!("{id:?} is {error}"))?;
+            if !db.delete_key(id, domain::Clock::now(&SystemClock)).await? {
+                return Err(format!("there is no key {id}, or it is deleted already").into());
+            }
+            output::line(format!("{id} deleted"));
+        }
+    }
+    db.close().await;
+    Ok(())
+}
+
+fn list_keys(keys: &[domain::ApiKey], json: bool) {
+    let state = |key: &domain::ApiKey| match key.state {
+        KeyState::Active { expires_at: None } => "active".to_owned(),
+        KeyState::Active { expires_at: Some(end) } if key.is_usable(domain::Clock::now(&SystemClock)) => {
+            format!("active until {}", date(end))
+        }
+        KeyState::Active { expires_at: Some(end) } => format!("expired {}", date(end)),
+        KeyState::Deleted { at } => format!("deleted {}", date(at)),
+    };
+    if json {
+        for key in keys {
+            let view = serde_json::json!({
+                "id": key.id.to_string(), "org_id": key.org.to_string(), "name": key.name,
+                "display": key.display, "state": state(key), "created_at": date(key.created_at),
+            });
+            output::line(view.to_string());
+        }
+        return;
+    }
+    let rows: Vec<[String; 5]> = keys
+        .iter()
+        .map(|key| [key.id.to_string(), key.name.clone(), key.display.clone(), state(key), date(key.created_at)])
+        .collect();
+    output::table(["ID", "NAME", "KEY", "STATE", "CREATED"], &rows);
+}
+
+fn models(command: &Models, settings: &Settings, environment: &Environment) -> Done {
+    let providers = config::resolve(settings, environment)?;
+    let mut rows = Vec::new();
+    for provider in providers.iter() {
+        for model in provider.catalog.models() {
+            let id = format!("{}/{}", provider.name, model.id);
+            if command.filter.as_ref().is_some_and(|text| !id.contains(text.as_str())) {
+                continue;
+            }
+            let price = |of: fn(&domain::pricing::TokenPrices) -> domain::Price| {
+                let price = model.price.as_ref().map(|price| of(&price.base).amount_per_million());
+                price.map_or_else(|| "?".to_owned(), |amount| amount.to_string())
+            };
+            rows.push([
+                id,
+                price(|p| p.input),
+                price(|p| p.cache_read.unwrap_or(p.input)),
+                price(|p| p.output),
+                model.context_window.to_string(),
+                model.max_output_tokens.to_string(),
+            ]);
+        }
+    }
+    if command.json {
+        for [id, input, cache_read, output, context_window, max_output] in rows {
+            let view = serde_json::json!({
+                "id": id, "input": input, "cache_read": cache_read, "output": output,
+                "context_window": context_window, "max_output_tokens": max_output,
+            });
+            output::line(view.to_string());
+        }
+    } else {
+        output::table(["MODEL", "$/M INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT"], &rows);
+    }
+    Ok(())
+}
+
+fn providers(command: &Providers, settings: &Settings, environment: &Environment) -> Done {
+    if command.kinds {
+        let rows: Vec<[String; 4]> = llm::provider::ALL
+            .iter()
+            .map(|spec| {
+                let base = spec.base_url.unwrap_or("(set base_url)").to_owned();
+                [spec.kind.to_owned(), spec.name.to_owned(), base, spec.key_variables.join(", ")]
+            })
+            .collect();
+        output::table(["KIND", "NAME", "ADDRESS", "VARIABLES"], &rows);
+        return Ok(());
+    }
+    let ready = config::resolve(settings, environment)?;
+    let rows: Vec<[String; 3]> = ready
+        .iter()
+        .map(|p| [p.name.to_string(), p.spec.name.to_owned(), p.catalog.models().len().to_string()])
+        .collect();
+    output::table(["NAME", "PROVIDER", "MODELS"], &rows);
+    Ok(())
+}
+
+async fn requests(command: Requests, settings: &Settings) -> Done {
+    let db = wire::open_store(&settings.data_dir).await?;
+    let Some(org) = db.first_organization().await? else {
+        return Err("nothing is recorded yet: the gateway has never been started here".into());
+    };
+    match command {
+        Requests::Show { id, json } => {
+            let record = db.request(org.id, &id).await?.ok_or_else(|| format!("there is no request {id}"))?;
+            output::line(if json { record.to_string() } else { serde_json::to_string_pretty(&record)? });
+        }
+        Requests::Tail { limit, json, follow } => {
+            let mut newest = String::new();
+            loop {
+                let mut records = db.latest_requests(org.id, limit).await?;
+                records.retain(|record| record["id"].as_str().is_some_and(|id| id > newest.as_str()));
+                for record in records.iter().rev() {
+                    output::line(if json { record.to_string() } else { summary(record) });
+                }
+                if let Some(id) = records.first().and_then(|record| record["id"].as_str()) {
+                    newest = id.to_owned();
+                }
+                if !follow {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
+    db.close().await;
+    Ok(())
+}
+
+/// A request on one line.
+fn summary(record: &serde_json::Value) -> String {
+    let text = |key: &str| record[key].as_str().unwrap_or("").to_owned();
+    let at = date(Timestamp::from_unix_ms(record["at"].as_i64().unwrap_or(0)));
+    format!(
+        "{at}  {}  {:>3} {:<14} {:<32} in {:>7}  out {:>6}  ${:<12} {:>9.1} ms",
+        text("id"),
+        record["status"],
+        text("outcome"),
+        text("model_requested"),
+        record["input_tokens"],
+        record["output_tokens"],
+        text("cost"),
+        record["duration_ms"].as_f64().unwrap_or(0.0),
+    )
+}
+
+fn date(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.unix_ms()).map_or_else(|_| at.unix_ms().to_string(), |t| t.to_string())
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let parsed: jiff::Timestamp =
+        text.parse().map_err(|_| format!("{text:?} is not a time such as 2027-01-31T00:00:00Z"))?;
+    Ok(Timestamp::from_unix_ms(parsed.as_millisecond()))
+}

@@ -1,0 +1,281 @@
+//! Process settings: one file, the environment, the command line. Read once, here and nowhere else.
+//!
+//! A flag wins over a variable, a variable over the file, the file over the default. Unknown keys are
+//! refused with their path. Every setting of [`Settings`] has a variable: `SIGNALBOX_` and its path in
+//! capitals, so `limits.body_bytes_max` is `SIGNALBOX_LIMITS_BODY_BYTES_MAX`.
+
+mod environment;
+mod providers;
+
+pub use environment::Environment;
+pub use providers::{ModelSettings, ProviderEntry, resolve};
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file that is read when none is named, if it exists.
+const DEFAULT_FILE: &str = "signalbox.toml";
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was named is not there, or cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML.
+    #[error("{path} is not valid TOML: {reason}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// An unknown key, or a value of the wrong kind.
+    #[error("setting `{path}`: {reason}")]
+    Setting {
+        /// Path of the key.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A variable's text does not fit its setting.
+    #[error("the variable {variable} cannot be read: {reason}")]
+    Variable {
+        /// Its name.
+        variable: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A provider cannot be used as configured.
+    #[error("provider `{name}`: {reason}")]
+    Provider {
+        /// Its name or kind.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// All process settings, with their defaults.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Folder for everything the gateway keeps.
+    pub data_dir: PathBuf,
+    /// Model of a chat request that names none.
+    pub default_model: String,
+    /// Folder with catalogue files that replace the built-in ones. Empty: none.
+    pub catalog_dir: PathBuf,
+    /// What is written about the gateway's own doings.
+    pub log: Log,
+    /// Encryption towards callers.
+    pub tls: Tls,
+    /// Bounds in bytes.
+    pub limits: LimitSettings,
+    /// Bounds in time.
+    pub timeouts: Timeouts,
+    /// The providers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderEntry>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8400)),
+            data_dir: PathBuf::from("signalbox-data"),
+            default_model: "openai/gpt-4o-mini".to_owned(),
+            catalog_dir: PathBuf::new(),
+            log: Log::default(),
+            tls: Tls::default(),
+            limits: LimitSettings::default(),
+            timeouts: Timeouts::default(),
+            providers: Vec::new(),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is written about the gateway's own doings. Bodies, keys and addresses never are.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,gateway=debug`.
+    pub filter: String,
+    /// For people or for machines.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// TLS towards callers: on when both files are named.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// Certificate chain, PEM. Empty: no TLS.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// Bounds in bytes.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Longest request body.
+    pub body_bytes_max: usize,
+    /// Longest answer of a provider that is not streamed.
+    pub answer_bytes_max: usize,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { body_bytes_max: 32 << 20, answer_bytes_max: 64 << 20 }
+    }
+}
+
+/// Bounds in time, in seconds.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// To reach a provider.
+    pub connect_seconds: u64,
+    /// From sending a request to the first event of a streamed answer.
+    pub first_event_seconds: u64,
+    /// Silence between two pieces of an answer.
+    pub idle_seconds: u64,
+    /// From sending a request to the end of the answer.
+    pub total_seconds: u64,
+    /// To receive a caller's request body.
+    pub request_read_seconds: u64,
+    /// A caller who reads nothing of a waiting answer for so long is given up.
+    pub write_stall_seconds: u64,
+    /// For running requests when the process is told to stop.
+    pub drain_seconds: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect_seconds: 10,
+            first_event_seconds: 300,
+            idle_seconds: 180,
+            total_seconds: 1_800,
+            request_read_seconds: 60,
+            write_stall_seconds: 60,
+            drain_seconds: 30,
+        }
+    }
+}
+
+impl Settings {
+    /// The bounds as the data plane takes them.
+    pub fn gateway_limits(&self) -> gateway::Limits {
+        let seconds = Duration::from_secs;
+        gateway::Limits {
+            body_bytes_max: self.limits.body_bytes_max,
+            answer_bytes_max: self.limits.answer_bytes_max,
+            request_read: seconds(self.timeouts.request_read_seconds),
+            first_event: seconds(self.timeouts.first_event_seconds),
+            idle: seconds(self.timeouts.idle_seconds),
+            total: seconds(self.timeouts.total_seconds),
+            write_stall: seconds(self.timeouts.write_stall_seconds),
+        }
+    }
+
+    /// The folder of catalogue overrides, where one is set.
+    pub fn catalog_overrides(&self) -> Option<&Path> {
+        Some(self.catalog_dir.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// What the command line says; wins over everything.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Reads all sources and puts them together.
+pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, ConfigError> {
+    let named = flags.config.clone().or_else(|| environment.get("SIGNALBOX_CONFIG").map(PathBuf::from));
+    let mut table = match named {
+        Some(path) => read(&path)?,
+        None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE))?,
+        None => toml::Table::new(),
+    };
+    environment.overlay(&mut table)?;
+    let mut settings: Settings = serde_path_to_error::deserialize(table).map_err(|error| {
+        let path = error.path().to_string();
+        ConfigError::Setting { path, reason: error.inner().message().trim().to_owned() }
+    })?;
+    settings.data_dir = flags.data_dir.clone().unwrap_or(settings.data_dir);
+    settings.listen = flags.listen.unwrap_or(settings.listen);
+    check(&settings)?;
+    Ok(settings)
+}
+
+fn read(path: &Path) -> Result<toml::Table, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+        path: path.to_owned(),
+        reason: error.to_string().trim().to_owned(),
+    })
+}
+
+/// Rules that types cannot hold.
+fn check(settings: &Settings) -> Result<(), ConfigError> {
+    let refuse = |path: &str, reason: &str| {
+        Err(ConfigError::Setting { path: path.to_owned(), reason: reason.to_owned() })
+    };
+    if settings.tls.cert.as_os_str().is_empty() != settings.tls.key.as_os_str().is_empty() {
+        return refuse("tls", "`cert` and `key` are set together or not at all");
+    }
+    if settings.limits.body_bytes_max == 0 || settings.limits.answer_bytes_max == 0 {
+        return refuse("limits", "a limit of 0 would refuse everything");
+    }
+    let timeouts = &settings.timeouts;
+    let all = [
+        timeouts.connect_seconds,
+        timeouts.first_event_seconds,
+        timeouts.idle_seconds,
+        timeouts.total_seconds,
+        timeouts.request_read_seconds,
+        timeouts.write_stall_seconds,
+    ];
+    if all.contains(&0) {
+        return refuse("timeouts", "a timeout of 0 seconds would refuse everything");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

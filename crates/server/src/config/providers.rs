@@ -1,0 +1,214 @@
+//! Providers: from the file, and by themselves when a vendor's usual variable is set.
+
+use super::{ConfigError, Environment, Settings};
+use crate::catalog_file;
+use domain::pricing::TokenPrices;
+use domain::{Capabilities, Catalog, Mode, Model, ModelPrice, Price, ProviderName, Secret};
+use gateway::providers::ProviderSettings;
+use gateway::{Provider, Providers};
+use llm::provider::{self, ProviderSpec};
+use serde::{Deserialize, Serialize};
+
+/// One `[[providers]]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderEntry {
+    /// Which provider file: `openai`, `anthropic`, …, or `openai-compatible`.
+    pub kind: String,
+    /// The prefix callers use. Not given: the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its address. Not given: the provider's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The variable that holds its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// Its key, where it must stand in the file.
+    #[serde(default, skip_serializing)]
+    pub api_key: Option<KeyText>,
+    /// Whether models that are not known are asked for, without a price. Not given: only where none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unknown_models: Option<bool>,
+    /// Models and prices that the catalogue does not know, or knows otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelSettings>,
+}
+
+/// A key as it stands in the file: never printed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct KeyText(Secret<String>);
+
+impl From<String> for KeyText {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeSetting {
+    /// Conversations.
+    #[default]
+    Chat,
+    /// Vectors for texts.
+    Embedding,
+}
+
+/// One `[[providers.models]]` table. Prices are USD per million tokens, as decimal strings.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// What the provider calls it.
+    pub id: String,
+    /// Its name for people. Not given: the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default)]
+    pub mode: ModeSetting,
+    /// Input. Without any price the model is used unpriced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// Output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Input read from cache. Not given: as input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<String>,
+    /// Input written to cache. Not given: as input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<String>,
+    /// Input written to cache for an hour. Not given: as `cache_write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<String>,
+    /// Tokens it can hold.
+    #[serde(default)]
+    pub context_window: u64,
+    /// Tokens it can answer with.
+    #[serde(default)]
+    pub max_output_tokens: u64,
+}
+
+/// Makes the configured providers ready: those of the file, then those whose variable is set, then, if that
+/// is none, the built-in demo.
+pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Providers, ConfigError> {
+    let mut ready = Vec::new();
+    for entry in &settings.providers {
+        let provider = from_entry(entry, settings, environment)?;
+        if ready.iter().any(|other: &Provider| other.name == provider.name) {
+            return Err(fault(provider.name.as_str(), "the name is used twice"));
+        }
+        ready.push(provider);
+    }
+    for spec in provider::ALL {
+        let key = spec.key_variables.iter().find_map(|variable| environment.get(variable));
+        let is_taken = ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind);
+        if let Some(key) = key.filter(|_| !is_taken) {
+            let key = Some(Secret::new(key.to_owned()));
+            ready.push(build(spec, spec.kind, None, key, catalog(spec, settings)?, None)?);
+        }
+    }
+    if ready.is_empty() {
+        if let Some(spec) = provider::find("demo") {
+            ready.push(build(spec, spec.kind, None, None, catalog(spec, settings)?, None)?);
+        }
+    }
+    Ok(Providers::new(ready))
+}
+
+fn from_entry(
+    entry: &ProviderEntry,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<Provider, ConfigError> {
+    let name = entry.name.as_deref().unwrap_or(&entry.kind);
+    let spec = provider::find(&entry.kind).ok_or_else(|| {
+        let kinds: Vec<&str> = provider::ALL.iter().map(|spec| spec.kind).collect();
+        fault(name, format!("there is no kind `{}`; known are {}", entry.kind, kinds.join(", ")))
+    })?;
+    let key = match (&entry.api_key, &entry.api_key_env) {
+        (Some(_), Some(_)) => return Err(fault(name, "`api_key` and `api_key_env` exclude each other")),
+        (Some(KeyText(key)), None) => Some(key.clone()),
+        (None, Some(variable)) => {
+            let key = environment.get(variable);
+            let missing = || fault(name, format!("the variable {variable} is not set"));
+            Some(Secret::new(key.ok_or_else(missing)?.to_owned()))
+        }
+        (None, None) => {
+            let usual = spec.key_variables.iter().find_map(|variable| environment.get(variable));
+            usual.map(|key| Secret::new(key.to_owned()))
+        }
+    };
+    let mut catalog = catalog(spec, settings)?;
+    for model in &entry.models {
+        catalog.insert(model_of(model).map_err(|reason| fault(name, format!("model `{}`: {reason}", model.id)))?);
+    }
+    build(spec, name, entry.base_url.clone(), key, catalog, entry.allow_unknown_models)
+}
+
+fn build(
+    spec: &'static ProviderSpec,
+    name: &str,
+    base_url: Option<String>,
+    key: Option<Secret<String>>,
+    catalog: Catalog,
+    allow_unknown_models: Option<bool>,
+) -> Result<Provider, ConfigError> {
+    let refuse = |reason: String| fault(name, reason);
+    let parsed: ProviderName = name.parse().map_err(|error: domain::provider::ProviderNameError| refuse(error.to_string()))?;
+    let settings = ProviderSettings { name: parsed, spec, base_url, key, catalog, allow_unknown_models };
+    Provider::new(settings).map_err(|error| refuse(error.to_string()))
+}
+
+fn catalog(spec: &ProviderSpec, settings: &Settings) -> Result<Catalog, ConfigError> {
+    catalog_file::load(spec.kind, settings.catalog_overrides()).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        fault(spec.kind, format!("{error}{cause}"))
+    })
+}
+
+fn model_of(settings: &ModelSettings) -> Result<Model, String> {
+    let price = |field: &str, text: &Option<String>| -> Result<Option<Price>, String> {
+        let Some(text) = text else { return Ok(None) };
+        let amount: domain::Money = text.parse().map_err(|_| format!("`{field}` is not a price: {text:?}"))?;
+        if amount.nano() < 0 {
+            return Err(format!("`{field}` is negative"));
+        }
+        Ok(Some(Price::per_million(amount)))
+    };
+    let input = price("input", &settings.input)?;
+    let output = price("output", &settings.output)?;
+    let base = TokenPrices {
+        input: input.unwrap_or_default(),
+        output: output.unwrap_or_default(),
+        cache_read: price("cache_read", &settings.cache_read)?,
+        cache_write: price("cache_write", &settings.cache_write)?,
+        cache_write_1h: price("cache_write_1h", &settings.cache_write_1h)?,
+        ..TokenPrices::default()
+    };
+    let is_embedding = matches!(settings.mode, ModeSetting::Embedding);
+    let price = match (input, output) {
+        (Some(_), Some(_)) => Some(ModelPrice { base, ..ModelPrice::default() }),
+        (Some(_), None) if is_embedding => Some(ModelPrice { base, ..ModelPrice::default() }),
+        (None, None) => None,
+        _ => return Err("`input` and `output` prices are given together".to_owned()),
+    };
+    Ok(Model {
+        id: settings.id.clone(),
+        aliases: Vec::new(),
+        name: settings.name.clone().unwrap_or_else(|| settings.id.clone()),
+        mode: if is_embedding { Mode::Embedding } else { Mode::Chat },
+        context_window: settings.context_window,
+        max_output_tokens: settings.max_output_tokens,
+        capabilities: Capabilities::default(),
+        released_at: 0,
+        price,
+    })
+}
+
+fn fault(name: &str, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Provider { name: name.to_owned(), reason: reason.into() }
+}

@@ -1,0 +1,100 @@
+//! What must be read, and what must be refused.
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../config.example.toml");
+
+fn from(text: &str, pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("signalbox.toml");
+    std::fs::write(&path, text).unwrap();
+    load(&Flags { config: Some(path), ..Flags::default() }, &Environment::of(pairs))
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
+    let file = "listen = \"127.0.0.1:1\"\n[limits]\nbody_bytes_max = 5";
+    let pairs = [("SIGNALBOX_LISTEN", "127.0.0.1:2"), ("SIGNALBOX_TIMEOUTS_IDLE_SECONDS", "7")];
+    let settings = from(file, &pairs).unwrap();
+    assert_eq!(settings.listen.port(), 2);
+    assert_eq!((settings.limits.body_bytes_max, settings.timeouts.idle_seconds), (5, 7));
+    assert_eq!(settings.timeouts.connect_seconds, 10);
+    let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), ..Flags::default() };
+    assert_eq!(load(&flags, &Environment::of(&pairs)).unwrap().listen.port(), 3);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_path() {
+    for (text, path) in [
+        ("lisen = 1", "lisen"),
+        ("[limits]\nbody_max = 1", "limits"),
+        ("[[providers]]\nkind = \"openai\"\nurl = \"x\"", "providers[0]"),
+        ("[[providers]]\nkind = \"openai\"\n[[providers.models]]\nid = \"m\"\nprice = \"1\"", "providers[0].models[0]"),
+    ] {
+        let message = from(text, &[]).unwrap_err().to_string();
+        assert!(message.contains(path), "{message}");
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused() {
+    assert!(from("listen = \"here\"", &[]).is_err());
+    assert!(from("[timeouts]\nidle_seconds = 0", &[]).is_err());
+    assert!(from("[tls]\ncert = \"a.pem\"", &[]).is_err());
+    let message = from("", &[("SIGNALBOX_LIMITS_BODY_BYTES_MAX", "many")]).unwrap_err().to_string();
+    assert!(message.contains("SIGNALBOX_LIMITS_BODY_BYTES_MAX"), "{message}");
+}
+
+#[test]
+fn the_example_names_every_setting_with_its_default() {
+    let example: toml::Table = EXAMPLE.parse().unwrap();
+    for (path, default) in environment::paths() {
+        let found = path.iter().try_fold(&toml::Value::Table(example.clone()), |at, key| at.get(key)).cloned();
+        assert_eq!(found, Some(default), "{}", path.join("."));
+        let variable = environment::variable(&path);
+        assert!(EXAMPLE.contains(&variable), "{variable} is not named in the example");
+    }
+    let settings: Settings = EXAMPLE.parse::<toml::Table>().unwrap().try_into().unwrap();
+    assert!(settings.providers.is_empty());
+    // The commented lines are settings too: uncommented, they must be understood.
+    let lines = EXAMPLE.lines().map(|line| line.strip_prefix("#:").unwrap_or(line));
+    let whole: Settings = lines.collect::<Vec<_>>().join("\n").parse::<toml::Table>().unwrap().try_into().unwrap();
+    assert!(whole.providers.len() >= 2);
+    resolve(&whole, &Environment::of(&[("OPENAI_API_KEY", "made-up")])).unwrap();
+}
+
+#[test]
+fn a_vendors_variable_switches_its_provider_on() {
+    let settings = Settings::default();
+    let names = |pairs: &[(&str, &str)]| -> Vec<String> {
+        let providers = resolve(&settings, &Environment::of(pairs)).unwrap();
+        providers.iter().map(|provider| provider.name.to_string()).collect()
+    };
+    assert_eq!(names(&[]), ["demo"]);
+    assert_eq!(names(&[("ANTHROPIC_API_KEY", "a"), ("OPENAI_API_KEY", "b")]), ["anthropic", "openai"]);
+    assert_eq!(names(&[("OPENAI_API_KEY", "")]), ["demo"]);
+}
+
+#[test]
+fn several_providers_of_one_kind_stand_under_their_names() {
+    let text = "[[providers]]\nkind = \"openai\"\nname = \"a\"\napi_key = \"x\"\n[[providers]]\nkind = \"openai\"\nname = \"b\"\napi_key = \"y\"";
+    let settings = from(text, &[]).unwrap();
+    let providers = resolve(&settings, &Environment::of(&[("OPENAI_API_KEY", "z")])).unwrap();
+    assert_eq!(providers.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(!format!("{settings:?}").contains("\"x\""));
+}
+
+#[test]
+fn a_provider_that_cannot_work_is_refused_by_name() {
+    for entry in [
+        "kind = \"nobody\"",
+        "kind = \"openai-compatible\"",
+        "kind = \"openai\"\nname = \"Not Good\"",
+        "kind = \"openai\"\nbase_url = \"ftp://x\"",
+        "kind = \"openai\"\napi_key_env = \"NOT_SET\"",
+        "kind = \"openai\"\n[[providers.models]]\nid = \"m\"\ninput = \"cheap\"\noutput = \"1\"",
+    ] {
+        let settings = from(&format!("[[providers]]\n{entry}"), &[]).unwrap();
+        assert!(matches!(resolve(&settings, &Environment::default()), Err(ConfigError::Provider { .. })), "{entry}");
+    }
+}

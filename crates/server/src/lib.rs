@@ -1,0 +1,14 @@
+//! The binary's parts: configuration, wiring, the listener, commands.
+//!
+//! The only crate that reads the environment, opens sockets, spawns long-lived tasks and knows all others.
+
+pub mod bootstrap;
+pub mod catalog_file;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod listener;
+pub mod output;
+pub mod serve;
+pub mod telemetry;
+pub mod wire;

@@ -1,0 +1,168 @@
+//! Accepting connections: TCP, TLS where configured, HTTP/1.1 and HTTP/2, and a clean end.
+
+use crate::config::Tls;
+use gateway::http::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// To receive a request's head, and to end a TLS handshake.
+const HEAD_WAIT: Duration = Duration::from_secs(30);
+/// Buffer of a connection in each direction: bounds the memory of an idle one.
+const BUFFER: usize = 64 * 1024;
+/// HTTP/2 flow control: what a caller may send before it is read.
+const H2_STREAM_WINDOW: u32 = 128 * 1024;
+const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// After a failed accept, most likely for want of file handles.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const BACKLOG: i32 = 4_096;
+
+/// Why the gateway cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address cannot be taken.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("cannot use the TLS {what}: {reason}")]
+    Tls {
+        /// Which file.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Takes the address.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let open = || -> std::io::Result<TcpListener> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    open().map_err(|source| ListenError::Bind { address, source })
+}
+
+/// Reads certificate and key, where configured.
+pub fn tls(settings: &Tls) -> Result<Option<TlsAcceptor>, ListenError> {
+    if settings.cert.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let fault = |what| move |reason: String| ListenError::Tls { what, reason };
+    let chain: Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_file_iter(&settings.cert).and_then(Iterator::collect);
+    let chain = chain.map_err(|error| fault("certificate")(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| fault("key")(error.to_string()))?;
+    let mut config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| fault("certificate")(error.to_string()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+/// Serves until `stop` is cancelled, then lets open connections end by themselves until `deadline`.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Service,
+    stop: CancellationToken,
+    deadline: CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    let builder = Arc::new(http());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (builder, router, tls, stop) = (builder.clone(), router.clone(), tls.clone(), stop.clone());
+        connections.spawn(async move { connection(stream, tls, &builder, router, stop).await });
+    }
+    drop(listener);
+    tokio::select! {
+        () = async { while connections.join_next().await.is_some() {} } => {}
+        () = deadline.cancelled() => connections.abort_all(),
+    }
+}
+
+fn http() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT).max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_concurrent_streams(256)
+        .keep_alive_interval(Some(HEAD_WAIT));
+    builder
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    builder: &Builder<TokioExecutor>,
+    router: Service,
+    stop: CancellationToken,
+) {
+    // Without it a small frame of a stream would wait for the acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone before it was served");
+        return;
+    }
+    match tls {
+        None => http_connection(stream, builder, router, stop).await,
+        Some(acceptor) => match tokio::time::timeout(HEAD_WAIT, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => http_connection(stream, builder, router, stop).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        },
+    }
+}
+
+async fn http_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    builder: &Builder<TokioExecutor>,
+    router: Service,
+    stop: CancellationToken,
+) {
+    let connection = builder.serve_connection(TokioIo::new(stream), router);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, "a connection ended early");
+    }
+}

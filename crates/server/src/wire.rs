@@ -1,0 +1,74 @@
+//! Builds everything from the settings, and nothing else.
+
+use crate::config::{self, ConfigError, Environment, Settings};
+use arc_swap::ArcSwap;
+use domain::{Clock, RequestRecord};
+use gateway::metrics::Metrics;
+use gateway::{Gateway, Recorder, Tasks, Upstream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use store::{Db, StoreError};
+use tokio::sync::mpsc;
+
+/// Why the gateway cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be made.
+    #[error("cannot make the data folder {path}: {source}")]
+    DataDir {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store in the data folder, making both when they are missing.
+pub async fn open_store(data_dir: &Path) -> Result<Db, WireError> {
+    std::fs::create_dir_all(data_dir)
+        .map_err(|source| WireError::DataDir { path: data_dir.to_owned(), source })?;
+    Ok(Db::open(&data_dir.join("signalbox.db")).await?)
+}
+
+/// The parts of a gateway that is about to run.
+pub struct Parts {
+    /// The data plane's shared state, not ready yet.
+    pub gateway: Arc<Gateway>,
+    /// What [`gateway::record::write`] takes.
+    pub records: mpsc::Receiver<Box<RequestRecord>>,
+    /// Its counters.
+    pub metrics: Metrics,
+}
+
+/// Builds the data plane.
+pub async fn build(
+    settings: &Settings,
+    environment: &Environment,
+    db: &Db,
+    clock: Arc<dyn Clock>,
+) -> Result<Parts, WireError> {
+    let providers = config::resolve(settings, environment)?;
+    let (recorder, records) = Recorder::new();
+    let metrics = Metrics::default();
+    let gateway = Arc::new(Gateway {
+        snapshot: ArcSwap::from_pointee(db.snapshot().await?),
+        providers: ArcSwap::from_pointee(providers),
+        upstream: Upstream::new(Duration::from_secs(settings.timeouts.connect_seconds)),
+        recorder,
+        metrics: metrics.clone(),
+        tasks: Tasks::default(),
+        clock,
+        limits: settings.gateway_limits(),
+        default_model: settings.default_model.clone(),
+        is_ready: AtomicBool::new(false),
+    });
+    Ok(Parts { gateway, records, metrics })
+}

@@ -1,0 +1,62 @@
+//! Documents that would otherwise fall behind the code.
+
+use gateway::Refusal;
+use llm::failure::FailureClass;
+
+const ERRORS: &str = include_str!("../../../../docs/api/errors.md");
+
+/// One refusal of each kind. A new kind does not compile until it has its place here.
+fn after(refusal: &Refusal) -> Option<Refusal> {
+    let text = String::new;
+    Some(match refusal {
+        Refusal::MissingKey => Refusal::InvalidKey,
+        Refusal::InvalidKey => Refusal::invalid(""),
+        Refusal::InvalidRequest { .. } => Refusal::BodyTooLarge(0),
+        Refusal::BodyTooLarge(_) => Refusal::BodyTooSlow(0),
+        Refusal::BodyTooSlow(_) => Refusal::UnknownModel(text()),
+        Refusal::UnknownModel(_) => Refusal::WrongEndpoint { model: text() },
+        Refusal::WrongEndpoint { .. } => Refusal::NoSuchEndpoint(text()),
+        Refusal::NoSuchEndpoint(_) => Refusal::MethodNotAllowed(text()),
+        Refusal::MethodNotAllowed(_) => Refusal::Overloaded,
+        Refusal::Overloaded => Refusal::ShuttingDown,
+        Refusal::ShuttingDown => Refusal::Unreachable(text()),
+        Refusal::Unreachable(_) => Refusal::Timeout(""),
+        Refusal::Timeout(_) => Refusal::InvalidResponse(text()),
+        Refusal::InvalidResponse(_) => Refusal::BrokenStream(text()),
+        Refusal::BrokenStream(_) => Refusal::Internal,
+        // A provider's refusal carries one of the classes' codes.
+        Refusal::Internal | Refusal::Provider { .. } => return None,
+    })
+}
+
+fn class_after(class: FailureClass) -> Option<FailureClass> {
+    Some(match class {
+        FailureClass::CallerFault => FailureClass::Credential,
+        FailureClass::Credential => FailureClass::Quota,
+        FailureClass::Quota => FailureClass::RateLimited,
+        FailureClass::RateLimited => FailureClass::ModelUnavailable,
+        FailureClass::ModelUnavailable => FailureClass::Transient,
+        FailureClass::Transient => return None,
+    })
+}
+
+/// The row of the table that explains a code.
+fn row(code: &str) -> Option<&'static str> {
+    ERRORS.lines().find(|line| line.starts_with(&format!("| `{code}` |")))
+}
+
+#[test]
+fn every_refusal_is_explained_with_its_status() {
+    let all = std::iter::successors(Some(Refusal::MissingKey), after);
+    for refusal in all {
+        let row = row(refusal.code()).unwrap_or_else(|| panic!("{} is not explained", refusal.code()));
+        assert!(row.contains(&refusal.status().to_string()), "{row}");
+    }
+}
+
+#[test]
+fn every_refusal_of_a_provider_is_explained() {
+    for class in std::iter::successors(Some(FailureClass::CallerFault), |class| class_after(*class)) {
+        assert!(row(class.code()).is_some(), "{} is not explained", class.code());
+    }
+}

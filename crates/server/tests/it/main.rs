@@ -1,0 +1,28 @@
+//! The data plane as a black box: over HTTP, with the real wiring and the real store.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod commands;
+mod disconnect;
+mod documents;
+mod drain;
+mod errors;
+mod keys;
+mod passthrough;
+mod records;
+mod secrets;
+mod slow_reader;
+mod streams;
+mod support;
+
+/// A file that is not named above would never be compiled.
+#[test]
+fn every_file_of_this_folder_is_named_here() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let main = include_str!("main.rs");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".rs").unwrap_or(&name);
+        assert!(name == "main" || main.contains(&format!("\nmod {name};")), "{name} is forgotten");
+    }
+}
