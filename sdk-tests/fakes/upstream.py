@@ -1,0 +1,275 @@
+"""The HTTP half that both fakes share: routing, recording, streams, faults on purpose.
+
+A protocol subclasses `Protocol` and says how requests are checked and how replies, streams and errors look.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Iterator
+from urllib.parse import parse_qs, urlsplit
+
+from .record import Call, Record
+from .replies import Conversation, ScriptError, reply_to
+
+LONG_STREAM_PIECES = 600
+LONG_STREAM_PAUSE_SECONDS = 0.05
+SLOW_REPLY_SECONDS_MAX = 60.0
+CRUMB_BYTES = 7
+
+
+class Rejected(Exception):
+    """The vendor would answer this request with an error."""
+
+    def __init__(self, message: str, *, status: int = 400, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.fields = fields
+
+
+class Protocol:
+    """One vendor's wire format."""
+
+    name = ""
+
+    def check_credential(self, headers: dict[str, str]) -> None:
+        """Raises `Rejected` (401) unless the request carries exactly the configured credential."""
+        raise NotImplementedError
+
+    def read(self, path: str, headers: dict[str, str], body: Any) -> Conversation | None:
+        """Checks a request; None means `other` answers it."""
+        raise NotImplementedError
+
+    def other(self, path: str, body: Any) -> dict[str, Any]:
+        """Answers everything that is not a conversation (embeddings, token counts, model lists)."""
+        raise NotImplementedError
+
+    def whole(self, body: Any, conversation: Conversation) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def stream(self, body: Any, conversation: Conversation) -> Iterator[bytes]:
+        """Yields complete server-sent events."""
+        raise NotImplementedError
+
+    def endless_piece(self, number: int) -> bytes:
+        """One more event of a stream that goes on and on."""
+        raise NotImplementedError
+
+    def stream_error(self) -> bytes:
+        """The vendor's own error event inside a stream."""
+        raise NotImplementedError
+
+    def error(self, rejected: Rejected) -> tuple[dict[str, Any], dict[str, str]]:
+        """An error's body and headers."""
+        raise NotImplementedError
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # The default of five resets connections when a test opens many at once.
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Hanging up between two requests is every client's right."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Upstream:
+    """A running fake."""
+
+    def __init__(self, protocol: Protocol, port: int = 0) -> None:
+        self.record = Record()
+        handler = type("Handler", (_Handler,), {"protocol": protocol, "record": self.record})
+        self._server = _Server(("127.0.0.1", port), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    protocol: Protocol
+    record: Record
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        question = parse_qs(address.query)
+        if address.path == "/__last":
+            last = self.record.last()
+            self._send_json(200, last.as_json() if last else None)
+        elif address.path == "/__log":
+            self._send_json(200, [call.as_json() for call in self.record.all()])
+        elif address.path == "/__find":
+            found = self.record.containing(question.get("text", [""])[0])
+            self._send_json(200, [call.as_json() for call in found])
+        elif address.path == "/__stats":
+            self._send_json(200, self.record.stats())
+        else:
+            self._answer(None, "")
+
+    def do_POST(self) -> None:
+        size = int(self.headers.get("content-length") or 0)
+        raw = self.rfile.read(size) if size else self._read_chunked()
+        self._answer(raw, raw.decode("utf-8", "replace"))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _answer(self, raw: bytes | None, text: str) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            body = json.loads(text) if raw else None
+        except ValueError:
+            body = None
+        call = Call(urlsplit(self.path).path, headers, body, text)
+        self.record.begin(call)
+        try:
+            self._serve(call)
+        except Rejected as rejected:
+            call.outcome = "failed" if rejected.fields.get("is_scripted") else "rejected"
+            call.status, call.reason = rejected.status, rejected.message
+            error_body, error_headers = self.protocol.error(rejected)
+            self._send_json(rejected.status, error_body, error_headers)
+        except (BrokenPipeError, ConnectionResetError, _ClientGone):
+            call.outcome = "cancelled"
+            self.close_connection = True
+
+    def _serve(self, call: Call) -> None:
+        self.protocol.check_credential(call.headers)
+        if call.headers.get("content-encoding"):
+            raise Rejected("compressed request bodies are not supported", status=415)
+        if call.body is None and self.command == "POST":
+            raise Rejected("We could not parse the JSON body of your request.")
+        conversation = self.protocol.read(call.path, call.headers, call.body)
+        if conversation is None:
+            answer = self.protocol.other(call.path, call.body)
+            call.outcome, call.status = "completed", 200
+            self._send_json(200, answer)
+            return
+        name, argument = conversation.script
+        if name == "error" and not conversation.ends_with_tool_result:
+            raise Rejected("scripted failure", status=int(argument), is_scripted=True)
+        if name == "slow":
+            self._wait(min(float(argument), SLOW_REPLY_SECONDS_MAX))
+        call.status = 200
+        try:
+            if call.body.get("stream"):
+                self._stream(call, conversation)
+            else:
+                self._send_json(200, self.protocol.whole(call.body, conversation))
+                call.outcome = "completed"
+        except ScriptError as error:
+            raise Rejected(str(error)) from error
+
+    def _stream(self, call: Call, conversation: Conversation) -> None:
+        name, argument = conversation.script
+        # Decided before the first byte, because a refusal must still be able to become a status.
+        reply_to(conversation)
+        events = self.protocol.stream(call.body, conversation)
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        if name == "cut-stream":
+            self._break_after(call, events, int(argument or 4), is_clean=False)
+        elif name == "short-stream":
+            self._break_after(call, events, int(argument or 4), is_clean=True)
+        elif name == "error-in-stream":
+            self._send_events(events, 4)
+            self._send_chunk(self.protocol.stream_error())
+            self._end_chunks()
+            call.outcome = "broken"
+        elif name == "long-stream":
+            self._send_events(events, 4)
+            self._send_forever()
+            call.outcome = "completed"
+        elif name == "crumbs":
+            self._send_crumbs(b"".join(events))
+            call.outcome = "completed"
+        else:
+            for event in events:
+                self._send_chunk(event)
+            self._end_chunks()
+            call.outcome = "completed"
+
+    def _send_crumbs(self, data: bytes) -> None:
+        """Cuts events and multi-byte characters where no decoder would like it."""
+        for start in range(0, len(data), CRUMB_BYTES):
+            self._send_chunk(data[start : start + CRUMB_BYTES])
+        self._end_chunks()
+
+    def _break_after(self, call: Call, events: Iterator[bytes], count: int, *, is_clean: bool) -> None:
+        self._send_events(events, count)
+        if is_clean:
+            self._end_chunks()
+        else:
+            # Closing without the last chunk is how a dying connection looks from the other side.
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+        call.outcome = "broken"
+
+    def _send_events(self, events: Iterator[bytes], count: int) -> None:
+        for _, event in zip(range(count), events):
+            self._send_chunk(event)
+
+    def _send_forever(self) -> None:
+        for number in range(LONG_STREAM_PIECES):
+            self._wait(LONG_STREAM_PAUSE_SECONDS)
+            self._send_chunk(self.protocol.endless_piece(number))
+        self._end_chunks()
+
+    def _wait(self, seconds: float) -> None:
+        """Sleeps, but notices a client that hangs up."""
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            readable, _, _ = select.select([self.connection], [], [], left)
+            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+                raise _ClientGone
+
+    def _send_json(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        data = json.dumps(body, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _send_chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+    def _end_chunks(self) -> None:
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _read_chunked(self) -> bytes:
+        if "chunked" not in (self.headers.get("transfer-encoding") or ""):
+            return b""
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+
+class _ClientGone(Exception):
+    pass

@@ -1,0 +1,1 @@
+"""Starts what the SDK tests need and runs them. Standard library only."""

@@ -1,0 +1,42 @@
+"""Fixtures: each test runs once per upstream, so both SDKs meet both wire formats."""
+
+from __future__ import annotations
+
+import anthropic
+import openai
+import pytest
+
+from targets import ANTHROPIC_UPSTREAM, IS_DIRECT, OPENAI_UPSTREAM, Upstream, address_of
+
+TIMEOUT_SECONDS = 30.0
+
+
+@pytest.fixture(params=[OPENAI_UPSTREAM, ANTHROPIC_UPSTREAM], ids=lambda upstream: f"{upstream.vendor}-upstream")
+def upstream(request: pytest.FixtureRequest) -> Upstream:
+    return request.param
+
+
+@pytest.fixture
+def openai_client(request: pytest.FixtureRequest) -> openai.OpenAI:
+    _skip_what_needs_the_gateway(request, "openai")
+    return openai.OpenAI(**address_of("openai"), max_retries=0, timeout=TIMEOUT_SECONDS)
+
+
+@pytest.fixture
+def anthropic_client(request: pytest.FixtureRequest) -> anthropic.Anthropic:
+    _skip_what_needs_the_gateway(request, "anthropic")
+    return anthropic.Anthropic(**address_of("anthropic"), max_retries=0, timeout=TIMEOUT_SECONDS)
+
+
+@pytest.fixture
+def gateway_only() -> None:
+    """For tests of what only the gateway does."""
+    if IS_DIRECT:
+        pytest.skip("needs the gateway")
+
+
+def _skip_what_needs_the_gateway(request: pytest.FixtureRequest, vendor: str) -> None:
+    if not IS_DIRECT or "upstream" not in request.fixturenames:
+        return
+    if request.getfixturevalue("upstream").vendor != vendor:
+        pytest.skip("needs the gateway to translate")
