@@ -32,7 +32,8 @@ macro_rules! id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut buffer = [0u8; 32];
-                write!(f, concat!($prefix, "_{}"), self.0.simple().encode_lower(&mut buffer))
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(self.0.simple().encode_lower(&mut buffer))
             }
         }
 

@@ -94,7 +94,7 @@ impl Usage {
 }
 
 /// Who says what a call consumed. Stands on every record.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub enum UsageSource {
     /// Nothing was sent to a provider, or nothing is billed.
     #[default]

@@ -9,6 +9,7 @@ pub mod http;
 pub mod inference;
 pub mod metrics;
 pub mod providers;
+mod random;
 pub mod record;
 pub mod refusal;
 pub mod tasks;
@@ -73,12 +74,7 @@ pub struct Gateway {
 impl Gateway {
     /// A fresh id for a request that arrives now.
     pub fn request_id(&self) -> RequestId {
-        let mut random = [0u8; 10];
-        // Without randomness ids would still be told apart by time; the operating system never refuses.
-        if let Err(error) = getrandom::fill(&mut random) {
-            tracing::warn!(%error, "the operating system gave no random bytes");
-        }
-        RequestId::from_parts(self.clock.now(), random)
+        RequestId::from_parts(self.clock.now(), random::ten_bytes())
     }
 
     /// Whether requests are taken.

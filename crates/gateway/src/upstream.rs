@@ -10,6 +10,8 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -34,10 +36,21 @@ pub enum UpstreamError {
     Cut,
 }
 
-/// The client all calls share.
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+thread_local! {
+    static CORE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Says that this thread is the core of this number: its calls use connections of their own.
+pub fn enter_core(index: usize) {
+    CORE.set(index);
+}
+
+/// The way to providers: a client for each core, since a connection is served by the runtime it was made on.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    clients: Arc<[HttpClient]>,
 }
 
 /// A provider's answer: its head, and its body to be read piece by piece.
@@ -57,8 +70,12 @@ enum Body {
 }
 
 impl Upstream {
-    /// A client that gives up connecting after `connect`.
-    pub fn new(connect: Duration) -> Self {
+    /// Clients for so many cores, which give up connecting after `connect`.
+    pub fn new(connect: Duration, cores: usize) -> Self {
+        Self { clients: (0..cores.max(1)).map(|_| Self::client(connect)).collect() }
+    }
+
+    fn client(connect: Duration) -> HttpClient {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -70,15 +87,14 @@ impl Upstream {
             .enable_http1()
             .enable_http2()
             .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
+        Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_max_idle_per_host(POOL_IDLE_MAX)
             .http1_max_buf_size(READ_BUFFER)
             .http2_keep_alive_interval(Duration::from_secs(30))
-            .build(connector);
-        Self { client }
+            .build(connector)
     }
 
     /// Sends a body to a target and waits for the head of the answer.
@@ -96,7 +112,7 @@ impl Upstream {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.endpoint.uri.clone();
         *request.headers_mut() = headers;
-        match self.client.request(request).await {
+        match self.clients[CORE.get() % self.clients.len()].request(request).await {
             Ok(answer) => {
                 let (head, body) = answer.into_parts();
                 Ok(Answer { status: head.status, headers: head.headers, body: Body::Remote(body) })

@@ -43,7 +43,8 @@ fn dispatch(cli: Cli, environment: &Environment) -> Done {
         return Ok(());
     }
     let settings = config::load(&flags, environment)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Requests have runtimes of their own, one for each core; here run the writer, the store and the jobs.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     match command {
         Command::Serve => {
             telemetry::start(&settings.log)?;

@@ -7,6 +7,7 @@ pub mod catalog_file;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod cores;
 pub mod listener;
 pub mod output;
 pub mod serve;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -78,34 +79,44 @@ pub fn tls(settings: &Tls) -> Result<Option<TlsAcceptor>, ListenError> {
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
+/// What is needed to serve.
+pub struct Listener {
+    /// Where connections come in.
+    pub socket: TcpListener,
+    /// How they are encrypted, if they are.
+    pub tls: Option<TlsAcceptor>,
+    /// What they are given.
+    pub service: Service,
+    /// The runtimes they live on, in turn.
+    pub cores: Vec<Handle>,
+}
+
 /// Serves until `stop` is cancelled, then lets open connections end by themselves until `deadline`.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    router: Service,
-    stop: CancellationToken,
-    deadline: CancellationToken,
-) {
+pub async fn serve(listener: Listener, stop: CancellationToken, deadline: CancellationToken) {
+    let Listener { socket, tls, service, cores } = listener;
     let mut connections = JoinSet::new();
     let builder = Arc::new(http());
+    let mut turn = cores.iter().cycle();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let (builder, router, tls, stop) = (builder.clone(), router.clone(), tls.clone(), stop.clone());
-        connections.spawn(async move { connection(stream, tls, &builder, router, stop).await });
+        let Some(core) = turn.next() else { break };
+        let (builder, service, tls, stop) = (builder.clone(), service.clone(), tls.clone(), stop.clone());
+        let serving = async move { connection(stream, tls, &builder, service, stop).await };
+        connections.spawn_on(serving, core);
     }
-    drop(listener);
+    drop(socket);
     tokio::select! {
         () = async { while connections.join_next().await.is_some() {} } => {}
         () = deadline.cancelled() => connections.abort_all(),
@@ -126,17 +137,20 @@ fn http() -> Builder<TokioExecutor> {
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     tls: Option<TlsAcceptor>,
     builder: &Builder<TokioExecutor>,
     router: Service,
     stop: CancellationToken,
 ) {
     // Without it a small frame of a stream would wait for the acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone before it was served");
-        return;
-    }
+    let stream = match stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "a connection was gone before it was served");
+            return;
+        }
+    };
     match tls {
         None => http_connection(stream, builder, router, stop).await,
         Some(acceptor) => match tokio::time::timeout(HEAD_WAIT, acceptor.accept(stream)).await {

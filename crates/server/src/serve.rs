@@ -1,7 +1,9 @@
 //! `signalbox serve`: from the settings to the last written record.
 
 use crate::config::{self, Environment, Flags, Settings};
-use crate::{bootstrap, listener, output, wire};
+use crate::cores::{self, Cores};
+use crate::listener::{self, Listener};
+use crate::{bootstrap, output, wire};
 use domain::{Clock, SystemClock};
 use gateway::Gateway;
 use std::error::Error;
@@ -22,6 +24,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until SIGTERM or SIGINT.
+#[expect(clippy::disallowed_methods, reason = "these tasks end after all others, each is waited for here")]
 pub async fn serve(flags: &Flags, environment: &Environment, settings: Settings) -> Result<(), Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tls = listener::tls(&settings.tls)?;
@@ -32,13 +35,6 @@ pub async fn serve(flags: &Flags, environment: &Environment, settings: Settings)
     let wire::Parts { gateway, records, metrics } = wire::build(&settings, environment, &db, clock).await?;
 
     let is_tls = tls.is_some();
-    if let Some(key) = first_key {
-        bootstrap::welcome(&key, address, is_tls, &gateway.providers.load(), &settings.default_model);
-    }
-    let providers: Vec<String> = gateway.providers.load().iter().map(|p| p.name.to_string()).collect();
-    let scheme = if is_tls { "https" } else { "http" };
-    tracing::info!(providers = providers.join(", "), "listening on {scheme}://{address}");
-
     let stop = CancellationToken::new();
     let writer = tokio::task::spawn(gateway::record::write(db.clone(), metrics, records));
     let jobs = [
@@ -47,10 +43,20 @@ pub async fn serve(flags: &Flags, environment: &Environment, settings: Settings)
     ];
     let deadline = CancellationToken::new();
     let router = gateway::router(gateway.clone());
-    let serving = tokio::task::spawn(listener::serve(socket, tls, router, stop.clone(), deadline.clone()));
+    // Ready and deaf to sudden ends before the first connection is taken, and before anyone is told.
+    let stopped = told_to_stop()?;
     gateway.is_ready.store(true, Ordering::Release);
+    let cores = Cores::start(cores::count())?;
+    let listener = Listener { socket, tls, service: router, cores: cores.handles() };
+    let serving = tokio::task::spawn(listener::serve(listener, stop.clone(), deadline.clone()));
+    if let Some(key) = first_key {
+        bootstrap::welcome(&key, address, is_tls, &gateway.providers.load(), &settings.default_model);
+    }
+    let providers: Vec<String> = gateway.providers.load().iter().map(|p| p.name.to_string()).collect();
+    let scheme = if is_tls { "https" } else { "http" };
+    tracing::info!(providers = providers.join(", "), "listening on {scheme}://{address}");
 
-    wait_for_signal().await?;
+    stopped.await;
     let patience = Duration::from_secs(settings.timeouts.drain_seconds);
     drain(&gateway, &stop, &deadline, serving, patience).await;
     // Every sender of records must be gone before the writer can know that it is done.
@@ -58,6 +64,7 @@ pub async fn serve(flags: &Flags, environment: &Environment, settings: Settings)
         let _ = job.await;
     }
     drop(gateway);
+    tokio::task::spawn_blocking(|| cores.stop()).await?;
     if tokio::time::timeout(GRACE, writer).await.is_err() {
         tracing::error!("request records could not be written before the end");
     }
@@ -96,14 +103,16 @@ async fn drain(
     }
 }
 
-async fn wait_for_signal() -> std::io::Result<()> {
+/// Resolves at SIGTERM or SIGINT, neither of which ends the process by itself from here on.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Swaps the snapshot when another process has changed the configuration.

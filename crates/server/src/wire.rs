@@ -1,5 +1,6 @@
 //! Builds everything from the settings, and nothing else.
 
+use crate::cores;
 use crate::config::{self, ConfigError, Environment, Settings};
 use arc_swap::ArcSwap;
 use domain::{Clock, RequestRecord};
@@ -61,7 +62,7 @@ pub async fn build(
     let gateway = Arc::new(Gateway {
         snapshot: ArcSwap::from_pointee(db.snapshot().await?),
         providers: ArcSwap::from_pointee(providers),
-        upstream: Upstream::new(Duration::from_secs(settings.timeouts.connect_seconds)),
+        upstream: Upstream::new(Duration::from_secs(settings.timeouts.connect_seconds), cores::count()),
         recorder,
         metrics: metrics.clone(),
         tasks: Tasks::default(),

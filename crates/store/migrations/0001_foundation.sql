@@ -27,12 +27,11 @@ CREATE TABLE configuration_generation (
 );
 INSERT INTO configuration_generation (id, generation) VALUES (1, 1);
 
--- One row per call to the data plane. Token and cost columns are sums over its attempts.
-CREATE TABLE requests (
-    id TEXT NOT NULL PRIMARY KEY,
+-- What many requests have in common, once: the texts of a request, which would otherwise be most of its row.
+CREATE TABLE request_shapes (
+    id BIGINT NOT NULL PRIMARY KEY,
     org_id TEXT NOT NULL,
     key_id TEXT NOT NULL,
-    at BIGINT NOT NULL,
     operation TEXT NOT NULL,
     model_requested TEXT NOT NULL,
     provider TEXT NOT NULL,
@@ -41,21 +40,28 @@ CREATE TABLE requests (
     is_stream BIGINT NOT NULL,
     status BIGINT NOT NULL,
     outcome TEXT NOT NULL,
-    error_code TEXT,
-    finish_reason TEXT,
+    error_code TEXT NOT NULL,
+    finish_reason TEXT NOT NULL,
+    usage_source TEXT NOT NULL,
+    is_unpriced BIGINT NOT NULL
+);
+
+-- One row per call to the data plane. Token and cost columns are sums over its attempts.
+CREATE TABLE requests (
+    id TEXT NOT NULL PRIMARY KEY,
+    shape_id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
     input_tokens BIGINT NOT NULL,
     cache_read_tokens BIGINT NOT NULL,
     cache_write_tokens BIGINT NOT NULL,
     output_tokens BIGINT NOT NULL,
     reasoning_tokens BIGINT NOT NULL,
-    -- The rarer kinds, as JSON: {"audio_input": 12}.
-    other_usage TEXT,
-    usage_source TEXT NOT NULL,
     cost_nano BIGINT NOT NULL,
-    is_unpriced BIGINT NOT NULL,
     duration_us BIGINT NOT NULL,
     first_token_us BIGINT NOT NULL,
     response_id TEXT,
+    -- The rarer kinds of usage, as JSON: {"audio_input": 12}.
+    other_usage TEXT,
     tool_calls TEXT,
     warnings TEXT,
     user_id TEXT,
@@ -68,3 +74,14 @@ CREATE TABLE requests (
     -- columns above then are that attempt.
     attempts TEXT
 );
+
+-- Requests as they are read.
+CREATE VIEW request_records AS
+SELECT
+    requests.id, org_id, key_id, at, operation, model_requested, provider, model_used, is_byok, is_stream,
+    status, outcome, error_code, finish_reason, input_tokens, cache_read_tokens, cache_write_tokens,
+    output_tokens, reasoning_tokens, other_usage, usage_source, cost_nano, is_unpriced, duration_us,
+    first_token_us, response_id, tool_calls, warnings, user_id, trace_id, tags, extra, origin_referer,
+    origin_title, attempts
+FROM requests
+JOIN request_shapes ON request_shapes.id = requests.shape_id;

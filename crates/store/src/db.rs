@@ -1,5 +1,6 @@
 //! The control store's connection pool and its migrations.
 
+use crate::requests::Shapes;
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -48,6 +49,7 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(crate) pool: SqlitePool,
+    pub(crate) shapes: Shapes,
 }
 
 impl Db {
@@ -69,7 +71,7 @@ impl Db {
             .await
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
         MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
-        Ok(Self { pool })
+        Ok(Self { pool, shapes: Shapes::default() })
     }
 
     /// Writes what is pending into the main file and closes it.

@@ -10,12 +10,13 @@ pub mod relay;
 pub mod reply;
 pub mod stream;
 
+use crate::providers::Target;
 use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::{Gateway, auth};
 use axum::body::Body;
 use bytes::Bytes;
-use domain::record::{Operation, Outcome};
+use domain::record::{Metadata, Operation, Outcome};
 use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -24,6 +25,10 @@ use prepare::Next;
 use llm::Protocol;
 use llm::provider::RouteKind;
 use std::sync::Arc;
+
+/// Longer bodies are read on a thread of their own: parsing one takes longer than other requests on the same
+/// core should wait.
+const BODY_BYTES_INLINE: usize = 256 * 1024;
 
 /// The protocol an endpoint speaks.
 pub const fn protocol_of(operation: Operation) -> Protocol {
@@ -93,24 +98,64 @@ async fn steps(
     // Until the call task takes over, a vanished caller drops this future: the record then says so.
     entry.end(499, Outcome::ClientGone);
     let body = read_body(gateway, body).await?;
-    let mut intake: Intake = intake::read(operation, body, &gateway.default_model)?;
+    let (facts, next) = if body.len() > BODY_BYTES_INLINE {
+        let (gateway, headers) = (gateway.clone(), headers.clone());
+        let work = move || understand(&gateway, operation, &headers, body);
+        // The only fault of such a thread is a panic, which has been logged.
+        tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?
+    } else {
+        understand(gateway, operation, headers, body)
+    };
+    if let Some(Facts { model, is_stream, metadata }) = facts {
+        entry.note(|record| {
+            record.model_requested = model;
+            record.is_stream = is_stream;
+            record.metadata = metadata;
+        });
+    }
+    next
+}
+
+/// What the record must know of a request even if it is refused.
+struct Facts {
+    model: Arc<str>,
+    is_stream: bool,
+    metadata: Option<Box<Metadata>>,
+}
+
+/// Reads a body, finds who is asked, and prepares what is sent. Pure work: no waiting.
+fn understand(
+    gateway: &Gateway,
+    operation: Operation,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> (Option<Facts>, Result<Next, Refusal>) {
+    let mut intake: Intake = match intake::read(operation, body, &gateway.default_model) {
+        Ok(intake) => intake,
+        Err(refusal) => return (None, Err(refusal)),
+    };
     let told = intake::read_headers(headers, &mut intake.metadata);
-    entry.note(|record| {
-        record.model_requested = intake.model.as_str().into();
-        record.is_stream = intake.is_stream;
-        record.metadata = intake.metadata.take().filter(|metadata| !metadata.is_empty());
-    });
-    told?;
+    let facts = Facts {
+        model: intake.model.as_str().into(),
+        is_stream: intake.is_stream,
+        metadata: intake.metadata.take().filter(|metadata| !metadata.is_empty()),
+    };
+    let next = told
+        .and_then(|()| target(gateway, operation, &intake.model))
+        .and_then(|target| prepare::prepare(operation, intake, target, headers));
+    (Some(facts), next)
+}
+
+fn target(gateway: &Gateway, operation: Operation, model: &str) -> Result<Target, Refusal> {
     let protocol = protocol_of(operation);
     let providers = gateway.providers.load();
-    let target = match providers.target(&intake.model, route_of(operation), protocol) {
+    match providers.target(model, route_of(operation), protocol) {
         // A provider that cannot count is no obstacle: then the gateway estimates.
         Err(Refusal::WrongEndpoint { .. }) if operation == Operation::CountTokens => {
-            providers.target(&intake.model, RouteKind::Chat, protocol)?
+            providers.target(model, RouteKind::Chat, protocol)
         }
-        found => found?,
-    };
-    prepare::prepare(operation, intake, target, headers)
+        found => found,
+    }
 }
 
 /// Reads the body within its bounds.

@@ -54,7 +54,8 @@ fn an_anthropic_stream_is_followed_to_its_end() {
 fn failures_inside_a_stream_are_noticed() {
     let (_, notes) = observe(Protocol::OpenAiChat, &[r#"{"error":{"message":"overloaded"}}"#]);
     assert_eq!(notes, [Note::Error]);
-    let (observed, notes) = observe(Protocol::AnthropicMessages, &[r#"{"type":"error","error":{"type":"x"}}"#]);
+    let (observed, notes) =
+        observe(Protocol::AnthropicMessages, &[r#"{"type":"error","error":{"type":"x"}}"#]);
     assert_eq!(notes, [Note::Error]);
     assert!(!observed.is_complete);
 }
@@ -82,4 +83,36 @@ fn a_whole_anthropic_answer_is_read() {
     assert_eq!(answer.observed.tool_calls, ["look"]);
     assert_eq!(answer.observed.finish_reason.as_deref(), Some("tool_use"));
     assert_eq!(answer.observed.usage.output, 2);
+}
+
+#[test]
+fn plain_chunks_are_told_apart_without_parsing() {
+    let bytes = |data: &str| PLAIN_CHUNK.content_bytes(data.as_bytes());
+    let chunk = |delta: &str| {
+        format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}],"usage":null}}"#)
+    };
+    assert_eq!(bytes(&chunk(r#"{"content":"say \"hi\""}"#)), Some(12));
+    assert_eq!(bytes(&chunk(r#"{"reasoning_content":"hm"}"#)), Some(2));
+    // Everything that must be noticed, or could be misread, is parsed.
+    for delta in [
+        r#"{"content":null}"#,
+        r#"{"content": "x"}"#,
+        r#"{"tool_calls":[]}"#,
+        r#"{"content":"a","reasoning_content":"b"}"#,
+    ] {
+        assert_eq!(bytes(&chunk(delta)), None, "{delta}");
+    }
+    assert_eq!(bytes(r#"{"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}"#), None);
+    assert_eq!(bytes(r#"{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":1}}"#), None);
+    assert_eq!(bytes(r#"{"error":{"message":"x","content":"y"}}"#), None);
+    assert_eq!(bytes(r#"{"choices":[{"delta":{"content":"cut"#), None);
+}
+
+#[test]
+fn a_plain_chunk_counts_as_its_parsed_twin() {
+    let plain = r#"{"id":"c","choices":[{"index":0,"delta":{"content":"a\nb"}}]}"#;
+    let spaced = r#"{"id": "c", "choices": [{"index": 0, "delta": {"content": "a\nb"}}]}"#;
+    let (a, _) = observe(Protocol::OpenAiChat, &[plain, plain]);
+    let (b, _) = observe(Protocol::OpenAiChat, &[spaced, spaced]);
+    assert_eq!(a, b);
 }

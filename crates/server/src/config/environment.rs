@@ -12,7 +12,6 @@ pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// Takes the environment of this process.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
         // Variables that are not Unicode are not ours.
         Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
@@ -83,7 +82,11 @@ fn parse(text: &str, default: &toml::Value) -> Result<toml::Value, String> {
         toml::Value::Boolean(_) => {
             text.parse().map(toml::Value::Boolean).map_err(|_| format!("{text:?} is not true or false"))
         }
-        _ => Ok(toml::Value::String(text.to_owned())),
+        toml::Value::String(_)
+        | toml::Value::Float(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Array(_)
+        | toml::Value::Table(_) => Ok(toml::Value::String(text.to_owned())),
     }
 }
 

@@ -111,10 +111,10 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
             ready.push(build(spec, spec.kind, None, key, catalog(spec, settings)?, None)?);
         }
     }
-    if ready.is_empty() {
-        if let Some(spec) = provider::find("demo") {
-            ready.push(build(spec, spec.kind, None, None, catalog(spec, settings)?, None)?);
-        }
+    if ready.is_empty()
+        && let Some(spec) = provider::find("demo")
+    {
+        ready.push(build(spec, spec.kind, None, None, catalog(spec, settings)?, None)?);
     }
     Ok(Providers::new(ready))
 }

@@ -4,6 +4,8 @@ use crate::support::*;
 use std::path::Path;
 use std::process::Output;
 
+type Variables = &'static [(&'static str, &'static str)];
+
 fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
@@ -31,16 +33,22 @@ fn the_version_is_printed() {
 
 #[test]
 fn good_settings_are_printed_without_keys() {
-    let output = check("[[providers]]\nkind = \"openai\"\napi_key = \"sk-canary\"\n", &[("SIGNALBOX_LISTEN", "127.0.0.1:7")]);
+    let output = check(
+        "[[providers]]\nkind = \"openai\"\napi_key = \"sk-canary\"\n",
+        &[("SIGNALBOX_LISTEN", "127.0.0.1:7")],
+    );
     assert!(output.status.success(), "{}", err(&output));
     let printed = out(&output);
-    assert!(printed.contains("listen = \"127.0.0.1:7\"") && printed.contains("# providers: openai"), "{printed}");
+    assert!(
+        printed.contains("listen = \"127.0.0.1:7\"") && printed.contains("# providers: openai"),
+        "{printed}"
+    );
     assert!(!printed.contains("sk-canary"), "{printed}");
 }
 
 #[test]
 fn wrong_settings_are_told_by_their_path() {
-    let table: [(&str, &[(&str, &str)], &str); 8] = [
+    let table: [(&str, Variables, &str); 8] = [
         ("[limits]\nbody_bytes_max = \"x\"", &[], "limits.body_bytes_max"),
         ("[limits]\nbody = 1", &[], "limits"),
         ("lisen = \"x\"", &[], "lisen"),
@@ -70,7 +78,8 @@ fn a_settings_file_that_is_not_there_is_told() {
 #[test]
 fn a_log_filter_that_cannot_be_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), &["--listen", "127.0.0.1:0", "serve"], &[("SIGNALBOX_LOG_FILTER", "a=b=c")]);
+    let output =
+        run(folder.path(), &["--listen", "127.0.0.1:0", "serve"], &[("SIGNALBOX_LOG_FILTER", "a=b=c")]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("log.filter"), "{}", err(&output));
 }
@@ -96,7 +105,10 @@ fn keys_are_listed_without_their_secret_and_deleted_by_id() {
         serde_json::from_str::<serde_json::Value>(out(&output).lines().next().unwrap()).unwrap()
     };
     let key = list();
-    assert_eq!((key["name"].as_str(), key["state"].as_str()), (Some("a name"), Some("active until 2999-01-31T00:00:00Z")));
+    assert_eq!(
+        (key["name"].as_str(), key["state"].as_str()),
+        (Some("a name"), Some("active until 2999-01-31T00:00:00Z"))
+    );
     assert!(secret.starts_with(key["display"].as_str().unwrap()));
     let id = key["id"].as_str().unwrap().to_owned();
     assert!(run(folder.path(), &["keys", "delete", &id], &[]).status.success());
@@ -143,8 +155,12 @@ async fn recorded_requests_are_printed_as_json_lines() {
 #[tokio::test]
 async fn a_first_start_shows_a_key_that_works_and_later_ones_show_none() {
     let process = Process::start("", &[]);
-    let log = process.log();
-    let key = log.lines().map(str::trim).find(|line| line.starts_with("sbx_")).expect("a key is shown").to_owned();
+    let shown = || {
+        let log = process.log();
+        log.lines().map(str::trim).find(|line| line.starts_with("sbx_")).map(str::to_owned)
+    };
+    wait_until("a key is shown", || shown().is_some()).await;
+    let key = shown().unwrap();
     let body = r#"{"model":"demo/echo","messages":[{"role":"user","content":"hi"}]}"#;
     assert_eq!(process.post("/v1/chat/completions", &key, body).await.0, 200);
     process.signal("TERM");

@@ -35,7 +35,10 @@ async fn leave_at_every_event(kind: &str, path: &str, body: &str, frames: &[&str
 
 fn assert_gone_at(record: &Value, has_content: bool, has_final_usage: bool) {
     if has_final_usage {
-        assert_eq!((record["outcome"].as_str(), record["usage_source"].as_str()), (Some("client_gone"), Some("provider_final")));
+        assert_eq!(
+            (record["outcome"].as_str(), record["usage_source"].as_str()),
+            (Some("client_gone"), Some("provider_final"))
+        );
         assert_eq!(record["cost"], CHAT_COST);
     } else {
         assert_gone(record, has_content);
@@ -118,13 +121,19 @@ async fn a_caller_may_leave_within_its_own_request() {
     let upstream = Upstream::start([]).await;
     let app = App::start(&provider("openai", &upstream)).await;
     let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 50\r\n\r\n{{\"model\"");
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 50\r\n\r\n{{\"model\""
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     drop(stream);
     app.recorded(1).await;
     let record = app.finish_one().await;
-    assert_eq!((record["usage_source"].as_str(), record["cost"].as_str()), (Some("none"), Some("0")), "{record}");
+    assert_eq!(
+        (record["usage_source"].as_str(), record["cost"].as_str()),
+        (Some("none"), Some("0")),
+        "{record}"
+    );
     assert_ne!(record["outcome"], "success");
 }
 

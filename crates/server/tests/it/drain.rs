@@ -12,16 +12,17 @@ struct Caller(TcpStream);
 
 impl Caller {
     fn post(process: &Process, body: &str) -> Self {
-        let mut caller = Self::begin(process, body.len());
+        let mut caller = Self::begin(process, body.len(), "x-plain: yes");
         caller.0.write_all(body.as_bytes()).unwrap();
         caller
     }
 
-    fn begin(process: &Process, length: usize) -> Self {
+    /// Sends the head of a request.
+    fn begin(process: &Process, length: usize, header: &str) -> Self {
         let mut stream = TcpStream::connect(process.address).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
         let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {length}\r\n\r\n"
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {length}\r\n{header}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
         Self(stream)
@@ -100,7 +101,10 @@ async fn a_stream_that_cannot_finish_is_told() {
     let (code, log, folder) = process.exit().await;
     assert_eq!(code, Some(0), "{log}");
     let record = one(tail(folder.path()));
-    assert_eq!((record["outcome"].as_str(), record["error_code"].as_str()), (Some("drained"), Some("shutting_down")));
+    assert_eq!(
+        (record["outcome"].as_str(), record["error_code"].as_str()),
+        (Some("drained"), Some("shutting_down"))
+    );
     assert!(record["output_tokens"].as_i64() > Some(0));
     assert_eq!(upstream.ended().await, Ended::Cancelled);
 }
@@ -109,14 +113,19 @@ async fn a_stream_that_cannot_finish_is_told() {
 async fn a_request_that_is_still_arriving_is_served() {
     let upstream = Upstream::start([Answer::json(200, CHAT_ANSWER)]).await;
     let process = Process::start(&config(&upstream, 20), &VARIABLES);
-    let mut caller = Caller::begin(&process, CHAT.len());
+    // The gateway asks for the body once it has let the request in.
+    let mut caller = Caller::begin(&process, CHAT.len(), "expect: 100-continue");
+    let mut caller = blocking(move || {
+        caller.read_until("100 Continue\r\n\r\n");
+        caller
+    })
+    .await;
     caller.0.write_all(&CHAT.as_bytes()[..20]).unwrap();
-    // The key is checked with the head; a second call shows that the first has long been read.
-    let other = Caller::post(&process, "{}");
-    blocking(move || { other }.read_until("HTTP/1.1")).await;
     process.signal("TERM");
     until_refused(&process).await;
     let rest = blocking(move || {
+        // A slow caller: longer than the time that last bytes are given.
+        std::thread::sleep(std::time::Duration::from_millis(1_300));
         caller.0.write_all(&CHAT.as_bytes()[20..]).unwrap();
         caller.rest()
     })

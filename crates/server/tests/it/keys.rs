@@ -34,8 +34,10 @@ async fn a_key_made_by_another_process_works_and_stops_working_without_a_restart
 #[tokio::test]
 async fn an_expired_key_is_refused() {
     let process = Process::start("", &[("SIGNALBOX_BOOTSTRAP_KEY", KEY)]);
-    let past = text(&process.run(&["keys", "create", "--name", "past", "--expires-at", "2001-01-01T00:00:00Z"]));
-    let future = text(&process.run(&["keys", "create", "--name", "future", "--expires-at", "2999-01-01T00:00:00Z"]));
+    let past =
+        text(&process.run(&["keys", "create", "--name", "past", "--expires-at", "2001-01-01T00:00:00Z"]));
+    let future =
+        text(&process.run(&["keys", "create", "--name", "future", "--expires-at", "2999-01-01T00:00:00Z"]));
     becomes(&process, &future, 200).await;
     let (status, body) = process.post("/v1/chat/completions", &past, BODY).await;
     assert!(status == 401 && body.contains("invalid_api_key"), "{body}");

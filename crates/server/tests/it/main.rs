@@ -1,19 +1,23 @@
 //! The data plane as a black box: over HTTP, with the real wiring and the real store.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "what tests spawn ends with their runtime")]
 
 mod commands;
 mod disconnect;
 mod documents;
 mod drain;
 mod errors;
+mod http;
 mod keys;
 mod passthrough;
+mod provider_errors;
 mod records;
 mod secrets;
 mod slow_reader;
 mod streams;
 mod support;
+mod translate;
 
 /// A file that is not named above would never be compiled.
 #[test]

@@ -38,10 +38,9 @@ async fn a_stream_asks_the_provider_for_usage() {
     let kept = r#"{"model":"openai/m","stream_options":{"other":1.0},"messages":[],"stream":true}"#;
     app.chat(kept).await;
     let [plain, with_options] = &upstream.calls()[..] else { panic!("two calls were expected") };
-    let added = CHAT_STREAM.replace("openai/m", "m").replace(
-        r#""stream":true}"#,
-        r#""stream":true,"stream_options":{"include_usage":true}}"#,
-    );
+    let added = CHAT_STREAM
+        .replace("openai/m", "m")
+        .replace(r#""stream":true}"#, r#""stream":true,"stream_options":{"include_usage":true}}"#);
     assert_eq!(plain.text(), added);
     assert_eq!(with_options.json()["stream_options"], json!({"other": 1.0, "include_usage": true}));
     app.finish().await;
@@ -142,7 +141,8 @@ async fn a_whole_answer_is_the_providers_but_for_its_cost() {
     let with_cost = CHAT_ANSWER.replace(reasoning, &format!("{reasoning},\"cost\":{CHAT_COST}"));
     assert_eq!(chat.text(), format!(" {with_cost}\n"));
     let message = app.message(MESSAGE).await;
-    let with_cost = MESSAGE_ANSWER.replace("\"output_tokens\":5", &format!("\"output_tokens\":5,\"cost\":{MESSAGE_COST}"));
+    let with_cost = MESSAGE_ANSWER
+        .replace("\"output_tokens\":5", &format!("\"output_tokens\":5,\"cost\":{MESSAGE_COST}"));
     assert_eq!(message.text(), with_cost);
     for reply in [chat, message] {
         assert_eq!(reply.header("content-type"), "application/json");
@@ -190,9 +190,10 @@ async fn a_message_stream_is_the_providers_but_for_its_cost() {
     let upstream = Upstream::start([Answer::sse(&MESSAGE_FRAMES)]).await;
     let app = App::start(&provider("anthropic", &upstream)).await;
     let reply = app.message(MESSAGE_STREAM).await;
-    let expected = MESSAGE_FRAMES
-        .concat()
-        .replace("\"usage\":{\"output_tokens\":5}", &format!("\"usage\":{{\"output_tokens\":5,\"cost\":{MESSAGE_COST}}}"));
+    let expected = MESSAGE_FRAMES.concat().replace(
+        "\"usage\":{\"output_tokens\":5}",
+        &format!("\"usage\":{{\"output_tokens\":5,\"cost\":{MESSAGE_COST}}}"),
+    );
     assert_eq!(reply.text(), expected);
     app.finish_one().await;
 }
@@ -215,7 +216,14 @@ async fn a_stream_is_the_same_however_its_bytes_are_cut() {
 
 #[tokio::test]
 async fn comments_and_other_line_ends_pass_through() {
-    let frames = [": keep-alive\n\n", CHAT_FRAMES[1], ": again\r\n\r\n", "id: 7\r\ndata: {\"choices\":[]}\r\n\r\n", CHAT_FRAMES[3], CHAT_FRAMES[5]];
+    let frames = [
+        ": keep-alive\n\n",
+        CHAT_FRAMES[1],
+        ": again\r\n\r\n",
+        "id: 7\r\ndata: {\"choices\":[]}\r\n\r\n",
+        CHAT_FRAMES[3],
+        CHAT_FRAMES[5],
+    ];
     let upstream = Upstream::start([Answer::sse(&frames)]).await;
     let app = App::start(&provider("openai", &upstream)).await;
     assert_eq!(app.chat(CHAT_STREAM).await.text(), frames.concat());

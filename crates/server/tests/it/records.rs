@@ -58,8 +58,14 @@ async fn cache_reads_and_writes_are_billed_at_their_prices() {
     for record in app.finish().await {
         let tokens = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"];
         assert_eq!(tokens.map(|kind| record[kind].as_i64().unwrap()), [10, 4, 2, 5]);
-        assert_eq!((record["cost"].as_str(), record["finish_reason"].as_str()), (Some(MESSAGE_COST), Some("end_turn")));
-        assert_eq!((record["operation"].as_str(), record["response_id"].as_str()), (Some("messages"), Some("msg_1")));
+        assert_eq!(
+            (record["cost"].as_str(), record["finish_reason"].as_str()),
+            (Some(MESSAGE_COST), Some("end_turn"))
+        );
+        assert_eq!(
+            (record["operation"].as_str(), record["response_id"].as_str()),
+            (Some("messages"), Some("msg_1"))
+        );
         assert_eq!(record["usage_source"], "provider_final");
     }
 }
@@ -73,8 +79,14 @@ async fn a_stream_is_written_down_like_a_whole_answer() {
     app.chat(CHAT_STREAM).await;
     let record = app.finish_one().await;
     assert_eq!((record["is_stream"].as_bool(), record["finish_reason"].as_str()), (Some(true), Some("stop")));
-    assert_eq!((record["response_id"].as_str(), &record["tool_calls"]), (Some("chatcmpl-1"), &json!(["get_weather"])));
-    assert_eq!((record["cost"].as_str(), record["usage_source"].as_str()), (Some(CHAT_COST), Some("provider_final")));
+    assert_eq!(
+        (record["response_id"].as_str(), &record["tool_calls"]),
+        (Some("chatcmpl-1"), &json!(["get_weather"]))
+    );
+    assert_eq!(
+        (record["cost"].as_str(), record["usage_source"].as_str()),
+        (Some(CHAT_COST), Some("provider_final"))
+    );
     let (first, all) = (record["first_token_ms"].as_f64().unwrap(), record["duration_ms"].as_f64().unwrap());
     assert!(0.0 < first && first <= all, "{record}");
 }
@@ -101,8 +113,14 @@ async fn an_answer_without_usage_is_estimated_and_says_so() {
     app.chat(CHAT).await;
     app.chat(CHAT_STREAM).await;
     for record in app.finish().await {
-        assert_eq!((record["outcome"].as_str(), record["usage_source"].as_str()), (Some("success"), Some("estimate")));
-        assert!(record["output_tokens"].as_i64() > Some(0) && record["input_tokens"].as_i64() > Some(0), "{record}");
+        assert_eq!(
+            (record["outcome"].as_str(), record["usage_source"].as_str()),
+            (Some("success"), Some("estimate"))
+        );
+        assert!(
+            record["output_tokens"].as_i64() > Some(0) && record["input_tokens"].as_i64() > Some(0),
+            "{record}"
+        );
         assert_ne!(record["cost"], "0");
     }
 }
@@ -114,7 +132,10 @@ async fn a_refused_request_is_written_down_without_a_provider() {
     assert_eq!(reply.status, 404);
     let record = app.finish_one().await;
     assert_eq!((record["status"].as_i64(), record["outcome"].as_str()), (Some(404), Some("refused")));
-    assert_eq!((record["error_code"].as_str(), record["model_requested"].as_str()), (Some("model_not_found"), Some("nobody/m")));
+    assert_eq!(
+        (record["error_code"].as_str(), record["model_requested"].as_str()),
+        (Some("model_not_found"), Some("nobody/m"))
+    );
     assert_eq!((record["provider"].as_str(), record["usage_source"].as_str()), (Some(""), Some("none")));
     assert_eq!((record["user_id"].as_str(), record["cost"].as_str()), (Some("user-7"), Some("0")));
     assert_eq!(record["attempts"], Value::Null);

@@ -50,7 +50,9 @@ async fn nothing_secret_is_written_anywhere() {
         }
     }
     process.post(path, KEY, &secret(&CHAT.replace("openai/m", "anthropic/m"))).await;
-    for broken in [secret("{\"messages\":\"hi\""), format!("{{\"model\":{{\"x\":\"{PROMPT}\"}}}}"), secret("[\"hi\"]")] {
+    for broken in
+        [secret("{\"messages\":\"hi\""), format!("{{\"model\":{{\"x\":\"{PROMPT}\"}}}}"), secret("[\"hi\"]")]
+    {
         assert_clean("an error", &process.post(path, KEY, &broken).await.1);
     }
     assert_clean("an error", &process.post(path, "sbx_wrong_canary", CHAT).await.1);

@@ -11,7 +11,10 @@ const MUCH: usize = 32 << 20;
 const HELD_MAX: usize = 20 << 20;
 
 fn event(bytes: usize) -> String {
-    format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "~".repeat(bytes))
+    format!(
+        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
+        "~".repeat(bytes)
+    )
 }
 
 /// A caller with small buffers who has sent a streamed chat and reads nothing yet.
@@ -66,8 +69,11 @@ async fn a_caller_who_pauses_holds_the_provider_back_and_gets_every_byte() {
 
 #[tokio::test]
 async fn a_caller_who_never_reads_is_given_up() {
-    let upstream = Upstream::start([Answer::stream().piece(event(64 * 1024).repeat(MUCH >> 16).as_bytes()).end()]).await;
-    let app = App::with(&provider("openai", &upstream), |limits| limits.write_stall = Duration::from_millis(300)).await;
+    let upstream =
+        Upstream::start([Answer::stream().piece(event(64 * 1024).repeat(MUCH >> 16).as_bytes()).end()]).await;
+    let app =
+        App::with(&provider("openai", &upstream), |limits| limits.write_stall = Duration::from_millis(300))
+            .await;
     let mut caller = lazy_caller(&app).await;
     assert_eq!(upstream.ended().await, Ended::Cancelled);
     let record = &app.recorded(1).await[0];
@@ -87,7 +93,9 @@ async fn a_caller_who_stops_reading_just_before_the_end_is_given_up() {
     let big = event(7 << 20);
     let body = [big.as_str(), &big, CHAT_FRAMES[3], CHAT_FRAMES[5]].concat();
     let upstream = Upstream::start([Answer::stream().piece(body.as_bytes()).end()]).await;
-    let app = App::with(&provider("openai", &upstream), |limits| limits.write_stall = Duration::from_millis(300)).await;
+    let app =
+        App::with(&provider("openai", &upstream), |limits| limits.write_stall = Duration::from_millis(300))
+            .await;
     let caller = lazy_caller(&app).await;
     upstream.called(1).await;
     let record = app.recorded(1).await.remove(0);

@@ -17,6 +17,7 @@ fn beginning(kind: &str) -> &'static [&'static str] {
 /// That the caller saw the beginning, then its protocol's error event, then nothing.
 fn assert_told(kind: &str, reply: &Reply, code: &str) {
     assert_eq!(reply.status, 200);
+    assert!(!reply.is_cut, "the event tells of the failure, HTTP need not");
     let text = reply.text();
     let rest = text.strip_prefix(&beginning(kind).concat()).unwrap_or_else(|| panic!("{text}"));
     let events: Vec<&str> = rest.split_terminator("\n\n").collect();
@@ -36,7 +37,11 @@ fn assert_told(kind: &str, reply: &Reply, code: &str) {
 }
 
 fn assert_metered(record: &Value, outcome: &str, code: &str) {
-    assert_eq!((record["outcome"].as_str(), record["error_code"].as_str()), (Some(outcome), Some(code)), "{record}");
+    assert_eq!(
+        (record["outcome"].as_str(), record["error_code"].as_str()),
+        (Some(outcome), Some(code)),
+        "{record}"
+    );
     assert_eq!(record["status"], 200);
     assert!(record["output_tokens"].as_i64() > Some(0), "{record}");
     assert!(record["input_tokens"].as_i64() > Some(0), "{record}");
@@ -51,7 +56,8 @@ async fn check(after: impl Fn(Answer) -> Answer, outcome: &str, code: &str) {
     for kind in ["openai", "anthropic"] {
         let answer = after(Answer::stream().frames(beginning(kind)));
         let upstream = Upstream::start([answer]).await;
-        let app = App::with(&provider(kind, &upstream), |limits| limits.idle = Duration::from_millis(150)).await;
+        let app =
+            App::with(&provider(kind, &upstream), |limits| limits.idle = Duration::from_millis(150)).await;
         let reply = stream(&app, kind).await;
         assert_told(kind, &reply, code);
         upstream.ended().await;
@@ -102,8 +108,14 @@ async fn an_event_without_an_end_is_told() {
 #[tokio::test]
 async fn an_error_event_of_the_provider_is_passed_on() {
     for (kind, frame) in [
-        ("openai", "data: {\"error\":{\"message\":\"it broke\",\"type\":\"server_error\",\"code\":\"its_code\"}}\n\n"),
-        ("anthropic", "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"it broke\"}}\n\n"),
+        (
+            "openai",
+            "data: {\"error\":{\"message\":\"it broke\",\"type\":\"server_error\",\"code\":\"its_code\"}}\n\n",
+        ),
+        (
+            "anthropic",
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"it broke\"}}\n\n",
+        ),
     ] {
         let answer = Answer::stream().frames(beginning(kind)).gate().frames(&[frame]).end();
         let upstream = Upstream::start([answer]).await;
@@ -122,7 +134,10 @@ async fn an_error_event_of_the_provider_is_passed_on() {
 #[tokio::test]
 async fn garbage_in_place_of_an_end_is_no_end() {
     for kind in ["openai", "anthropic"] {
-        let garbage = Answer::stream().frames(beginning(kind)).frames(&["data: {not json\n\n", "\u{0}\u{1}<html>"]).end();
+        let garbage = Answer::stream()
+            .frames(beginning(kind))
+            .frames(&["data: {not json\n\n", "\u{0}\u{1}<html>"])
+            .end();
         let upstream = Upstream::start([garbage]).await;
         let app = App::start(&provider(kind, &upstream)).await;
         let reply = stream(&app, kind).await;
@@ -139,7 +154,10 @@ async fn a_stream_that_ends_before_it_begins_is_a_bad_gateway() {
         let upstream = Upstream::start([answer]).await;
         let app = App::start(&provider("openai", &upstream)).await;
         let reply = app.chat(CHAT_STREAM).await;
-        assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (502, Some("broken_provider_stream")));
+        assert_eq!(
+            (reply.status, reply.json()["error"]["code"].as_str()),
+            (502, Some("broken_provider_stream"))
+        );
         assert_eq!(app.finish_one().await["outcome"], "provider_error");
     }
 }
@@ -157,7 +175,9 @@ async fn a_last_event_without_its_blank_line_still_counts() {
 
 #[tokio::test]
 async fn a_stream_that_never_ends_is_ended() {
-    let drip = (0..400).fold(Answer::stream().frames(beginning("openai")), |answer, _| answer.frames(&[CHAT_FRAMES[1]]).gate());
+    let drip = (0..400).fold(Answer::stream().frames(beginning("openai")), |answer, _| {
+        answer.frames(&[CHAT_FRAMES[1]]).gate()
+    });
     let upstream = Upstream::start([drip]).await;
     let app = App::with(&provider("openai", &upstream), |limits| {
         limits.total = Duration::from_millis(200);
@@ -179,9 +199,12 @@ async fn a_stream_that_never_ends_is_ended() {
 
 #[tokio::test]
 async fn pings_do_not_count_as_silence() {
-    let pings = (0..8).fold(Answer::stream().frames(beginning("anthropic")), |answer, _| answer.gate().frames(&[": ping\n\n"]));
+    let pings = (0..8).fold(Answer::stream().frames(beginning("anthropic")), |answer, _| {
+        answer.gate().frames(&[": ping\n\n"])
+    });
     let upstream = Upstream::start([pings.frames(&MESSAGE_FRAMES[5..]).end()]).await;
-    let app = App::with(&provider("anthropic", &upstream), |limits| limits.idle = Duration::from_millis(200)).await;
+    let app =
+        App::with(&provider("anthropic", &upstream), |limits| limits.idle = Duration::from_millis(200)).await;
     let pacing = async {
         for _ in 0..8 {
             tokio::time::sleep(Duration::from_millis(60)).await;

@@ -27,8 +27,8 @@ pub const KEY: &str = "sbx_test_canary_0123456789abcdef0123456789abcdef";
 pub struct App {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Its data folder.
-    pub folder: TempDir,
+    /// Its settings and data, which go when it does.
+    _folder: TempDir,
     /// A second handle on its store, as another process has one.
     pub db: Db,
     /// Where everything belongs.
@@ -74,11 +74,13 @@ impl App {
         let (stop, deadline) = (CancellationToken::new(), CancellationToken::new());
         let writer = tokio::task::spawn(gateway::record::write(db.clone(), metrics, records));
         let router = gateway::router(gateway.clone());
-        let serving = listener::serve(socket, tls, router, stop.clone(), deadline.clone());
+        let cores = vec![tokio::runtime::Handle::current()];
+        let listener = listener::Listener { socket, tls, service: router, cores };
+        let serving = listener::serve(listener, stop.clone(), deadline.clone());
         gateway.is_ready.store(true, Ordering::Release);
         Self {
             address,
-            folder,
+            _folder: folder,
             db,
             org,
             gateway: Some(gateway),

@@ -1,10 +1,12 @@
 //! What all topics need: the gateway under test, scripted providers, and patience with a bound.
 
 mod app;
+mod failure;
 mod process;
 mod upstream;
 
 pub use app::{App, KEY, Reply};
+pub use failure::{anthropic_type, assert_anthropic_error, assert_openai_error};
 pub use process::{Process, run, tail};
 pub use upstream::{Answer, Ended, Upstream};
 
@@ -47,7 +49,8 @@ pub fn provider_at(kind: &str, base_url: &str) -> String {
 /// A chat request in OpenAI's protocol.
 pub const CHAT: &str = r#"{"model":"openai/m","messages":[{"role":"user","content":"hi"}]}"#;
 /// The same, streamed.
-pub const CHAT_STREAM: &str = r#"{"model":"openai/m","messages":[{"role":"user","content":"hi"}],"stream":true}"#;
+pub const CHAT_STREAM: &str =
+    r#"{"model":"openai/m","messages":[{"role":"user","content":"hi"}],"stream":true}"#;
 /// A request in Anthropic's protocol.
 pub const MESSAGE: &str =
     r#"{"model":"anthropic/m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}"#;

@@ -49,7 +49,8 @@ impl Process {
 
     /// Starts one on a folder that is there already.
     pub fn start_in(folder: TempDir, variables: &[(&str, &str)]) -> Self {
-        let (file, data): (PathBuf, PathBuf) = (folder.path().join("signalbox.toml"), folder.path().join("data"));
+        let (file, data): (PathBuf, PathBuf) =
+            (folder.path().join("signalbox.toml"), folder.path().join("data"));
         let mut child = command(&file, &data, &["--listen", "127.0.0.1:0", "serve"], variables)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -60,8 +61,7 @@ impl Process {
             gather(child.stdout.take().unwrap(), log.clone()),
             gather(child.stderr.take().unwrap(), log.clone()),
         ];
-        let mut process =
-            Self { address: SocketAddr::from(([0, 0, 0, 0], 0)), folder, child, log, readers };
+        let mut process = Self { address: SocketAddr::from(([0, 0, 0, 0], 0)), folder, child, log, readers };
         process.address = process.wait_for_address();
         process
     }
@@ -95,7 +95,8 @@ impl Process {
 
     /// Gets a path without a key: the answer's status and body.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        self.send(http::Request::get(format!("http://{}{path}", self.address)).body(Full::default()).unwrap()).await
+        self.send(http::Request::get(format!("http://{}{path}", self.address)).body(Full::default()).unwrap())
+            .await
     }
 
     async fn send(&self, request: http::Request<Full<Bytes>>) -> (u16, String) {
@@ -142,7 +143,8 @@ impl Process {
             if records.len() >= count {
                 return records;
             }
-            assert!(Instant::now() < until, "the records are not all there: {records:?}");
+            let seen: Vec<_> = records.iter().map(|record| (&record["at"], &record["outcome"])).collect();
+            assert!(Instant::now() < until, "{} of {count} records: {seen:?}\n{}", seen.len(), self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

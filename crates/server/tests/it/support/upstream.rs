@@ -223,7 +223,8 @@ impl Upstream {
     pub async fn ended(&self) -> Ended {
         let ended = |call: &Call| call.ended != Ended::Running;
         let have_ended = |calls: &[Call]| !calls.is_empty() && calls.iter().all(ended);
-        wait_until("the provider's calls have ended", || have_ended(&self.shared.calls.lock().unwrap())).await;
+        wait_until("the provider's calls have ended", || have_ended(&self.shared.calls.lock().unwrap()))
+            .await;
         self.calls().last().map_or(Ended::Running, |call| call.ended)
     }
 }
@@ -295,7 +296,13 @@ async fn play(
 }
 
 /// Writes bytes; `false` when the other side has left.
-async fn send(stream: &mut TcpStream, mut bytes: &[u8], shared: &Shared, at: usize, written: &mut usize) -> bool {
+async fn send(
+    stream: &mut TcpStream,
+    mut bytes: &[u8],
+    shared: &Shared,
+    at: usize,
+    written: &mut usize,
+) -> bool {
     let (mut reader, mut writer) = stream.split();
     let mut byte = [0];
     while !bytes.is_empty() {
