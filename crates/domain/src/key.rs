@@ -92,6 +92,8 @@ mod tests {
 
     #[test]
     fn a_deleted_key_never_works() {
-        assert!(!key(KeyState::Deleted { at: Timestamp::from_unix_ms(5) }).is_usable(Timestamp::from_unix_ms(1)));
+        assert!(
+            !key(KeyState::Deleted { at: Timestamp::from_unix_ms(5) }).is_usable(Timestamp::from_unix_ms(1))
+        );
     }
 }

@@ -109,10 +109,8 @@ impl FromStr for Money {
         }
         let whole: i64 = whole.parse().map_err(|_| refuse())?;
         let fraction: i64 = format!("{fraction:0<FRACTION_DIGITS$}").parse().map_err(|_| refuse())?;
-        let nano = whole
-            .checked_mul(NANO_PER_DOLLAR)
-            .and_then(|n| n.checked_add(fraction))
-            .ok_or_else(refuse)?;
+        let nano =
+            whole.checked_mul(NANO_PER_DOLLAR).and_then(|n| n.checked_add(fraction)).ok_or_else(refuse)?;
         Ok(Money(if negative { -nano } else { nano }))
     }
 }

@@ -103,7 +103,11 @@ mod tests {
             },
             tiers: vec![PriceTier {
                 above_input_tokens: 200_000,
-                prices: TokenPrices { input: dollars("6"), output: dollars("22.5"), ..TokenPrices::default() },
+                prices: TokenPrices {
+                    input: dollars("6"),
+                    output: dollars("22.5"),
+                    ..TokenPrices::default()
+                },
             }],
             per_web_search: Price::per_unit("0.01".parse().unwrap()),
             ..ModelPrice::default()
@@ -138,7 +142,11 @@ mod tests {
     #[test]
     fn rounding_happens_once_over_the_sum() {
         let price = ModelPrice {
-            base: TokenPrices { input: dollars("0.0004"), output: dollars("0.0004"), ..TokenPrices::default() },
+            base: TokenPrices {
+                input: dollars("0.0004"),
+                output: dollars("0.0004"),
+                ..TokenPrices::default()
+            },
             ..ModelPrice::default()
         };
         // 0.4 + 0.4 nano-dollars: rounded apart they would vanish.

@@ -50,8 +50,11 @@ pub struct Metrics {
     tokens: Family<TokenLabels, Counter>,
     cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
     /// The counters of each provider's models, found without building labels.
-    models: Arc<Mutex<HashMap<Arc<str>, HashMap<Arc<str>, ModelCounters>>>>,
+    models: Arc<Mutex<HashMap<Arc<str>, OfProvider>>>,
 }
+
+/// The counters of a provider's models.
+type OfProvider = HashMap<Arc<str>, ModelCounters>;
 
 /// The counters of one model.
 struct ModelCounters {

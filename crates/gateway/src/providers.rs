@@ -38,6 +38,7 @@ pub struct Provider {
     pub takes_unknown_models: bool,
     /// Its name as the value of a response header.
     pub header: HeaderValue,
+    key: Option<Secret<String>>,
     endpoints: Vec<Endpoint>,
     headers: HeaderMap,
     stream_headers: HeaderMap,
@@ -80,7 +81,8 @@ impl Provider {
             .trim_end_matches('/');
         let endpoint = |route: &'static Route| {
             // Anthropic's base address has no version; people who know OpenAI's write one.
-            let base = if route.path.starts_with("/v1/") { base.strip_suffix("/v1").unwrap_or(base) } else { base };
+            let base =
+                if route.path.starts_with("/v1/") { base.strip_suffix("/v1").unwrap_or(base) } else { base };
             let base = if spec.auth == Auth::None { "http://demo" } else { base };
             let uri: Uri = format!("{base}{}", route.path).parse().ok()?;
             let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
@@ -99,6 +101,7 @@ impl Provider {
             stream_headers: with_accept("text/event-stream"),
             header: HeaderValue::from_str(name.as_str()).map_err(|_| ProviderError::BadKey(name.clone()))?,
             label: name.as_str().into(),
+            key,
             takes_unknown_models: allow_unknown_models.unwrap_or(catalog.models().is_empty()),
             name,
             spec,
@@ -115,6 +118,16 @@ impl Provider {
     /// Headers that every call carries: credentials, content type, what is accepted.
     pub fn headers(&self, is_stream: bool) -> HeaderMap {
         if is_stream { self.stream_headers.clone() } else { self.headers.clone() }
+    }
+
+    /// A text of the provider's without our key, should it quote it.
+    pub fn without_key(&self, text: String) -> String {
+        match &self.key {
+            Some(key) if !key.expose().is_empty() && text.contains(key.expose()) => {
+                text.replace(key.expose(), "[secret]")
+            }
+            _ => text,
+        }
     }
 
     /// Whether the provider lives in this process.

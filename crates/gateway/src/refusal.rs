@@ -27,6 +27,9 @@ pub enum Refusal {
     /// The body did not arrive in time.
     #[error("the request body did not arrive within {0} seconds")]
     BodyTooSlow(u64),
+    /// The body broke off: its caller left, or what came is not HTTP.
+    #[error("the request body broke off")]
+    BodyCut,
     /// No provider of that name, or no such model there.
     #[error("Provider and/or model not supported: {0}")]
     UnknownModel(String),
@@ -94,7 +97,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Refusal::MissingKey | Refusal::InvalidKey => 401,
-            Refusal::InvalidRequest { .. } | Refusal::WrongEndpoint { .. } => 400,
+            Refusal::InvalidRequest { .. } | Refusal::WrongEndpoint { .. } | Refusal::BodyCut => 400,
             Refusal::BodyTooLarge(_) => 413,
             Refusal::BodyTooSlow(_) => 408,
             Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) => 404,
@@ -109,10 +112,7 @@ impl Refusal {
 
     /// The stable code.
     pub fn code(&self) -> &str {
-        match self {
-            Refusal::Provider { code, .. } => code,
-            other => other.own_code(),
-        }
+        if let Refusal::Provider { code, .. } = self { code } else { self.own_code() }
     }
 
     /// The code for records: ours, never a provider's free text.
@@ -123,6 +123,7 @@ impl Refusal {
             Refusal::InvalidRequest { .. } => "invalid_request",
             Refusal::BodyTooLarge(_) => "body_too_large",
             Refusal::BodyTooSlow(_) => "body_too_slow",
+            Refusal::BodyCut => "body_cut",
             Refusal::UnknownModel(_) => "model_not_found",
             Refusal::WrongEndpoint { .. } => "wrong_endpoint",
             Refusal::NoSuchEndpoint(_) => "no_such_endpoint",
@@ -147,6 +148,7 @@ impl Refusal {
             | Refusal::InvalidKey
             | Refusal::BodyTooLarge(_)
             | Refusal::BodyTooSlow(_)
+            | Refusal::BodyCut
             | Refusal::NoSuchEndpoint(_)
             | Refusal::MethodNotAllowed(_)
             | Refusal::Overloaded
@@ -175,6 +177,7 @@ impl Refusal {
             | Refusal::BrokenStream(_) => Outcome::ProviderError,
             Refusal::ShuttingDown => Outcome::Drained,
             Refusal::Internal => Outcome::Internal,
+            Refusal::BodyCut => Outcome::ClientGone,
             Refusal::MissingKey
             | Refusal::InvalidKey
             | Refusal::InvalidRequest { .. }

@@ -80,11 +80,11 @@ impl StreamObserver {
             observed.is_complete = true;
             return Note::Plain;
         }
-        if !observed.response_id.is_empty() {
-            if let Some(bytes) = PLAIN_CHUNK.content_bytes(data) {
-                observed.output_bytes += bytes;
-                return if bytes > 0 { Note::Content } else { Note::Plain };
-            }
+        if !observed.response_id.is_empty()
+            && let Some(bytes) = PLAIN_CHUNK.content_bytes(data)
+        {
+            observed.output_bytes += bytes;
+            return if bytes > 0 { Note::Content } else { Note::Plain };
         }
         let Ok(text) = std::str::from_utf8(data) else { return Note::Plain };
         let Ok(chunk) = serde_json::from_str::<OpenAiChunk<'_>>(text) else { return Note::Plain };
@@ -101,7 +101,7 @@ impl StreamObserver {
             observed.finish_reason = Some(reason.into_owned());
             observed.is_complete = true;
         }
-        match chunk.usage.filter(|usage| usage.get() != "null") {
+        match chunk.usage.or(choices.usage).filter(|usage| usage.get() != "null") {
             Some(raw) => {
                 if let Some(usage) = openai_chat::usage::decode(raw.get()) {
                     observed.usage = observed.usage.merge(usage);
@@ -301,6 +301,7 @@ struct Choices<'a> {
     bytes: u64,
     finish: Option<Cow<'a, str>>,
     tools: Vec<Cow<'a, str>>,
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -309,6 +310,9 @@ struct Choice<'a> {
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
     finish_reason: Option<Cow<'a, str>>,
+    /// Moonshot reports a stream's usage here.
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -363,6 +367,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
                 while let Some(choice) = seq.next_element::<Choice<'de>>()? {
                     all.count += 1;
                     all.finish = choice.finish_reason.or(all.finish);
+                    all.usage = choice.usage.or(all.usage);
                     let Some(delta) = choice.delta else { continue };
                     all.bytes += text_bytes(delta.content)
                         + text_bytes(delta.reasoning_content)

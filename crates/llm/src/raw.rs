@@ -208,7 +208,8 @@ mod tests {
         object.set_string("model", "b\"");
         object.remove("n");
         object.set("stream_options", b"{\"include_usage\":true}".to_vec());
-        let expected = r#"{"model":"b\"","messages":[ {"x" : 1.0} ],"stream_options":{"include_usage":true}}"#;
+        let expected =
+            r#"{"model":"b\"","messages":[ {"x" : 1.0} ],"stream_options":{"include_usage":true}}"#;
         assert_eq!(std::str::from_utf8(&object.to_bytes()).unwrap(), expected);
     }
 

@@ -153,7 +153,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const STREAM: &str = ": hello\n\nevent: a\ndata: {\"x\":1}\n\ndata:one\r\ndata: two\r\n\r\n\ndata: [DONE]\r\rdata: é\n\n";
+    const STREAM: &str =
+        ": hello\n\nevent: a\ndata: {\"x\":1}\n\ndata:one\r\ndata: two\r\n\r\n\ndata: [DONE]\r\rdata: é\n\n";
 
     fn events(pieces: &[&[u8]]) -> (Vec<(Option<String>, String)>, Vec<u8>) {
         let mut splitter = Splitter::default();

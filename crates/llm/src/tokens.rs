@@ -36,7 +36,9 @@ pub fn of_request(request: &ChatRequest) -> u64 {
 
 fn of_part(part: &Part) -> u64 {
     match &part.content {
-        Content::Text { text, .. } | Content::Refusal(text) | Content::Reasoning { text, .. } => of_text(text),
+        Content::Text { text, .. } | Content::Refusal(text) | Content::Reasoning { text, .. } => {
+            of_text(text)
+        }
         Content::Image { .. } => IMAGE,
         Content::Document { source: Source::Text(text), .. } => of_text(text),
         Content::Document { .. } => DOCUMENT,

@@ -110,7 +110,9 @@ pub fn welcome(key: &str, address: SocketAddr, is_tls: bool, providers: &Provide
     };
     let base = format!("{scheme}://{host}");
     let body = |extra: &str| {
-        format!(r#"{{"model":"{model}","max_tokens":100{extra},"messages":[{{"role":"user","content":"Hello from Signalbox!"}}]}}"#)
+        format!(
+            r#"{{"model":"{model}","max_tokens":100{extra},"messages":[{{"role":"user","content":"Hello from Signalbox!"}}]}}"#
+        )
     };
     let json = "-H 'Content-Type: application/json'";
     output::line(format!(
@@ -131,7 +133,8 @@ fn example_model(providers: &Providers, default_model: &str) -> String {
         return default_model.to_owned();
     }
     let chats = |provider: &std::sync::Arc<gateway::Provider>| {
-        let chat = provider.catalog.models().iter().find(|model| model.mode == Mode::Chat && model.price.is_some());
+        let chat =
+            provider.catalog.models().iter().find(|model| model.mode == Mode::Chat && model.price.is_some());
         chat.map(|model| format!("{}/{}", provider.name, model.id))
     };
     providers.iter().find_map(chats).unwrap_or_else(|| default_model.to_owned())

@@ -67,7 +67,10 @@ async fn keys(command: Keys, settings: &Settings) -> Done {
             let (org, _) = bootstrap::organization(&db, &SystemClock).await?;
             let (key, text) = bootstrap::create_key(&db, org.id, &name, expires_at, &SystemClock).await?;
             output::line(&text);
-            output::error(format!("{} ({}): the key above is shown this once and not kept.", key.name, key.id));
+            output::error(format!(
+                "{} ({}): the key above is shown this once and not kept.",
+                key.name, key.id
+            ));
         }
         Keys::List { json } => list_keys(&db.keys().await?, json),
         Keys::Delete { id } => {
@@ -103,7 +106,9 @@ fn list_keys(keys: &[domain::ApiKey], json: bool) {
     }
     let rows: Vec<[String; 5]> = keys
         .iter()
-        .map(|key| [key.id.to_string(), key.name.clone(), key.display.clone(), state(key), date(key.created_at)])
+        .map(|key| {
+            [key.id.to_string(), key.name.clone(), key.display.clone(), state(key), date(key.created_at)]
+        })
         .collect();
     output::table(["ID", "NAME", "KEY", "STATE", "CREATED"], &rows);
 }
@@ -216,7 +221,8 @@ fn summary(record: &serde_json::Value) -> String {
 }
 
 fn date(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.unix_ms()).map_or_else(|_| at.unix_ms().to_string(), |t| t.to_string())
+    jiff::Timestamp::from_millisecond(at.unix_ms())
+        .map_or_else(|_| at.unix_ms().to_string(), |t| t.to_string())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

@@ -51,7 +51,8 @@ pub enum ListenError {
 /// Takes the address.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let open = || -> std::io::Result<TcpListener> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        let socket =
+            socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;

@@ -25,7 +25,11 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until SIGTERM or SIGINT.
 #[expect(clippy::disallowed_methods, reason = "these tasks end after all others, each is waited for here")]
-pub async fn serve(flags: &Flags, environment: &Environment, settings: Settings) -> Result<(), Box<dyn Error>> {
+pub async fn serve(
+    flags: &Flags,
+    environment: &Environment,
+    settings: Settings,
+) -> Result<(), Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tls = listener::tls(&settings.tls)?;
     let socket = listener::bind(settings.listen)?;
@@ -149,7 +153,8 @@ async fn reload(gateway: Arc<Gateway>, flags: Flags, environment: Environment, s
             _ = hangup.recv() => {}
             () = stop.cancelled() => return,
         }
-        let read = config::load(&flags, &environment).and_then(|settings| config::resolve(&settings, &environment));
+        let read =
+            config::load(&flags, &environment).and_then(|settings| config::resolve(&settings, &environment));
         match read {
             Ok(providers) => {
                 gateway.providers.store(Arc::new(providers));
@@ -164,6 +169,9 @@ async fn reload(gateway: Arc<Gateway>, flags: Flags, environment: Environment, s
 pub fn check(settings: &Settings, environment: &Environment) -> Result<(), Box<dyn Error>> {
     let providers = config::resolve(settings, environment)?;
     output::line(toml::to_string_pretty(settings)?.trim());
-    output::line(format!("\n# providers: {}", providers.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")));
+    output::line(format!(
+        "\n# providers: {}",
+        providers.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
+    ));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Builds everything from the settings, and nothing else.
 
-use crate::cores;
 use crate::config::{self, ConfigError, Environment, Settings};
+use crate::cores;
 use arc_swap::ArcSwap;
 use domain::{Clock, RequestRecord};
 use gateway::metrics::Metrics;

@@ -22,7 +22,10 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Re
     let providers = gateway.providers.load();
     let data: Vec<_> = providers
         .iter()
-        .flat_map(|provider| provider.catalog.models().iter().map(|model| entry(provider, model)))
+        .flat_map(|provider| {
+            let models = provider.catalog.models().iter().filter(|model| is_served(model));
+            models.map(|model| entry(provider, model))
+        })
         .collect();
     respond(&json!({"object": "list", "data": data}))
 }
@@ -37,10 +40,15 @@ pub async fn retrieve(
     if let Err(refusal) = check_key(&gateway, &headers) {
         return refuse(refusal);
     }
-    match gateway.providers.load().find(&id) {
+    match gateway.providers.load().find(&id).filter(|(_, model)| is_served(model)) {
         Some((provider, model)) => respond(&entry(provider, model)),
         None => refuse(Refusal::UnknownModel(id)),
     }
+}
+
+/// Whether one of the gateway's endpoints takes the model: nobody is offered what would be refused.
+fn is_served(model: &Model) -> bool {
+    matches!(model.mode, Mode::Chat | Mode::Embedding)
 }
 
 /// No key is fine, a bad one is not.

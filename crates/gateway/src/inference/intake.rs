@@ -133,8 +133,9 @@ fn extra(object: &str, raw: &[u8], metadata: &mut Metadata) -> Result<(), Refusa
         .map_err(|_| Refusal::invalid_param(&param, format!("`{param}` must be an object")))?;
     for key in fields.keys() {
         let Some(raw) = fields.get(key) else { continue };
-        let value = serde_json::from_slice::<String>(raw)
-            .unwrap_or_else(|_| serde_json::from_slice::<&RawValue>(raw).map_or("", RawValue::get).to_owned());
+        let value = serde_json::from_slice::<String>(raw).unwrap_or_else(|_| {
+            serde_json::from_slice::<&RawValue>(raw).map_or("", RawValue::get).to_owned()
+        });
         add(metadata, key, bounded(object, key, value)?)?;
     }
     Ok(())
@@ -233,7 +234,8 @@ mod tests {
         headers.insert("x-requesty-branch", "main".parse().unwrap());
         headers.insert("x-requesty-team", "a".parse().unwrap());
         headers.insert("x-title", "App".parse().unwrap());
-        let mut metadata = Some(Box::new(Metadata { extra: vec![("Team".into(), "b".into())], ..Metadata::default() }));
+        let mut metadata =
+            Some(Box::new(Metadata { extra: vec![("Team".into(), "b".into())], ..Metadata::default() }));
         read_headers(&headers, &mut metadata).unwrap();
         let metadata = metadata.unwrap();
         assert_eq!(metadata.origin_title, "App");

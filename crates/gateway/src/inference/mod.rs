@@ -21,9 +21,9 @@ use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use intake::Intake;
-use prepare::Next;
 use llm::Protocol;
 use llm::provider::RouteKind;
+use prepare::Next;
 use std::sync::Arc;
 
 /// Longer bodies are read on a thread of their own: parsing one takes longer than other requests on the same
@@ -164,8 +164,10 @@ async fn read_body(gateway: &Gateway, body: Incoming) -> Result<Bytes, Refusal> 
     let read = tokio::time::timeout(gateway.limits.request_read, Limited::new(body, max).collect());
     match read.await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Refusal::BodyTooLarge(max)),
-        Ok(Err(error)) => Err(Refusal::invalid(format!("the request body cannot be read: {error}"))),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(Refusal::BodyTooLarge(max))
+        }
+        Ok(Err(_)) => Err(Refusal::BodyCut),
         Err(_) => Err(Refusal::BodyTooSlow(gateway.limits.request_read.as_secs())),
     }
 }

@@ -27,8 +27,10 @@ pub enum Thinking {
 /// How much effort to take.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Effort {
-    /// `none` and `min`.
+    /// `none`.
     None,
+    /// `min`, the reference product's word for the least there is.
+    Min,
     /// `minimal`.
     Minimal,
     /// `low`.
@@ -47,7 +49,8 @@ impl Effort {
     /// Reads a word of any protocol.
     pub fn parse(word: &str) -> Option<Self> {
         Some(match word {
-            "none" | "min" => Effort::None,
+            "none" => Effort::None,
+            "min" => Effort::Min,
             "minimal" => Effort::Minimal,
             "low" => Effort::Low,
             "medium" => Effort::Medium,
@@ -62,6 +65,7 @@ impl Effort {
     pub const fn as_str(self) -> &'static str {
         match self {
             Effort::None => "none",
+            Effort::Min => "min",
             Effort::Minimal => "minimal",
             Effort::Low => "low",
             Effort::Medium => "medium",
@@ -83,7 +87,7 @@ impl Effort {
     /// The budget of thinking tokens that the effort stands for. `None`: as much as the model can.
     pub const fn budget(self) -> Option<u64> {
         match self {
-            Effort::None | Effort::Minimal | Effort::Low => Some(1024),
+            Effort::None | Effort::Min | Effort::Minimal | Effort::Low => Some(1024),
             Effort::Medium => Some(8192),
             Effort::High => Some(16_384),
             Effort::ExtraHigh | Effort::Max => None,

@@ -91,7 +91,7 @@ fn plain_chunks_are_told_apart_without_parsing() {
     let chunk = |delta: &str| {
         format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}],"usage":null}}"#)
     };
-    assert_eq!(bytes(&chunk(r#"{"content":"say \"hi\""}"#)), Some(12));
+    assert_eq!(bytes(&chunk(r#"{"content":"say \"hi\""}"#)), Some(10));
     assert_eq!(bytes(&chunk(r#"{"reasoning_content":"hm"}"#)), Some(2));
     // Everything that must be noticed, or could be misread, is parsed.
     for delta in [
@@ -115,4 +115,16 @@ fn a_plain_chunk_counts_as_its_parsed_twin() {
     let (a, _) = observe(Protocol::OpenAiChat, &[plain, plain]);
     let (b, _) = observe(Protocol::OpenAiChat, &[spaced, spaced]);
     assert_eq!(a, b);
+}
+
+#[test]
+fn usage_within_a_choice_is_found() {
+    let (observed, notes) = observe(
+        Protocol::OpenAiChat,
+        &[
+            r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":3,"completion_tokens":2}}]}"#,
+        ],
+    );
+    assert_eq!((observed.usage.input, observed.usage.output), (3, 2));
+    assert!(matches!(notes[0], Note::Usage { is_only_usage: false, .. }));
 }

@@ -48,6 +48,10 @@ pub struct Target<'a> {
     pub output_limit: OutputLimit,
     /// Whether `stream_options` is taken (OpenAI's protocol).
     pub takes_stream_options: bool,
+    /// Whether `cache_control` is taken (OpenAI's protocol).
+    pub takes_cache_control: bool,
+    /// Whether `reasoning_content` is taken (OpenAI's protocol).
+    pub takes_unsigned_thoughts: bool,
 }
 
 impl Protocol {

@@ -9,7 +9,9 @@
 //! workspace.
 //!
 //! Hybrid models think only with `enable_thinking`; QwQ, QVQ and Omni models answer only when streaming.
-//! Thinking comes as `reasoning_content`.
+//! Thinking comes as `reasoning_content`. The explicit cache is asked for with `cache_control` in messages,
+//! as in Anthropic's protocol: <https://www.alibabacloud.com/help/en/model-studio/context-cache>, read
+//! 2026-11-22.
 
 use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
@@ -24,5 +26,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/apps/anthropic/v1/messages"),
         Route::embeddings("/compatible-mode/v1/embeddings"),
     ],
+    takes_cache_control: true,
     ..OPENAI_COMPATIBLE
 };

@@ -1,7 +1,8 @@
 //! Anthropic: the Messages API.
 //!
 //! API: <https://platform.claude.com/docs/en/api/messages>, read 2026-11-22. The version header
-//! `anthropic-version: 2023-06-01` is sent when the caller names none.
+//! `anthropic-version: 2023-06-01` is sent when the caller names none. A `thinking` block that Anthropic has not
+//! signed is refused: <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>, read 2026-11-22.
 
 use super::{Auth, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
@@ -16,5 +17,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/v1/messages"),
         Route::count_tokens(Protocol::AnthropicMessages, "/v1/messages/count_tokens"),
     ],
+    takes_unsigned_thoughts: false,
     ..OPENAI_COMPATIBLE
 };

@@ -3,7 +3,9 @@
 //! API: <https://inference-docs.cerebras.ai>. Key variable as in models.dev of 2026-08-18; base URL from
 //! the catalogue's provider list of 2026-11-22.
 //!
-//! Refuses frequency and presence penalties and `logit_bias`. Thinking comes as `message.reasoning`.
+//! Refuses frequency and presence penalties and `logit_bias`. Thinking comes as `message.reasoning`;
+//! `reasoning_content` in a message is answered with 400
+//! (<https://github.com/Kilo-Org/kilocode/issues/10375>, read 2026-11-22).
 
 use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
 use crate::protocol::Protocol;
@@ -15,5 +17,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["CEREBRAS_API_KEY"],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
     output_limit: OutputLimit::MaxCompletionTokens,
+    takes_unsigned_thoughts: false,
     ..OPENAI_COMPATIBLE
 };

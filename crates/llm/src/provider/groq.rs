@@ -4,7 +4,8 @@
 //! the catalogue's provider list of 2026-11-22.
 //!
 //! Refuses `logprobs`, `logit_bias` and, on most models, `n` above 1. Thinking comes as `message.reasoning`
-//! with `reasoning_format: "parsed"`. A tool call that the model garbled is answered with 400 and
+//! with `reasoning_format: "parsed"`; `reasoning_content` in a message is answered with 400
+//! (<https://github.com/janhq/jan/issues/8136>, read 2026-11-22). A tool call that the model garbled is answered with 400 and
 //! `failed_generation`.
 
 use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
@@ -17,5 +18,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["GROQ_API_KEY"],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
     output_limit: OutputLimit::MaxCompletionTokens,
+    takes_unsigned_thoughts: false,
     ..OPENAI_COMPATIBLE
 };

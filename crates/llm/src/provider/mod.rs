@@ -138,6 +138,13 @@ pub struct ProviderSpec {
     /// Whether it takes `stream_options.include_usage` (OpenAI-speaking providers); elsewhere the usage
     /// comes by itself or not at all.
     pub takes_stream_options: bool,
+    /// Whether it takes Anthropic's `cache_control` in messages and tools (OpenAI-speaking providers); strict
+    /// ones answer 400.
+    pub takes_cache_control: bool,
+    /// Whether it takes thoughts of earlier turns without a signature: `reasoning_content` in OpenAI's protocol
+    /// (and with it the field `thinking` of a request), a `thinking` block in Anthropic's. Some models want
+    /// theirs back, strict providers answer 400.
+    pub takes_unsigned_thoughts: bool,
 }
 
 impl ProviderSpec {
@@ -159,6 +166,8 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), Route::embeddings("/embeddings")],
     output_limit: OutputLimit::MaxTokens,
     takes_stream_options: true,
+    takes_cache_control: false,
+    takes_unsigned_thoughts: true,
 };
 
 /// Every provider, in alphabetical order.

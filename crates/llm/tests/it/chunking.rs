@@ -47,6 +47,8 @@ fn survive(body: &[u8]) {
         max_output_tokens: 64_000,
         output_limit: OutputLimit::MaxTokens,
         takes_stream_options: true,
+        takes_cache_control: true,
+        takes_unsigned_thoughts: true,
     };
     for protocol in PROTOCOLS {
         if let Ok(request) = protocol.decode_request(body) {

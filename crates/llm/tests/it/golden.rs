@@ -108,6 +108,8 @@ impl Case {
                 max_output_tokens: MAX_OUTPUT_TOKENS,
                 output_limit: self.spec.output_limit,
                 takes_stream_options: self.spec.takes_stream_options,
+                takes_cache_control: self.spec.takes_cache_control,
+                takes_unsigned_thoughts: self.spec.takes_unsigned_thoughts,
             };
             let encoded = self.protocol().encode_request(&request, &target).unwrap();
             self.warnings.extend(encoded.warnings.iter().map(|warning| format!("request: {warning}")));

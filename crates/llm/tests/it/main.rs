@@ -9,6 +9,8 @@ mod golden;
 #[cfg(test)]
 mod meaning;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod reasoning;
 #[cfg(test)]
 mod translation;

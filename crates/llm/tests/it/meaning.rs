@@ -16,6 +16,8 @@ const TARGET: Target<'static> = Target {
     max_output_tokens: 64_000,
     output_limit: OutputLimit::MaxTokens,
     takes_stream_options: true,
+    takes_cache_control: true,
+    takes_unsigned_thoughts: true,
 };
 
 fn words() -> impl Strategy<Value = String> {

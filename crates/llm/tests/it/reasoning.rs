@@ -15,6 +15,8 @@ fn to_anthropic(model: &str, limit: u64, fields: Value) -> (Value, Vec<String>) 
         max_output_tokens: limit,
         output_limit: OutputLimit::MaxTokens,
         takes_stream_options: true,
+        takes_cache_control: true,
+        takes_unsigned_thoughts: true,
     };
     let encoded = AnthropicMessages.encode_request(&request, &target).unwrap();
     let features = encoded.warnings.iter().map(|warning| warning.feature.to_owned()).collect();
@@ -32,6 +34,8 @@ fn to_openai(fields: Value) -> Value {
         max_output_tokens: 0,
         output_limit: OutputLimit::MaxCompletionTokens,
         takes_stream_options: true,
+        takes_cache_control: true,
+        takes_unsigned_thoughts: true,
     };
     let encoded = OpenAiChat.encode_request(&request, &target).unwrap();
     let body: Value = serde_json::from_slice(&encoded.body).unwrap();

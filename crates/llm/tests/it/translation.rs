@@ -10,7 +10,14 @@ const CLAUDE: &str = "claude-sonnet-4-5";
 
 fn target(model: &str) -> Target<'_> {
     let output_limit = OutputLimit::MaxTokens;
-    Target { model, max_output_tokens: 64_000, output_limit, takes_stream_options: true }
+    Target {
+        model,
+        max_output_tokens: 64_000,
+        output_limit,
+        takes_stream_options: true,
+        takes_cache_control: true,
+        takes_unsigned_thoughts: true,
+    }
 }
 
 /// A request with these fields in the other protocol, and the features that were warned of, in order.
@@ -155,9 +162,70 @@ fn a_schema_becomes_an_instruction_for_models_that_take_none() {
     assert!(body["system"][0]["text"].as_str().unwrap().ends_with(r#"{"type":"object"}"#));
     assert_eq!(warnings, ["response_format"]);
     let (body, warnings) = to_anthropic(fields);
-    let format = json!({"type": "json_schema", "schema": {"type": "object"}});
-    assert_eq!(body["output_config"], json!({"format": format}));
-    assert!(warnings.is_empty());
+    // Anthropic refuses an object that is not closed.
+    let closed = json!({"type": "object", "additionalProperties": false});
+    assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": closed}}));
+    assert_eq!(warnings, ["response_format"]);
+    let schema = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": closed}});
+    assert!(to_anthropic(json!({"response_format": schema})).1.is_empty());
+}
+
+#[test]
+fn unsigned_thoughts_and_cache_markers_go_where_they_are_taken() {
+    let marker = json!({"type": "ephemeral"});
+    let fields = json!({
+        "model": "m", "max_tokens": 9,
+        "tools": [{"name": "f", "input_schema": {"type": "object"}, "cache_control": marker}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": marker}]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "A", "signature": ""},
+                {"type": "thinking", "thinking": "B", "signature": ""},
+                {"type": "text", "text": "Ho"}]},
+            {"role": "user", "content": "Go on"},
+        ],
+    });
+    let request = AnthropicMessages.decode_request(fields.to_string().as_bytes()).unwrap();
+    let sent = |takes: bool| {
+        let target = Target { takes_cache_control: takes, takes_unsigned_thoughts: takes, ..target("m") };
+        let encoded = OpenAiChat.encode_request(&request, &target).unwrap();
+        (serde_json::from_slice::<Value>(&encoded.body).unwrap(), encoded.warnings.len())
+    };
+    let (body, warnings) = sent(true);
+    let thoughtful = json!({"role": "assistant", "content": "Ho", "reasoning_content": "A\n\nB"});
+    assert_eq!((&body["messages"][1], warnings), (&thoughtful, 0));
+    assert_eq!(body["tools"][0]["cache_control"], marker);
+    assert_eq!(body["messages"][0]["content"][0]["cache_control"], marker);
+    let (body, warnings) = sent(false);
+    assert_eq!(body["messages"][1], json!({"role": "assistant", "content": "Ho"}));
+    assert!(!body.to_string().contains("cache_control"), "{body}");
+    assert_eq!(warnings, 2);
+}
+
+#[test]
+fn usage_within_a_choice_is_counted() {
+    let usage = json!({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10});
+    let chunks = [
+        json!({"id": "x", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": usage}]}),
+    ];
+    let frames = stream(OpenAiChat, AnthropicMessages, &chunks);
+    let delta = frames.iter().find(|frame| frame["type"] == "message_delta").unwrap();
+    assert_eq!(delta["usage"]["output_tokens"], 3);
+}
+
+#[test]
+fn instructions_between_turns_stay_what_they_are_within_anthropics_protocol() {
+    let messages = json!([
+        {"role": "user", "content": [{"type": "text", "text": "1"}]},
+        {"role": "system", "content": [{"type": "text", "text": "C"}]},
+    ]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": messages});
+    let request = AnthropicMessages.decode_request(body.to_string().as_bytes()).unwrap();
+    let encoded = AnthropicMessages.encode_request(&request, &target(CLAUDE)).unwrap();
+    let body: Value = serde_json::from_slice(&encoded.body).unwrap();
+    assert_eq!(body["messages"], messages);
+    assert!(encoded.warnings.is_empty());
 }
 
 #[test]

@@ -14,7 +14,11 @@ impl Environment {
     /// Takes the environment of this process.
     pub fn of_process() -> Self {
         // Variables that are not Unicode are not ours.
-        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+        Self(
+            std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        )
     }
 
     /// An environment for tests.
@@ -37,9 +41,11 @@ impl Environment {
             insert(table, &path, value);
         }
         if let Some(text) = self.get("SIGNALBOX_PROVIDERS") {
-            let refuse = |reason: String| ConfigError::Variable { variable: "SIGNALBOX_PROVIDERS".to_owned(), reason };
-            let mut read: toml::Table =
-                format!("providers = {text}").parse().map_err(|e: toml::de::Error| refuse(e.message().to_owned()))?;
+            let refuse =
+                |reason: String| ConfigError::Variable { variable: "SIGNALBOX_PROVIDERS".to_owned(), reason };
+            let mut read: toml::Table = format!("providers = {text}")
+                .parse()
+                .map_err(|e: toml::de::Error| refuse(e.message().to_owned()))?;
             let list = read.remove("providers").ok_or_else(|| refuse("not a list".to_owned()))?;
             table.insert("providers".to_owned(), list);
         }

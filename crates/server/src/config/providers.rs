@@ -105,7 +105,8 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
     }
     for spec in provider::ALL {
         let key = spec.key_variables.iter().find_map(|variable| environment.get(variable));
-        let is_taken = ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind);
+        let is_taken =
+            ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind);
         if let Some(key) = key.filter(|_| !is_taken) {
             let key = Some(Secret::new(key.to_owned()));
             ready.push(build(spec, spec.kind, None, key, catalog(spec, settings)?, None)?);
@@ -144,7 +145,9 @@ fn from_entry(
     };
     let mut catalog = catalog(spec, settings)?;
     for model in &entry.models {
-        catalog.insert(model_of(model).map_err(|reason| fault(name, format!("model `{}`: {reason}", model.id)))?);
+        catalog.insert(
+            model_of(model).map_err(|reason| fault(name, format!("model `{}`: {reason}", model.id)))?,
+        );
     }
     build(spec, name, entry.base_url.clone(), key, catalog, entry.allow_unknown_models)
 }
@@ -158,7 +161,8 @@ fn build(
     allow_unknown_models: Option<bool>,
 ) -> Result<Provider, ConfigError> {
     let refuse = |reason: String| fault(name, reason);
-    let parsed: ProviderName = name.parse().map_err(|error: domain::provider::ProviderNameError| refuse(error.to_string()))?;
+    let parsed: ProviderName =
+        name.parse().map_err(|error: domain::provider::ProviderNameError| refuse(error.to_string()))?;
     let settings = ProviderSettings { name: parsed, spec, base_url, key, catalog, allow_unknown_models };
     Provider::new(settings).map_err(|error| refuse(error.to_string()))
 }
@@ -173,7 +177,8 @@ fn catalog(spec: &ProviderSpec, settings: &Settings) -> Result<Catalog, ConfigEr
 fn model_of(settings: &ModelSettings) -> Result<Model, String> {
     let price = |field: &str, text: &Option<String>| -> Result<Option<Price>, String> {
         let Some(text) = text else { return Ok(None) };
-        let amount: domain::Money = text.parse().map_err(|_| format!("`{field}` is not a price: {text:?}"))?;
+        let amount: domain::Money =
+            text.parse().map_err(|_| format!("`{field}` is not a price: {text:?}"))?;
         if amount.nano() < 0 {
             return Err(format!("`{field}` is negative"));
         }

@@ -29,7 +29,10 @@ fn an_unknown_key_is_refused_with_its_path() {
         ("lisen = 1", "lisen"),
         ("[limits]\nbody_max = 1", "limits"),
         ("[[providers]]\nkind = \"openai\"\nurl = \"x\"", "providers[0]"),
-        ("[[providers]]\nkind = \"openai\"\n[[providers.models]]\nid = \"m\"\nprice = \"1\"", "providers[0].models[0]"),
+        (
+            "[[providers]]\nkind = \"openai\"\n[[providers.models]]\nid = \"m\"\nprice = \"1\"",
+            "providers[0].models[0]",
+        ),
     ] {
         let message = from(text, &[]).unwrap_err().to_string();
         assert!(message.contains(path), "{message}");
@@ -49,7 +52,8 @@ fn a_value_of_the_wrong_kind_is_refused() {
 fn the_example_names_every_setting_with_its_default() {
     let example: toml::Table = EXAMPLE.parse().unwrap();
     for (path, default) in environment::paths() {
-        let found = path.iter().try_fold(&toml::Value::Table(example.clone()), |at, key| at.get(key)).cloned();
+        let found =
+            path.iter().try_fold(&toml::Value::Table(example.clone()), |at, key| at.get(key)).cloned();
         assert_eq!(found, Some(default), "{}", path.join("."));
         let variable = environment::variable(&path);
         assert!(EXAMPLE.contains(&variable), "{variable} is not named in the example");
@@ -58,7 +62,8 @@ fn the_example_names_every_setting_with_its_default() {
     assert!(settings.providers.is_empty());
     // The commented lines are settings too: uncommented, they must be understood.
     let lines = EXAMPLE.lines().map(|line| line.strip_prefix("#:").unwrap_or(line));
-    let whole: Settings = lines.collect::<Vec<_>>().join("\n").parse::<toml::Table>().unwrap().try_into().unwrap();
+    let whole: Settings =
+        lines.collect::<Vec<_>>().join("\n").parse::<toml::Table>().unwrap().try_into().unwrap();
     assert!(whole.providers.len() >= 2);
     resolve(&whole, &Environment::of(&[("OPENAI_API_KEY", "made-up")])).unwrap();
 }
@@ -95,6 +100,9 @@ fn a_provider_that_cannot_work_is_refused_by_name() {
         "kind = \"openai\"\n[[providers.models]]\nid = \"m\"\ninput = \"cheap\"\noutput = \"1\"",
     ] {
         let settings = from(&format!("[[providers]]\n{entry}"), &[]).unwrap();
-        assert!(matches!(resolve(&settings, &Environment::default()), Err(ConfigError::Provider { .. })), "{entry}");
+        assert!(
+            matches!(resolve(&settings, &Environment::default()), Err(ConfigError::Provider { .. })),
+            "{entry}"
+        );
     }
 }

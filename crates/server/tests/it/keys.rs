@@ -4,11 +4,12 @@ use crate::support::*;
 
 const BODY: &str = r#"{"model":"demo/echo","messages":[{"role":"user","content":"hi"}]}"#;
 
-/// Waits until a call with this key is answered with this status; within two seconds and the poll's own.
+/// Waits until a call with this key is answered with this status: within two seconds, and what a busy machine
+/// adds to them.
 async fn becomes(process: &Process, key: &str, status: u16) {
     let started = std::time::Instant::now();
     while process.post("/v1/chat/completions", key, BODY).await.0 != status {
-        assert!(started.elapsed().as_millis() < 2_500, "the change is not heard");
+        assert!(started.elapsed().as_secs() < 5, "the change is not heard");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

@@ -90,8 +90,7 @@ pub(super) async fn insert(
 
 /// Whether a record leaves all rare columns empty.
 fn is_plain(record: &RequestRecord) -> bool {
-    let is_empty =
-        record.tool_calls.is_empty() && record.warnings.is_empty() && record.metadata.is_none();
+    let is_empty = record.tool_calls.is_empty() && record.warnings.is_empty() && record.metadata.is_none();
     is_empty
         && match record.attempts.as_slice() {
             [] => true,

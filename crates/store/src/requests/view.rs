@@ -13,7 +13,9 @@ pub(super) fn view(row: &sqlx::sqlite::SqliteRow) -> Result<serde_json::Value, S
     let maybe = |column: &str| row.try_get::<Option<String>, _>(column);
     let number = |column: &str| row.try_get::<i64, _>(column);
     let nested = |column: &'static str| -> Result<serde_json::Value, StoreError> {
-        let Some(text) = row.try_get::<Option<String>, _>(column)? else { return Ok(serde_json::Value::Null) };
+        let Some(text) = row.try_get::<Option<String>, _>(column)? else {
+            return Ok(serde_json::Value::Null);
+        };
         serde_json::from_str(&text).map_err(|error| StoreError::Corrupt {
             table: "requests",
             column,

@@ -28,7 +28,7 @@ impl ContentWriter<'_> {
     ) -> Result<Vec<wire::Message<'a>>, TranslateError> {
         let mut turns: Vec<Turn<'a>> = Vec::new();
         for message in &request.messages {
-            self.message(message, &mut turns)?;
+            self.message(message, request.protocol, &mut turns)?;
         }
         if turns.is_empty() {
             let message = "messages: at least one message is required".to_owned();
@@ -48,11 +48,18 @@ impl ContentWriter<'_> {
         Ok(turns.into_iter().map(Turn::into_message).collect())
     }
 
-    fn message<'a>(&mut self, message: &'a Message, turns: &mut Vec<Turn<'a>>) -> Result<(), TranslateError> {
+    fn message<'a>(
+        &mut self,
+        message: &'a Message,
+        from: Protocol,
+        turns: &mut Vec<Turn<'a>>,
+    ) -> Result<(), TranslateError> {
         if message.name.is_some() {
             self.warnings.add("messages[].name", "names of participants were dropped");
         }
         let role = match message.role {
+            // The newest models take instructions between turns; a caller of Anthropic's protocol knows which.
+            Role::System if from == Protocol::AnthropicMessages => Role::System,
             Role::System => {
                 self.warnings.add("messages", "instructions within the conversation were sent as the user's");
                 Role::User
@@ -65,7 +72,7 @@ impl ContentWriter<'_> {
         }
         for part in &message.parts {
             let Some(mut block) = self.block(part)? else { continue };
-            if message.role == Role::System {
+            if message.role != role {
                 mark_instruction(&mut block);
             }
             let Some(turn) = turns.last_mut() else { continue };
@@ -260,7 +267,8 @@ impl<'a> Turn<'a> {
     fn into_message(self) -> wire::Message<'a> {
         let role = match self.role {
             Role::Assistant => "assistant",
-            Role::User | Role::System => "user",
+            Role::User => "user",
+            Role::System => "system",
         };
         let mut blocks = self.results;
         blocks.extend(self.blocks);

@@ -4,7 +4,7 @@ use super::super::write::{append_fields, to_json};
 use super::super::{Encoded, Target, TranslateError, warn_extra, warn_ignored};
 use super::encode_content::ContentWriter;
 use super::model::{Traits, traits};
-use super::{thinking, wire};
+use super::{schema, thinking, wire};
 use crate::ir::{
     ChatRequest, FunctionTool, Json, OutputFormat, Sampling, Schema, Tool, ToolChoice, Warnings, WebSearch,
 };
@@ -34,7 +34,7 @@ pub(in crate::protocol) fn encode_request(
         system.push(wire::AnyBlock::Known(block));
     }
     let plan = thinking::plan(request, target, traits, &mut warnings);
-    let format = format(&request.output, traits);
+    let format = format(request, traits, &mut warnings);
     let has_config = plan.effort.is_some() || format.is_some();
     let mut body = wire::Request {
         model: target.model,
@@ -92,10 +92,19 @@ fn output_instruction(output: &OutputFormat, traits: Traits, warnings: &mut Warn
     }
 }
 
-fn format(output: &OutputFormat, traits: Traits) -> Option<wire::Format<'_>> {
-    match output {
+fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings) -> Option<wire::Format<'a>> {
+    match &request.output {
         OutputFormat::Schema(Schema { schema: Some(schema), .. }) if traits.takes_schema => {
-            Some(wire::Format { kind: "json_schema", schema: Cow::Borrowed(schema.raw()) })
+            let closed = match request.protocol {
+                Protocol::OpenAiChat => schema::closed(schema.raw()),
+                Protocol::AnthropicMessages => None,
+            };
+            if closed.is_some() {
+                let detail = "additionalProperties: false was added to the objects of the schema";
+                warnings.add("response_format", detail);
+            }
+            let schema = closed.map_or(Cow::Borrowed(schema.raw()), Cow::Owned);
+            Some(wire::Format { kind: "json_schema", schema })
         }
         OutputFormat::Schema(_) | OutputFormat::Text | OutputFormat::Json => None,
     }

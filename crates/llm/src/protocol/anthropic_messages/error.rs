@@ -1,4 +1,4 @@
-//! Anthropic's error body, with the reference product's `origin` in it.
+//! Anthropic's error body, with our `code` and the reference product's `origin` in it.
 //!
 //! <https://platform.claude.com/docs/en/api/errors>, read 2026-11-22.
 
@@ -19,6 +19,8 @@ struct Inner<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    code: &'a str,
     origin: &'static str,
 }
 
@@ -40,7 +42,7 @@ const fn kind(status: u16) -> &'static str {
 
 /// Writes an error body.
 pub(in crate::protocol) fn encode_error(error: &ErrorReply<'_>) -> Vec<u8> {
-    let (message, origin) = (error.message, error.origin.as_str());
-    let inner = Inner { kind: kind(error.status), message, origin };
+    let (message, code, origin) = (error.message, error.code, error.origin.as_str());
+    let inner = Inner { kind: kind(error.status), message, code, origin };
     to_json(&Body { kind: "error", error: inner, request_id: error.request_id })
 }

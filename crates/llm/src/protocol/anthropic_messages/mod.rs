@@ -10,6 +10,7 @@ mod encode_request;
 mod error;
 mod model;
 mod response;
+mod schema;
 mod stream_decode;
 mod stream_encode;
 mod thinking;

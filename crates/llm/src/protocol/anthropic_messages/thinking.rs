@@ -135,7 +135,7 @@ fn effort(reasoning: &Reasoning, traits: Traits, warnings: &mut Warnings) -> Opt
     }
     warn_of_none(effort, warnings);
     Some(match effort {
-        Effort::None | Effort::Minimal | Effort::Low => "low",
+        Effort::None | Effort::Min | Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
         Effort::High => "high",
         Effort::ExtraHigh if traits.takes_extra_high => "xhigh",

@@ -38,7 +38,8 @@ impl<'a> MessageWriter<'a, '_> {
             }
             Role::Assistant => {
                 let turn = self.assistant(&message.parts)?;
-                self.out.push(wire::Message { name, ..turn });
+                // They say the same as `reasoning_content`, and only our own callers know them.
+                self.out.push(wire::Message { name, thinking_blocks: Vec::new(), ..turn });
             }
             Role::User => self.user(message)?,
         }
@@ -164,7 +165,7 @@ impl<'a> MessageWriter<'a, '_> {
     fn cache_control(&mut self, part: &'a Part) -> Option<&'a RawValue> {
         let marker = part.cache_control.as_ref().map(Json::raw);
         if marker.is_some() && !self.keeps_cache_control {
-            self.warnings.add("cache_control", "markers were dropped: the provider caches by itself");
+            self.warnings.add("cache_control", "markers were dropped: the provider takes none");
             return None;
         }
         marker

@@ -45,10 +45,10 @@ pub(in crate::protocol) fn encode_request(
 ) -> Result<Encoded, TranslateError> {
     let mut warnings = Warnings::new(request.protocol, Protocol::OpenAiChat);
     let server = Server::of(target);
-    let visible = visible_messages(request, &mut warnings);
+    let visible = visible_messages(request, target, &mut warnings);
     let mut writer = MessageWriter {
         warnings: &mut warnings,
-        keeps_cache_control: server == Server::Compatible,
+        keeps_cache_control: target.takes_cache_control,
         out: Vec::new(),
     };
     writer.system(&request.system)?;
@@ -57,7 +57,7 @@ pub(in crate::protocol) fn encode_request(
     }
     let messages = writer.out;
     let mut body = wire::Request { model: target.model, messages, ..Default::default() };
-    tools(&mut body, request, server, &mut warnings);
+    tools(&mut body, request, target, &mut warnings);
     sampling(&mut body, request, target, &mut warnings);
     body.reasoning_effort = reasoning_effort(request, &mut warnings);
     by_model(&mut body, server, &mut warnings);
@@ -66,7 +66,7 @@ pub(in crate::protocol) fn encode_request(
     body.user = user.map(|user| limited_user(user, server, &mut warnings));
     body.service_tier = service_tier(request, &mut warnings);
     match &request.cache_control {
-        Some(_) if server == Server::OpenAi => {
+        Some(_) if !target.takes_cache_control => {
             warnings.add("cache_control", "the request's marker was dropped")
         }
         marker => body.cache_control = marker.as_ref().map(Json::raw),
@@ -82,24 +82,48 @@ pub(in crate::protocol) fn encode_request(
     Ok(Encoded { body, warnings: warnings.take() })
 }
 
-/// Thoughts that another vendor signed are its own affair. Unsigned ones came from a server that shows its
-/// thoughts in `reasoning_content`, and such servers want them back.
-fn visible_messages<'a>(request: &'a ChatRequest, warnings: &mut Warnings) -> Cow<'a, [Message]> {
-    let is_foreign = |part: &Part| {
-        let signed = matches!(&part.content, Content::Reasoning { signature: Some(_), .. });
-        signed || matches!(part.content, Content::RedactedReasoning(_))
-    };
-    let has_foreign = request.messages.iter().any(|message| message.parts.iter().any(is_foreign));
-    if request.protocol == Protocol::OpenAiChat || !has_foreign {
+/// The conversation without the thoughts that the target cannot take. Unsigned ones came from a server that
+/// shows its thoughts in `reasoning_content`, and such servers want them back. What another vendor signed is
+/// its own affair; a caller of OpenAI's protocol who sends it on gets at least the text across.
+fn visible_messages<'a>(
+    request: &'a ChatRequest,
+    target: &Target<'_>,
+    warnings: &mut Warnings,
+) -> Cow<'a, [Message]> {
+    let is_thought =
+        |part: &Part| matches!(part.content, Content::Reasoning { .. } | Content::RedactedReasoning(_));
+    if !request.messages.iter().any(|message| message.parts.iter().any(is_thought)) {
         return Cow::Borrowed(&request.messages);
     }
-    warnings.add("thinking", "signed thoughts of earlier turns were dropped");
-    let without = |message: &Message| Message {
-        role: message.role,
-        name: message.name.clone(),
-        parts: message.parts.iter().filter(|part| !is_foreign(part)).cloned().collect(),
+    let mut visible = |part: &Part| {
+        if !is_thought(part) {
+            return Some(part.clone());
+        }
+        if !target.takes_unsigned_thoughts {
+            warnings.add("thinking", "thoughts of earlier turns were dropped: the provider takes none");
+            return None;
+        }
+        if let Content::Reasoning { text, signature } = &part.content {
+            if signature.is_none() {
+                return Some(part.clone());
+            }
+            if request.protocol == Protocol::OpenAiChat && !text.is_empty() {
+                warnings.add("thinking", "the signature of earlier thoughts was dropped: another vendor's");
+                let content = Content::Reasoning { text: text.clone(), signature: None };
+                return Some(Part { content, cache_control: None });
+            }
+        }
+        warnings.add("thinking", "signed thoughts of earlier turns were dropped");
+        None
     };
-    request.messages.iter().map(without).filter(|message| !message.parts.is_empty()).collect()
+    let mut messages = Vec::new();
+    for message in &request.messages {
+        let parts: Vec<Part> = message.parts.iter().filter_map(&mut visible).collect();
+        if !parts.is_empty() || message.parts.is_empty() {
+            messages.push(Message { role: message.role, name: message.name.clone(), parts });
+        }
+    }
+    Cow::Owned(messages)
 }
 
 fn sampling<'a>(
@@ -145,7 +169,7 @@ fn sampling<'a>(
 fn tools<'a>(
     body: &mut wire::Request<'a>,
     request: &'a ChatRequest,
-    server: Server,
+    target: &Target<'_>,
     warnings: &mut Warnings,
 ) {
     for tool in &request.tools {
@@ -158,10 +182,10 @@ fn tools<'a>(
                     strict: tool.strict,
                 };
                 let marker = tool.cache_control.as_ref().map(Json::raw);
-                if server == Server::OpenAi && marker.is_some() {
-                    warnings.add("cache_control", "markers were dropped: the provider caches by itself");
+                if marker.is_some() && !target.takes_cache_control {
+                    warnings.add("cache_control", "markers were dropped: the provider takes none");
                 }
-                let cache_control = marker.filter(|_| server == Server::Compatible);
+                let cache_control = marker.filter(|_| target.takes_cache_control);
                 body.tools.push(wire::Tool::Known(wire::Definition::Function { function, cache_control }));
             }
             Tool::Custom(tool) => {
@@ -272,8 +296,11 @@ fn reasoning_effort(request: &ChatRequest, warnings: &mut Warnings) -> Option<&'
         warnings.add("thinking.budget_tokens", format!("{tokens} tokens became the effort {word}"));
         return Some(word);
     };
+    let is_own = request.protocol == Protocol::OpenAiChat;
     let sent = match effort {
-        Effort::None => Effort::Low,
+        // OpenAI's own words, of which every model takes others: those who know the model may say them.
+        Effort::None | Effort::ExtraHigh if is_own => effort,
+        Effort::None | Effort::Min => Effort::Low,
         Effort::ExtraHigh | Effort::Max => Effort::High,
         Effort::Minimal | Effort::Low | Effort::Medium | Effort::High => effort,
     };

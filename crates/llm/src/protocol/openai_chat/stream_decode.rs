@@ -78,6 +78,9 @@ struct ChunkChoice<'a> {
     finish_reason: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     logprobs: Option<&'a RawValue>,
+    /// Moonshot's place for the usage, see `provider::moonshot`.
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -154,10 +157,12 @@ impl StreamDecoder {
             let (id, model) = (chunk.id.unwrap_or_default(), chunk.model.unwrap_or_default());
             events.push(StreamEvent::Start { id: id.into_owned(), model: model.into_owned() });
         }
+        let mut reported = chunk.usage;
         for choice in chunk.choices.into_iter().flatten() {
+            reported = reported.or(choice.usage);
             self.choice(choice, events)?;
         }
-        if let Some(usage) = chunk.usage.and_then(|raw| usage::decode(raw.get())) {
+        if let Some(usage) = reported.and_then(|raw| usage::decode(raw.get())) {
             self.usage = self.usage.merge(usage);
             events.push(StreamEvent::Usage(self.usage));
         }

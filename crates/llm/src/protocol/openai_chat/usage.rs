@@ -80,6 +80,8 @@ struct PromptDetails {
     cached_tokens: Count,
     /// The reference product's word for what was written to the cache.
     caching_tokens: Count,
+    /// OpenAI's own word for the same: `types/completion_usage.py` of its Python SDK 3.54, read 2026-11-22.
+    cache_write_tokens: Count,
     audio_tokens: Count,
     image_tokens: Count,
 }
@@ -108,15 +110,22 @@ pub fn decode(raw: &str) -> Option<Usage> {
     let completion = wire.completion_tokens_details.unwrap_or_default();
     let prompt_tokens = wire.prompt_tokens.get();
     let cache_read = prompt.cached_tokens.get().max(wire.prompt_cache_hit_tokens.get()).min(prompt_tokens);
-    let (cache_write, audio_input) = (prompt.caching_tokens.get(), prompt.audio_tokens.get());
-    let image_input = prompt.image_tokens.get();
-    let (reasoning, audio_output) = (completion.reasoning_tokens.get(), completion.audio_tokens.get());
-    let image_output = completion.image_tokens.get();
+    let written = prompt.caching_tokens.get().max(prompt.cache_write_tokens.get());
+    let cache_write = written.min(prompt_tokens - cache_read);
+    let (audio_input, image_input) = (prompt.audio_tokens.get(), prompt.image_tokens.get());
+    let (audio_output, image_output) = (completion.audio_tokens.get(), completion.image_tokens.get());
     let completion_tokens = wire.completion_tokens.get();
+    let said = prompt_tokens.saturating_add(completion_tokens);
+    let reasoning = match completion.reasoning_tokens.0 {
+        Some(reasoning) => reasoning,
+        // Google tells of thoughts only by a total that is more than the sum.
+        // <https://ai.google.dev/gemini-api/docs/openai>, read 2026-11-22.
+        None if wire.prompt_tokens.0.is_some() => wire.total_tokens.get().saturating_sub(said),
+        None => 0,
+    };
     // xAI counts reasoning beside `completion_tokens`; only the total tells.
     // <https://docs.x.ai/docs/guides/reasoning>, read 2026-11-22.
-    let sum = prompt_tokens.saturating_add(completion_tokens).saturating_add(reasoning);
-    let is_beside = reasoning > 0 && wire.total_tokens.get() == sum;
+    let is_beside = reasoning > 0 && wire.total_tokens.get() == said.saturating_add(reasoning);
     let within = if is_beside { 0 } else { reasoning };
     Some(Usage {
         input: rest(prompt_tokens, &[cache_read, cache_write, audio_input, image_input]),
@@ -202,6 +211,28 @@ mod tests {
         assert_eq!(decode(&within), Some(Usage { input: 10, output: 10, reasoning: 30, ..Usage::ZERO }));
         let beside = format!(r#"{{"prompt_tokens":10,"completion_tokens":40,"total_tokens":80,{details}}}"#);
         assert_eq!(decode(&beside), Some(Usage { input: 10, output: 40, reasoning: 30, ..Usage::ZERO }));
+    }
+
+    #[test]
+    fn thoughts_that_only_the_total_tells_of_are_reasoning() {
+        let google = r#"{"prompt_tokens":10,"completion_tokens":40,"total_tokens":80}"#;
+        assert_eq!(decode(google), Some(Usage { input: 10, output: 40, reasoning: 30, ..Usage::ZERO }));
+        let told = r#"{"prompt_tokens":10,"completion_tokens":40,"total_tokens":80,
+            "completion_tokens_details":{"reasoning_tokens":0}}"#;
+        assert_eq!(decode(told), Some(Usage { input: 10, output: 40, ..Usage::ZERO }));
+        assert_eq!(decode(r#"{"total_tokens":80}"#), Some(Usage::ZERO));
+    }
+
+    #[test]
+    fn written_cache_is_part_of_the_prompt_whatever_it_is_called() {
+        for name in ["caching_tokens", "cache_write_tokens"] {
+            let raw = format!(
+                r#"{{"prompt_tokens":1500,"completion_tokens":1,
+                "prompt_tokens_details":{{"cached_tokens":1000,"{name}":300}}}}"#
+            );
+            let expected = Usage { input: 200, cache_read: 1000, cache_write: 300, output: 1, ..Usage::ZERO };
+            assert_eq!(decode(&raw), Some(expected), "{name}");
+        }
     }
 
     #[test]

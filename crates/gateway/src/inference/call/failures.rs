@@ -1,0 +1,56 @@
+//! What a provider's failure is for the caller.
+
+use super::Call;
+use crate::refusal::Refusal;
+use llm::failure::FailureClass;
+
+impl Call {
+    /// A provider's refusal, for the caller.
+    pub(super) fn provider_error(&self, status: u16, body: &[u8]) -> Refusal {
+        let outbound = self.prepared.target.endpoint.route.protocol;
+        let error = outbound.decode_error(status, body);
+        let class = FailureClass::of_status(status);
+        let name = self.prepared.target.provider.name.as_str();
+        let message = match class {
+            FailureClass::Credential => {
+                format!("the provider `{name}` refused the gateway's own credential")
+            }
+            FailureClass::Quota => format!("the account at the provider `{name}` has no credit left"),
+            FailureClass::CallerFault
+            | FailureClass::RateLimited
+            | FailureClass::ModelUnavailable
+            | FailureClass::Transient
+                if error.message.is_empty() =>
+            {
+                format!("the provider `{name}` answered with status {status}")
+            }
+            FailureClass::CallerFault
+            | FailureClass::RateLimited
+            | FailureClass::ModelUnavailable
+            | FailureClass::Transient => self.prepared.target.provider.without_key(error.message),
+        };
+        let speaks_for_caller = matches!(class, FailureClass::CallerFault | FailureClass::RateLimited);
+        let code =
+            if speaks_for_caller && !error.code.is_empty() { error.code.into() } else { class.code().into() };
+        Refusal::Provider {
+            status: class.reply_status(status),
+            class: class.code(),
+            code,
+            message,
+            param: error.param,
+        }
+    }
+
+    /// A failure that the provider reports inside its stream, or in an answer whose status says success.
+    pub(super) fn stream_error(&self, data: &[u8]) -> Refusal {
+        let error = self.prepared.target.endpoint.route.protocol.decode_error(502, data);
+        let status = match error.kind.as_str() {
+            "overloaded_error" => 529,
+            "rate_limit_error" | "rate_limit_exceeded" => 429,
+            _ => 502,
+        };
+        let message = self.prepared.target.provider.without_key(error.message);
+        let code = if error.code.is_empty() { "broken_provider_stream".into() } else { error.code.into() };
+        Refusal::Provider { status, class: "broken_provider_stream", code, message, param: None }
+    }
+}

@@ -1,0 +1,85 @@
+//! What an attempt consumed and cost, and how it is written down.
+
+use super::{Attempt, Call, Stop};
+use crate::record::micros;
+use domain::record::{Operation, Outcome};
+use domain::{AttemptRecord, Money, RequestRecord, Usage, UsageSource, cost};
+use llm::observe::Observed;
+use llm::tokens;
+use std::time::Instant;
+
+impl Call {
+    pub(super) fn price(&self, usage: &Usage) -> Option<Money> {
+        let model = self.prepared.target.model.as_ref()?;
+        model.price.as_ref().map(|price| cost(usage, price))
+    }
+
+    /// What was consumed, and who says so: the provider where it does, else an estimate from the bytes.
+    pub(super) fn metered(&self, observed: &Observed, is_whole: bool) -> (Usage, UsageSource) {
+        if observed.has_usage && (is_whole || observed.is_complete) {
+            return (observed.usage, UsageSource::ProviderFinal);
+        }
+        let sent = tokens::of_bytes(self.prepared.body.len() as u64);
+        let received = tokens::of_bytes(observed.output_bytes);
+        let reported = observed.usage;
+        if observed.has_usage && reported.total_output() >= received {
+            return (reported, UsageSource::ProviderPartial);
+        }
+        let estimate = if observed.has_usage {
+            Usage { output: received.saturating_sub(reported.reasoning), ..reported }
+        } else {
+            Usage { input: sent, output: received, ..Usage::ZERO }
+        };
+        (estimate, UsageSource::Estimate)
+    }
+
+    /// Writes the attempt's record. `was_billed`: the provider may have begun to work.
+    pub(super) fn conclude(
+        &mut self,
+        attempt: &Attempt,
+        ended: Result<(), &Stop>,
+        observed: &Observed,
+        was_billed: bool,
+    ) -> Usage {
+        let counts_nothing = !was_billed || self.prepared.operation == Operation::CountTokens;
+        let (usage, usage_source) = match ended {
+            _ if counts_nothing => (Usage::ZERO, UsageSource::None),
+            Ok(()) => self.metered(observed, true),
+            Err(_) => self.metered(observed, false),
+        };
+        let cost = self.price(&usage);
+        let (outcome, error) = match ended {
+            Ok(()) => (Outcome::Success, String::new()),
+            Err(Stop::ClientGone) => (Outcome::ClientGone, String::new()),
+            Err(Stop::Failed(refusal)) => (refusal.outcome(), refusal.to_string()),
+        };
+        let since = |from: Instant| attempt.first_token.map_or(0, |first| micros(first.duration_since(from)));
+        let arrived = self.entry.started;
+        let record = AttemptRecord {
+            provider: self.prepared.target.provider.label.clone(),
+            model: self.prepared.target.model_id.clone(),
+            is_byok: false,
+            status: attempt.status,
+            outcome,
+            error,
+            started_at: attempt.started_at,
+            duration_us: micros(attempt.started.elapsed()),
+            first_token_us: since(attempt.started),
+            usage,
+            usage_source,
+            cost: cost.filter(|_| usage_source != UsageSource::None).unwrap_or(Money::ZERO),
+            is_unpriced: cost.is_none(),
+        };
+        let first_token_us = if self.prepared.is_stream { since(arrived) } else { 0 };
+        self.entry.note(|request: &mut RequestRecord| {
+            request.first_token_us = first_token_us;
+            request.response_id.clone_from(&observed.response_id);
+            request.tool_calls.clone_from(&observed.tool_calls);
+            if let Some(reason) = &observed.finish_reason {
+                request.finish_reason = reason.as_str().into();
+            }
+            request.attempts.push(record);
+        });
+        usage
+    }
+}

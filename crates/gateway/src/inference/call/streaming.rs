@@ -1,0 +1,215 @@
+//! Streamed answers: read, follow, forward, and end so that nothing broken looks complete.
+
+use super::{Attempt, Call, Reply, Stop, TICK};
+use crate::inference::relay::{Relay, Step, Unreadable};
+use crate::inference::reply;
+use crate::inference::stream::{StreamBody, Writer, pipe};
+use crate::refusal::Refusal;
+use crate::upstream::Answer;
+use axum::body::Body;
+use bytes::Bytes;
+use domain::record::Outcome;
+use http::{HeaderMap, Response};
+use std::time::Instant;
+use tokio::time::sleep_until;
+
+impl Call {
+    /// Reads and forwards a streamed answer.
+    pub(super) async fn stream(
+        mut self: Box<Self>,
+        mut reply: Reply,
+        mut attempt: Attempt,
+        mut answer: Answer,
+    ) {
+        if !answer.is_event_stream() {
+            let stop = Refusal::InvalidResponse("the provider did not stream".to_owned()).into();
+            return self.refuse(reply, &attempt, stop, None, true);
+        }
+        let mut relay = Relay::new(&self.prepared, self.gateway.clock.now().unix_seconds());
+        // Held back until the answer has begun: until then a failure still has a status of its own.
+        let first = match self.first(&mut reply, &mut relay, &mut answer, &mut attempt).await {
+            Ok(first) => first,
+            Err(stop) => {
+                // A provider that fails before it says anything bills nothing.
+                let was_billed = !matches!(stop, Stop::Failed(Refusal::Provider { .. }));
+                return self.refuse(reply, &attempt, stop, Some(&answer.headers), was_billed);
+            }
+        };
+        let (writer, body) = pipe();
+        let warnings = relay.take_warnings();
+        self.entry.note(|record| record.warnings.extend(warnings.iter().map(ToString::to_string)));
+        let response = self.stream_response(&answer.headers, body);
+        let delivered = reply.send(response).map_err(|_| Stop::ClientGone);
+        let ended = match delivered.and_then(|()| Ok(writer.try_send(first)?)) {
+            Ok(_) => self.forward(&writer, &mut relay, &mut answer, &mut attempt).await,
+            Err(stop) => Err(stop),
+        };
+        // The connection to the provider closes here when the answer is not at its end.
+        drop(answer);
+        let observed = std::mem::take(relay.observed());
+        match &ended {
+            Ok(()) => {
+                let usage = self.conclude(&attempt, Ok(()), &observed, true);
+                self.entry.end(200, Outcome::Success);
+                let closing = relay.closing(&usage);
+                if !closing.is_empty() {
+                    let _ = self.deliver(&writer, closing).await;
+                }
+                self.note_warnings(&mut relay);
+                self.end(&writer).await;
+            }
+            Err(stop) => {
+                self.conclude(&attempt, Err(stop), &observed, true);
+                match stop {
+                    Stop::ClientGone => self.entry.end(200, Outcome::ClientGone),
+                    Stop::Failed(refusal) => {
+                        self.entry.fail(200, refusal);
+                        let event = reply::stream_failure(self.protocol, self.entry.id, refusal);
+                        if self.deliver(&writer, event).await.is_ok() {
+                            self.end(&writer).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn note_warnings(&mut self, relay: &mut Relay) {
+        let late = relay.take_warnings();
+        self.entry.note(|record| record.warnings.extend(late.iter().map(ToString::to_string)));
+    }
+
+    pub(super) fn stream_response(
+        &mut self,
+        provider_headers: &HeaderMap,
+        body: StreamBody,
+    ) -> Response<Body> {
+        self.with_head(Some(provider_headers), |head| reply::stream(head, Body::new(body)))
+    }
+
+    /// Reads until there is something for the caller.
+    pub(super) async fn first(
+        &self,
+        reply: &mut Reply,
+        relay: &mut Relay,
+        answer: &mut Answer,
+        attempt: &mut Attempt,
+    ) -> Result<Bytes, Stop> {
+        let end = attempt.started + self.gateway.limits.first_event.min(self.gateway.limits.total);
+        loop {
+            let step = match self.watch(reply, answer.next(), end, "no first event").await? {
+                Some(Ok(piece)) => read(relay.push(piece))?,
+                Some(Err(error)) => return Err(Refusal::BrokenStream(error.to_string()).into()),
+                None => {
+                    let step = read(relay.finish())?;
+                    if step.out.is_empty() && step.failure.is_none() {
+                        return Err(Refusal::BrokenStream("it ended before it began".to_owned()).into());
+                    }
+                    step
+                }
+            };
+            if step.has_content {
+                attempt.first_token = Some(Instant::now());
+            }
+            match step.failure {
+                // An error after some events of the same piece is told within the stream.
+                Some(data) => return Err(self.stream_error(&data).into()),
+                None if step.out.is_empty() => {}
+                None => return Ok(step.out),
+            }
+        }
+    }
+
+    /// Forwards the rest of the stream.
+    pub(super) async fn forward(
+        &self,
+        writer: &Writer,
+        relay: &mut Relay,
+        answer: &mut Answer,
+        attempt: &mut Attempt,
+    ) -> Result<(), Stop> {
+        let limits = &self.gateway.limits;
+        let mut heard = tokio::time::Instant::now();
+        let end = tokio::time::Instant::from_std(attempt.started + limits.total);
+        let gone = writer.closed();
+        // One timer for the whole stream: it looks how long the silence has been when it fires.
+        let timer = sleep_until(heard + limits.idle.min(TICK));
+        tokio::pin!(gone, timer);
+        loop {
+            let piece = tokio::select! {
+                biased;
+                piece = answer.next() => piece,
+                () = &mut gone => return Err(Stop::ClientGone),
+                () = &mut timer => {
+                    let now = tokio::time::Instant::now();
+                    if self.gateway.tasks.is_over() {
+                        return Err(Refusal::ShuttingDown.into());
+                    }
+                    let due = (heard + limits.idle).min(end);
+                    if due <= now {
+                        let what = if due == end { "the answer took too long" } else { "the stream fell silent" };
+                        return Err(Refusal::Timeout(what).into());
+                    }
+                    timer.as_mut().reset(due.min(now + TICK));
+                    continue;
+                }
+            };
+            let step = match piece {
+                Some(Ok(piece)) => read(relay.push(piece))?,
+                Some(Err(error)) => return Err(Refusal::BrokenStream(error.to_string()).into()),
+                None => {
+                    let step = read(relay.finish())?;
+                    self.pass_on(writer, step, attempt).await?;
+                    let is_complete = relay.observed().is_complete;
+                    let broken = || Refusal::BrokenStream("it ended too early".to_owned());
+                    return if is_complete { Ok(()) } else { Err(broken().into()) };
+                }
+            };
+            heard = tokio::time::Instant::now();
+            self.pass_on(writer, step, attempt).await?;
+        }
+    }
+
+    pub(super) async fn pass_on(
+        &self,
+        writer: &Writer,
+        step: Step,
+        attempt: &mut Attempt,
+    ) -> Result<(), Stop> {
+        if step.has_content && attempt.first_token.is_none() {
+            attempt.first_token = Some(Instant::now());
+        }
+        if !step.out.is_empty() {
+            self.deliver(writer, step.out).await?;
+        }
+        match step.failure {
+            Some(data) => Err(self.stream_error(&data).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands bytes to the caller; a caller who does not read for too long is given up.
+    pub(super) async fn deliver(&self, writer: &Writer, piece: Bytes) -> Result<(), Stop> {
+        let Some(piece) = writer.try_send(piece)? else { return Ok(()) };
+        tokio::select! {
+            sent = writer.send(piece) => Ok(sent?),
+            refusal = self.patience(Instant::now() + self.gateway.limits.write_stall, "write stall") => {
+                let must_stop = matches!(refusal, Refusal::ShuttingDown);
+                Err(if must_stop { refusal.into() } else { Stop::ClientGone })
+            }
+        }
+    }
+
+    /// Ends the stream as whole, as soon as the caller has read enough; one who never does is given up.
+    pub(super) async fn end(&self, writer: &Writer) {
+        tokio::select! {
+            biased;
+            () = writer.end() => {}
+            _ = self.patience(Instant::now() + self.gateway.limits.write_stall, "write stall") => {}
+        }
+    }
+}
+
+fn read(step: Result<Step, Unreadable>) -> Result<Step, Stop> {
+    step.map_err(|error| Refusal::BrokenStream(error.to_string()).into())
+}
