@@ -2,10 +2,11 @@
 //!
 //! Typed partial parses that borrow and keep nothing but what the record needs: no allocation per chunk.
 
+mod plain;
+
 use crate::protocol::{Protocol, anthropic_messages, openai_chat};
 use crate::raw::range_of;
 use domain::{Money, Usage};
-use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -13,7 +14,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::ops::Range;
-use std::sync::LazyLock;
 
 /// What a passing stream has told so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl StreamObserver {
             return Note::Plain;
         }
         if !observed.response_id.is_empty()
-            && let Some(bytes) = PLAIN_CHUNK.content_bytes(data)
+            && let Some(bytes) = plain::CHUNK.content_bytes(data)
         {
             observed.output_bytes += bytes;
             return if bytes > 0 { Note::Content } else { Note::Plain };
@@ -239,46 +239,6 @@ fn with_cost_replaced(usage: &[u8], cost: Money) -> bytes::Bytes {
             object.to_bytes()
         }
         Err(_) => usage,
-    }
-}
-
-/// Tells the ordinary chunk, which has a piece of text and nothing else to notice, without parsing it: at
-/// hundreds of chunks a stream this is where the time goes.
-struct PlainChunk {
-    special: [Finder<'static>; 4],
-    content: Finder<'static>,
-}
-
-static PLAIN_CHUNK: LazyLock<PlainChunk> = LazyLock::new(|| PlainChunk {
-    // A value that is a string or an object follows the first two only where there is something to notice;
-    // with `null` behind them they are ordinary.
-    special: [
-        Finder::new("\"finish_reason\":\""),
-        Finder::new("\"usage\":{"),
-        Finder::new("\"tool_calls\""),
-        Finder::new("\"error\""),
-    ],
-    content: Finder::new("content\":\""),
-});
-
-impl PlainChunk {
-    /// Bytes of text in an ordinary chunk. `None`: parse it. White space between tokens makes a chunk
-    /// unordinary, as does a second piece of text.
-    fn content_bytes(&self, data: &[u8]) -> Option<u64> {
-        if self.special.iter().any(|finder| finder.find(data).is_some()) {
-            return None;
-        }
-        let start = self.content.find(data)? + "content\":\"".len();
-        let mut end = start;
-        // The text ends at the first quotation mark that is not escaped.
-        loop {
-            end += memchr::memchr2(b'"', b'\\', data.get(end..)?)?;
-            if data[end] == b'"' {
-                break;
-            }
-            end += 2;
-        }
-        self.content.find(&data[end..]).is_none().then_some((end - start) as u64)
     }
 }
 

@@ -87,7 +87,7 @@ fn a_whole_anthropic_answer_is_read() {
 
 #[test]
 fn plain_chunks_are_told_apart_without_parsing() {
-    let bytes = |data: &str| PLAIN_CHUNK.content_bytes(data.as_bytes());
+    let bytes = |data: &str| plain::CHUNK.content_bytes(data.as_bytes());
     let chunk = |delta: &str| {
         format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}],"usage":null}}"#)
     };

@@ -1,0 +1,197 @@
+//! What is sent for what came.
+
+use super::super::intake;
+use super::*;
+use crate::providers::{Provider, ProviderSettings, Providers};
+use domain::Catalog;
+use serde_json::{Value, json};
+
+fn target(kind: &str, model: &str, preferred: Protocol) -> Target {
+    let spec = llm::provider::find(kind).unwrap();
+    let settings = ProviderSettings {
+        name: "p".parse().unwrap(),
+        spec,
+        base_url: Some("http://127.0.0.1:1".to_owned()),
+        key: None,
+        catalog: Catalog::default(),
+        allow_unknown_models: Some(true),
+    };
+    let providers = Providers::new([Provider::new(settings).unwrap()]);
+    providers.target(&format!("p/{model}"), RouteKind::Chat, preferred).unwrap()
+}
+
+/// The body that a provider of this kind is sent, and the warnings.
+fn send(
+    kind: &str,
+    operation: Operation,
+    body: &str,
+    caller: &HeaderMap,
+) -> Result<(Bytes, Vec<String>), Refusal> {
+    let model = if kind == "anthropic" { "claude-sonnet-4-5" } else { "gpt-5" };
+    let intake = intake::read(operation, Bytes::copy_from_slice(body.as_bytes()), "").unwrap();
+    match prepare(operation, intake, target(kind, model, protocol_of(operation)), caller)? {
+        Next::Call(prepared) => Ok((prepared.body, prepared.warnings)),
+        Next::Estimate { .. } => panic!("nothing is sent"),
+    }
+}
+
+fn sent(kind: &str, operation: Operation, body: Value) -> (Value, Vec<String>) {
+    let (body, warnings) = send(kind, operation, &body.to_string(), &HeaderMap::new()).unwrap();
+    (serde_json::from_slice(&body).unwrap(), warnings)
+}
+
+fn chat(kind: &str, mut fields: Value) -> (Value, Vec<String>) {
+    let body = fields.as_object_mut().unwrap();
+    body.insert("model".to_owned(), json!("p/m"));
+    body.entry("messages").or_insert(json!([{"role": "user", "content": "Hi"}]));
+    sent(kind, Operation::ChatCompletions, fields)
+}
+
+const MARKER: &str = r#"{"type":"ephemeral"}"#;
+
+#[test]
+fn an_ordinary_body_keeps_its_bytes() {
+    let words = r#"[ {"role":"user","content":"say \"cache_control\" and \"signature\":\"\" 1.0"} ]"#;
+    for kind in ["openai", "openai-compatible", "alibaba", "groq"] {
+        let rest = format!(r#""messages":{words},"reasoning_effort":"xhigh","z":1.50,"a":{{"b" : 1}}"#);
+        let body = format!(r#"{{"model":"p/gpt-5",{rest}}}"#);
+        let (out, warnings) = send(kind, Operation::ChatCompletions, &body, &HeaderMap::new()).unwrap();
+        assert_eq!(out, format!(r#"{{"model":"gpt-5",{rest}}}"#), "{kind}");
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+    let rest = format!(
+        r#""max_tokens":5,"messages":{words},"system":[{{"type":"text","text":"s","cache_control":{MARKER}}}]"#
+    );
+    let body = format!(r#"{{"model":"p/m",{rest}}}"#);
+    let (out, warnings) = send("anthropic", Operation::Messages, &body, &HeaderMap::new()).unwrap();
+    assert_eq!(out, format!(r#"{{"model":"claude-sonnet-4-5",{rest}}}"#));
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn thoughts_go_only_where_they_are_taken() {
+    let messages = json!([
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b", "reasoning_content": "Hm.", "reasoning_signature": "c2ln"},
+        {"role": "user", "content": "c"},
+    ]);
+    for kind in ["openai", "groq", "cerebras"] {
+        let (body, warnings) = chat(kind, json!({"messages": messages}));
+        assert_eq!(body["messages"][1], json!({"role": "assistant", "content": "b"}), "{kind}");
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+    }
+    for kind in ["openai-compatible", "xiaomi", "deepseek"] {
+        let (body, warnings) = chat(kind, json!({"messages": messages}));
+        let kept = json!({"role": "assistant", "content": "b", "reasoning_content": "Hm."});
+        assert_eq!(body["messages"][1], kept, "{kind}");
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+    }
+}
+
+#[test]
+fn cache_markers_go_only_where_they_are_taken() {
+    let marker = json!({"type": "ephemeral"});
+    let part = json!({"type": "text", "text": "Hi", "cache_control": marker});
+    let fields = json!({
+        "messages": [{"role": "user", "content": [part]}],
+        "tools": [{"type": "function", "function": {"name": "f"}, "cache_control": marker}],
+        "cache_control": marker, "verbosity": "low", "stop": "x", "thinking": {"type": "disabled"},
+    });
+    let (body, warnings) = chat("openai-compatible", fields.clone());
+    let expected = json!({
+        "model": "gpt-5", "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "verbosity": "low", "stop": "x", "thinking": {"type": "disabled"},
+    });
+    assert_eq!(body, expected, "what is not refused stays");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    let (body, warnings) = chat("alibaba", fields);
+    assert_eq!(body["messages"][0]["content"][0], part);
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn efforts_that_only_the_gateway_knows_are_translated() {
+    for (asked, sent) in [
+        (json!("min"), json!("low")),
+        (json!("max"), json!("high")),
+        (json!("1500"), json!("medium")),
+        (json!(10_000), json!("high")),
+        (json!("none"), json!("none")),
+        // What nobody knows is the provider's to refuse.
+        (json!("very"), json!("very")),
+    ] {
+        let (body, warnings) = chat("openai-compatible", json!({"reasoning_effort": asked}));
+        assert_eq!(body["reasoning_effort"], sent);
+        let is_same = asked == sent;
+        assert_eq!(warnings.is_empty(), is_same, "{warnings:?}");
+    }
+}
+
+#[test]
+fn a_thinking_object_becomes_openai_s_effort() {
+    let fields = json!({"thinking": {"type": "enabled", "budget_tokens": 3000}, "temperature": 1});
+    let (body, _) = chat("openai", fields.clone());
+    assert_eq!((&body["thinking"], &body["reasoning_effort"]), (&Value::Null, &json!("medium")));
+    assert_eq!(body["temperature"], 1);
+    let (body, warnings) = chat("deepseek", fields.clone());
+    assert_eq!(body["thinking"], fields["thinking"]);
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn a_file_of_the_gateways_own_kind_becomes_openai_s() {
+    for kind in ["input_file", "file_input"] {
+        let part = json!({"type": kind, "filename": "a.pdf", "file_data": "JVBERi0x"});
+        let (body, _) = chat("openai", json!({"messages": [{"role": "user", "content": [part]}]}));
+        let file = json!({"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0x"});
+        assert_eq!(body["messages"][0]["content"], json!([{"type": "file", "file": file}]));
+    }
+}
+
+#[test]
+fn unsigned_thoughts_do_not_reach_anthropic() {
+    let call = json!({"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1.0}});
+    let unsigned = json!({"type": "thinking", "thinking": "Hm.", "signature": ""});
+    let signed = json!({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"});
+    let body = json!({
+        "model": "p/m", "max_tokens": 4000, "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "future": {"z": 1}, "messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [signed, call]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]},
+            {"role": "assistant", "content": [unsigned, {"type": "text", "text": "b"}]},
+            {"role": "user", "content": "c"},
+        ],
+    });
+    let (out, warnings) = sent("anthropic", Operation::Messages, body.clone());
+    assert_eq!(out["messages"][1]["content"], json!([signed, call]));
+    assert_eq!(out["messages"][3]["content"], json!([{"type": "text", "text": "b"}]));
+    assert_eq!((&out["thinking"], &out["future"]), (&body["thinking"], &body["future"]));
+    assert_eq!(warnings, ["reasoning_content (anthropic_messages): unsigned thoughts were dropped"]);
+    // Kimi wants its thoughts back, and signs none.
+    let (out, warnings) = sent("moonshot", Operation::Messages, body);
+    assert_eq!(out["messages"][3]["content"][0], unsigned);
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn a_message_needs_its_limit_unless_anthropic_says_so_itself() {
+    let body = r#"{"model":"p/m","messages":[{"role":"user","content":"Hi"}]}"#;
+    let none = HeaderMap::new();
+    let refusal = send("openai", Operation::Messages, body, &none).unwrap_err();
+    assert_eq!((refusal.status(), refusal.param()), (400, Some("max_tokens")));
+    assert!(send("anthropic", Operation::Messages, body, &none).is_ok());
+}
+
+#[test]
+fn beta_headers_that_are_lost_are_told() {
+    let mut caller = HeaderMap::new();
+    caller.insert("anthropic-beta", HeaderValue::from_static("one-2025"));
+    caller.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    let body = r#"{"model":"p/m","max_tokens":5,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let (_, warnings) = send("openai", Operation::Messages, body, &caller).unwrap();
+    assert_eq!(warnings, ["anthropic-beta: dropped, the provider speaks another protocol"]);
+    let (_, warnings) = send("anthropic", Operation::Messages, body, &caller).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
