@@ -5,7 +5,6 @@
 //! protocol, bytes pass through untouched instead.
 
 use crate::ir::{ChatRequest, ChatResponse, Warning, Warnings};
-use crate::provider::OutputLimit;
 use domain::Money;
 
 pub mod anthropic_messages;
@@ -35,6 +34,16 @@ pub struct Encoded {
     pub body: Vec<u8>,
     /// What was given up or emulated.
     pub warnings: Vec<Warning>,
+}
+
+/// The field that limits the length of an answer in OpenAI's chat protocol.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum OutputLimit {
+    /// `max_tokens`: what nearly every compatible server reads.
+    #[default]
+    MaxTokens,
+    /// `max_completion_tokens`: OpenAI's own reasoning models refuse the older name.
+    MaxCompletionTokens,
 }
 
 /// What the encoder of a request must know of where it goes.

@@ -4,6 +4,7 @@
 //! needed to talk to it; what deviates from the protocol it claims to speak is told by the spec's fields.
 //! To add one: write its file, name it in the list below, put its prices into `catalog/<kind>.toml`.
 
+pub use crate::protocol::OutputLimit;
 use crate::protocol::Protocol;
 
 mod ai21;
@@ -105,16 +106,6 @@ impl Route {
     pub const fn count_tokens(protocol: Protocol, path: &'static str) -> Self {
         Self { kind: RouteKind::CountTokens, protocol, path }
     }
-}
-
-/// The field that limits the length of an answer in OpenAI's chat protocol.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub enum OutputLimit {
-    /// `max_tokens`: what nearly every compatible server reads.
-    #[default]
-    MaxTokens,
-    /// `max_completion_tokens`: OpenAI's own reasoning models refuse the older name.
-    MaxCompletionTokens,
 }
 
 /// The facts about a provider.

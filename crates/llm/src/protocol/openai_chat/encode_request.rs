@@ -1,7 +1,7 @@
 //! Writing a chat completion request. Messages are written in `encode_messages`.
 
 use super::super::write::{append_fields, to_json};
-use super::super::{Encoded, Target, TranslateError};
+use super::super::{Encoded, OutputLimit, Target, TranslateError};
 use super::encode_messages::MessageWriter;
 use super::model::{Kind, kind};
 use super::wire;
@@ -10,7 +10,6 @@ use crate::ir::{
     Warnings, WebSearch,
 };
 use crate::protocol::Protocol;
-use crate::provider::OutputLimit;
 use serde_json::Value;
 use std::borrow::Cow;
 
