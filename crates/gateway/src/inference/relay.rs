@@ -204,7 +204,7 @@ fn joined(changed: Option<BytesMut>, rest: Bytes) -> Bytes {
 impl Translation {
     fn push(&mut self, complete: &Complete) -> Result<Step, Unreadable> {
         let mut step = Step::default();
-        for range in &complete.events {
+        'events: for range in &complete.events {
             let Some(event) = Event::parse(&complete.bytes[range.clone()]) else { continue };
             self.events.clear();
             self.decoder
@@ -214,8 +214,7 @@ impl Translation {
                 step.has_content |= observe(event_out, &mut self.observed);
                 if matches!(event_out, StreamEvent::Error { .. }) {
                     step.failure = Some(Bytes::copy_from_slice(&event.data));
-                    step.out = std::mem::take(&mut self.out).into();
-                    return Ok(step);
+                    break 'events;
                 }
                 self.encoder.push(event_out, &mut self.out);
             }

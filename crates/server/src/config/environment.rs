@@ -7,8 +7,15 @@ use std::collections::BTreeMap;
 const PREFIX: &str = "SIGNALBOX_";
 
 /// The process's environment, taken once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
+
+/// Names only: the values of many variables are secrets.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Environment {
     /// Takes the environment of this process.

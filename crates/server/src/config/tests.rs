@@ -106,3 +106,9 @@ fn a_provider_that_cannot_work_is_refused_by_name() {
         );
     }
 }
+
+#[test]
+fn the_environment_prints_no_values() {
+    let printed = format!("{:?}", Environment::of(&[("OPENAI_API_KEY", "made-up")]));
+    assert!(printed.contains("OPENAI_API_KEY") && !printed.contains("made-up"), "{printed}");
+}

@@ -169,3 +169,19 @@ async fn a_providers_error_is_told_in_the_callers_protocol() {
     assert_eq!(reply.json()["error"]["origin"], "provider");
     app.finish_one().await;
 }
+
+#[tokio::test]
+async fn usage_that_comes_in_one_piece_with_a_failure_is_kept() {
+    let begin = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\n";
+    let text = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hi\"}}\n\n";
+    let end = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":40}}\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"it broke\"}}\n\n";
+    let answer = Answer::stream().frames(&[begin, text]).piece(end.as_bytes()).end();
+    let upstream = Upstream::start([answer]).await;
+    let app = App::start(&provider("anthropic", &upstream)).await;
+    let body = r#"{"model":"anthropic/m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let reply = app.chat(body).await;
+    assert!(reply.text().contains("it broke") && !reply.text().contains("[DONE]"), "{}", reply.text());
+    let record = app.finish_one().await;
+    assert_eq!((record["input_tokens"].as_i64(), record["output_tokens"].as_i64()), (Some(7), Some(40)));
+    assert_eq!(record["usage_source"], "provider_partial");
+}

@@ -29,11 +29,7 @@ impl Call {
         // Held back until the answer has begun: until then a failure still has a status of its own.
         let first = match self.first(&mut reply, &mut relay, &mut answer, &mut attempt).await {
             Ok(first) => first,
-            Err(stop) => {
-                // A provider that fails before it says anything bills nothing.
-                let was_billed = !matches!(stop, Stop::Failed(Refusal::Provider { .. }));
-                return self.refuse(reply, &attempt, stop, Some(&answer.headers), was_billed);
-            }
+            Err(stop) => return self.refuse(reply, &attempt, stop, Some(&answer.headers), true),
         };
         let (writer, body) = pipe();
         let warnings = relay.take_warnings();
