@@ -1,0 +1,3 @@
+//! The data plane's public parts, driven from outside.
+
+mod sent;

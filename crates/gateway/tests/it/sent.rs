@@ -1,0 +1,92 @@
+//! What each kind of provider is sent for the same requests: `fixtures/sent/<kind>.txt`, one for every kind.
+//!
+//! Address, headers and body of every endpoint that the kind serves, after translation or in passing, with
+//! the warnings. `cargo test -p gateway --test it -- --ignored bless` writes them, to be reviewed.
+
+use bytes::Bytes;
+use domain::record::Operation;
+use domain::{Catalog, Secret};
+use gateway::inference::prepare::{Next, Prepared, prepare};
+use gateway::inference::{intake, protocol_of, route_of};
+use gateway::providers::{Provider, ProviderSettings, Providers};
+use http::HeaderMap;
+use llm::provider::{ALL, ProviderSpec};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Everything at once that a fact about a provider can turn on.
+const CHAT: &str = r#"{"model":"p/m","stream":true,"max_tokens":64,"reasoning_effort":"max","messages":[{"role":"system","content":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}]},{"role":"user","content":"Weather in Oslo?"},{"role":"assistant","content":null,"reasoning_content":"Ask the tool.","tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Oslo\"}"}}]},{"role":"tool","tool_call_id":"call_1","content":"Rain."}],"tools":[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}],"tool_choice":"auto","unknown_field":1.50}"#;
+const MESSAGES: &str = r#"{"model":"p/m","max_tokens":64,"system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Weather in Oslo?"},{"role":"assistant","content":[{"type":"thinking","thinking":"Ask the tool.","signature":""},{"type":"tool_use","id":"toolu_1","name":"weather","input":{"city":"Oslo"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"Rain."}]}],"tools":[{"name":"weather","input_schema":{"type":"object","properties":{"city":{"type":"string"}}}}]}"#;
+const EMBEDDINGS: &str = r#"{"model":"p/m","input":["a","b"],"dimensions":8}"#;
+const CALLS: [(Operation, &str); 4] = [
+    (Operation::ChatCompletions, CHAT),
+    (Operation::Messages, MESSAGES),
+    (Operation::CountTokens, MESSAGES),
+    (Operation::Embeddings, EMBEDDINGS),
+];
+
+fn place(spec: &ProviderSpec) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sent").join(format!("{}.txt", spec.kind))
+}
+
+fn providers(spec: &'static ProviderSpec) -> Providers {
+    let provider = Provider::new(ProviderSettings {
+        name: "p".parse().unwrap(),
+        spec,
+        base_url: spec.base_url.is_none().then(|| "http://127.0.0.1:1/v1".to_owned()),
+        key: Some(Secret::new("made-up".to_owned())),
+        catalog: Catalog::default(),
+        allow_unknown_models: Some(true),
+    });
+    Providers::new([provider.unwrap()])
+}
+
+/// The whole file of a kind.
+fn written(spec: &'static ProviderSpec) -> String {
+    let providers = providers(spec);
+    let mut out = String::new();
+    for (operation, body) in CALLS {
+        writeln!(out, "== {}", operation.as_str()).unwrap();
+        let read = intake::read(operation, Bytes::from_static(body.as_bytes()), "").unwrap();
+        let next = providers
+            .target("p/m", route_of(operation), protocol_of(operation))
+            .and_then(|target| prepare(operation, read, target, &HeaderMap::new()));
+        match next {
+            Ok(Next::Call(prepared)) => request(&mut out, &prepared),
+            Ok(Next::Estimate { .. }) => writeln!(out, "(estimated here)").unwrap(),
+            Err(refusal) => writeln!(out, "(refused: {refusal})").unwrap(),
+        }
+    }
+    out
+}
+
+fn request(out: &mut String, prepared: &Prepared) {
+    writeln!(out, "POST {}", prepared.target.endpoint.uri).unwrap();
+    let mut headers: Vec<_> = prepared.headers.iter().filter(|(name, _)| *name != "user-agent").collect();
+    headers.sort_by_key(|(name, _)| name.as_str());
+    for (name, value) in headers {
+        writeln!(out, "{name}: {}", value.to_str().unwrap()).unwrap();
+    }
+    writeln!(out, "\n{}", std::str::from_utf8(&prepared.body).unwrap()).unwrap();
+    for warning in &prepared.warnings {
+        writeln!(out, "! {warning}").unwrap();
+    }
+}
+
+#[test]
+fn every_kind_is_sent_what_lies_there() {
+    for spec in ALL {
+        let place = place(spec);
+        let expected =
+            std::fs::read_to_string(&place).unwrap_or_else(|_| panic!("{} is missing", place.display()));
+        assert_eq!(written(spec), expected, "{}", place.display());
+    }
+}
+
+#[test]
+#[ignore = "writes the expected files of all kinds, to be reviewed"]
+fn bless() {
+    for spec in ALL {
+        std::fs::write(place(spec), written(spec)).unwrap();
+    }
+}
