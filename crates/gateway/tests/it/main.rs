@@ -1,3 +1,5 @@
 //! The data plane's public parts, driven from outside.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod sent;
