@@ -27,6 +27,16 @@ macro_rules! id {
                 let millis = u64::try_from(at.unix_ms()).unwrap_or(0);
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
+
+            /// The id without its prefix, as it is kept where every byte counts.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.into_bytes()
+            }
+
+            /// The id of these bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
         }
 
         impl fmt::Display for $name {
@@ -57,6 +67,10 @@ macro_rules! id {
 }
 
 id!(
+    /// A group of users.
+    GroupId, "grp"
+);
+id!(
     /// An API key (the record, not the secret).
     KeyId, "key"
 );
@@ -65,8 +79,20 @@ id!(
     OrgId, "org"
 );
 id!(
+    /// A project: keys that share a budget.
+    ProjectId, "proj"
+);
+id!(
     /// One call to the data plane; its attempts are numbered within it.
     RequestId, "req"
+);
+id!(
+    /// An account of a program, with keys of its own.
+    ServiceAccountId, "sa"
+);
+id!(
+    /// A person.
+    UserId, "user"
 );
 
 #[cfg(test)]

@@ -1,15 +1,9 @@
 //! Who calls: the key in the request's head, looked up in memory. Nothing else happens before this.
 
 use crate::refusal::Refusal;
-use domain::{KeyHash, Principal, Snapshot, Timestamp};
+use domain::{Access, KeyHash, Principal, Snapshot, Timestamp};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use sha2::{Digest, Sha256};
-
-/// The digest under which a key is stored.
-pub fn hash(key: &[u8]) -> KeyHash {
-    KeyHash(Sha256::digest(key).into())
-}
 
 /// The key a caller shows: `Authorization: Bearer …` or `x-api-key`.
 pub fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
@@ -25,8 +19,12 @@ pub fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
 /// Finds the caller behind a request.
 pub fn authenticate(snapshot: &Snapshot, headers: &HeaderMap, now: Timestamp) -> Result<Principal, Refusal> {
     let shown = shown_key(headers).ok_or(Refusal::MissingKey)?;
-    let key = snapshot.key(&hash(shown)).filter(|key| key.is_usable(now)).ok_or(Refusal::InvalidKey)?;
-    Ok(Principal { org: key.org, key: key.id })
+    let caller = snapshot.caller(&KeyHash::of(shown)).filter(|(key, _)| key.is_usable(now));
+    let (key, principal) = caller.ok_or(Refusal::InvalidKey)?;
+    if key.permissions.completions < Access::Write {
+        return Err(Refusal::NotPermitted("this key may not call models"));
+    }
+    Ok(principal)
 }
 
 #[cfg(test)]
@@ -47,11 +45,14 @@ mod tests {
             org: OrgId::from_parts(at, [2; 10]),
             name: String::new(),
             display: String::new(),
-            hash: hash(b"made-up"),
+            hash: KeyHash::of(b"made-up"),
             state: KeyState::Active { expires_at: Some(Timestamp::from_unix_ms(10)) },
+            permissions: domain::Permissions::default(),
+            scopes: Vec::new(),
+            labels: Vec::new(),
             created_at: at,
         };
-        Snapshot::new(1, [key])
+        Snapshot::new(1, domain::Configuration { keys: vec![key], ..Default::default() })
     }
 
     #[test]

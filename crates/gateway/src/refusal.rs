@@ -13,6 +13,9 @@ pub enum Refusal {
     /// The key is not known, expired or deleted.
     #[error("Invalid authorization token")]
     InvalidKey,
+    /// The key works, but not for this.
+    #[error("{0}")]
+    NotPermitted(&'static str),
     /// The body is not what the endpoint takes.
     #[error("{message}")]
     InvalidRequest {
@@ -97,6 +100,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Refusal::MissingKey | Refusal::InvalidKey => 401,
+            Refusal::NotPermitted(_) => 403,
             Refusal::InvalidRequest { .. } | Refusal::WrongEndpoint { .. } | Refusal::BodyCut => 400,
             Refusal::BodyTooLarge(_) => 413,
             Refusal::BodyTooSlow(_) => 408,
@@ -120,6 +124,7 @@ impl Refusal {
         match self {
             Refusal::MissingKey => "missing_api_key",
             Refusal::InvalidKey => "invalid_api_key",
+            Refusal::NotPermitted(_) => "not_permitted",
             Refusal::InvalidRequest { .. } => "invalid_request",
             Refusal::BodyTooLarge(_) => "body_too_large",
             Refusal::BodyTooSlow(_) => "body_too_slow",
@@ -146,6 +151,7 @@ impl Refusal {
             Refusal::UnknownModel(_) | Refusal::WrongEndpoint { .. } => Some("model"),
             Refusal::MissingKey
             | Refusal::InvalidKey
+            | Refusal::NotPermitted(_)
             | Refusal::BodyTooLarge(_)
             | Refusal::BodyTooSlow(_)
             | Refusal::BodyCut
@@ -180,6 +186,7 @@ impl Refusal {
             Refusal::BodyCut => Outcome::ClientGone,
             Refusal::MissingKey
             | Refusal::InvalidKey
+            | Refusal::NotPermitted(_)
             | Refusal::InvalidRequest { .. }
             | Refusal::BodyTooLarge(_)
             | Refusal::BodyTooSlow(_)

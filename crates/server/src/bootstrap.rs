@@ -1,17 +1,10 @@
 //! The first start: an organization, its first key, and what a person can do with it.
 
 use crate::output;
-use domain::{ApiKey, Clock, KeyId, KeyState, Mode, OrgId, Organization, Timestamp};
-use gateway::{Providers, auth};
+use domain::{Access, ApiKey, Clock, Mode, NewKey, OrgId, Organization, Permissions};
+use gateway::Providers;
 use std::net::SocketAddr;
 use store::{Db, StoreError};
-
-/// Random bytes of a key.
-const KEY_BYTES: usize = 32;
-/// What every key starts with, so that scanners of leaked secrets can know one.
-const KEY_PREFIX: &str = "sbx_";
-/// How much of a key is kept to recognise it by.
-const DISPLAY_CHARS: usize = 10;
 
 /// Why a key cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,39 +29,14 @@ pub async fn organization(db: &Db, clock: &dyn Clock) -> Result<(Organization, b
 }
 
 /// Makes a key and stores its digest. The text is returned this once.
-pub async fn create_key(
-    db: &Db,
-    org: OrgId,
-    name: &str,
-    expires_at: Option<Timestamp>,
-    clock: &dyn Clock,
-) -> Result<(ApiKey, String), KeyError> {
-    let secret: [u8; KEY_BYTES] = random()?;
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = format!("{KEY_PREFIX}{hex}");
-    let key = store_key(db, org, name, &text, expires_at, clock).await?;
+pub async fn create_key(db: &Db, new: NewKey, clock: &dyn Clock) -> Result<(ApiKey, String), KeyError> {
+    let text = NewKey::text(random()?);
+    let key = store_key(db, new, &text, clock).await?;
     Ok((key, text))
 }
 
-async fn store_key(
-    db: &Db,
-    org: OrgId,
-    name: &str,
-    text: &str,
-    expires_at: Option<Timestamp>,
-    clock: &dyn Clock,
-) -> Result<ApiKey, KeyError> {
-    let now = clock.now();
-    let key = ApiKey {
-        id: KeyId::from_parts(now, random()?),
-        org,
-        name: name.to_owned(),
-        // Of a short key of the operator's own, not even the beginning is kept.
-        display: if text.len() >= 32 { text.chars().take(DISPLAY_CHARS).collect() } else { "…".to_owned() },
-        hash: auth::hash(text.as_bytes()),
-        state: KeyState::Active { expires_at },
-        created_at: now,
-    };
+async fn store_key(db: &Db, new: NewKey, text: &str, clock: &dyn Clock) -> Result<ApiKey, KeyError> {
+    let key = new.into_key(text, random()?, clock.now());
     db.insert_key(&key).await?;
     Ok(key)
 }
@@ -79,6 +47,12 @@ fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     Ok(bytes)
 }
 
+/// The first key may do everything: there is nobody else to give it more.
+fn first(org: OrgId, name: &str) -> NewKey {
+    let permissions = Permissions { manage: Access::Write, completions: Access::Write };
+    NewKey { permissions, ..NewKey::named(org, name) }
+}
+
 /// Sees to it that there is an organization with a key. Returns a key that was made now, to be shown once.
 pub async fn first_start(
     db: &Db,
@@ -87,7 +61,7 @@ pub async fn first_start(
 ) -> Result<Option<String>, KeyError> {
     let (org, is_new) = organization(db, clock).await?;
     if let Some(text) = bootstrap_key {
-        return match store_key(db, org.id, "bootstrap", text.trim(), None, clock).await {
+        return match store_key(db, first(org.id, "bootstrap"), text.trim(), clock).await {
             // There from an earlier start.
             Ok(_) | Err(KeyError::Store(StoreError::Conflict { .. })) => Ok(None),
             Err(error) => Err(error),
@@ -96,7 +70,7 @@ pub async fn first_start(
     if !is_new {
         return Ok(None);
     }
-    let (_, text) = create_key(db, org.id, "first key", None, clock).await?;
+    let (_, text) = create_key(db, first(org.id, "first key"), clock).await?;
     Ok(Some(text))
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::{Cli, Command, Keys, Models, Providers, Requests};
 use crate::config::{self, Environment, Flags, Settings};
 use crate::{bootstrap, output, serve, telemetry, wire};
-use domain::{KeyState, SystemClock, Timestamp};
+use domain::{KeyState, NewKey, SystemClock, Timestamp};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -65,7 +65,8 @@ async fn keys(command: Keys, settings: &Settings) -> Done {
         Keys::Create { name, expires_at } => {
             let expires_at = expires_at.as_deref().map(time).transpose()?;
             let (org, _) = bootstrap::organization(&db, &SystemClock).await?;
-            let (key, text) = bootstrap::create_key(&db, org.id, &name, expires_at, &SystemClock).await?;
+            let new = NewKey { expires_at, ..NewKey::named(org.id, &name) };
+            let (key, text) = bootstrap::create_key(&db, new, &SystemClock).await?;
             output::line(&text);
             output::error(format!(
                 "{} ({}): the key above is shown this once and not kept.",

@@ -80,6 +80,35 @@ impl Db {
     }
 }
 
+const CHANGED: &str = "UPDATE configuration_generation SET generation = generation + 1 WHERE id = 1";
+
+/// A change of the configuration: running gateways hear of it once it is committed.
+pub(crate) struct Change(sqlx::Transaction<'static, sqlx::Sqlite>);
+
+impl Change {
+    pub(crate) async fn begin(db: &Db) -> Result<Self, StoreError> {
+        Ok(Self(db.pool.begin_with("BEGIN IMMEDIATE").await?))
+    }
+
+    /// Runs a statement: how many rows it changed.
+    pub(crate) async fn run(
+        &mut self,
+        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<u64, StoreError> {
+        Ok(query.execute(&mut *self.0).await?.rows_affected())
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::query(CHANGED).execute(&mut *self.0).await?;
+        Ok(self.0.commit().await?)
+    }
+}
+
+/// What a column does not hold.
+pub(crate) fn corrupt(table: &'static str, column: &'static str, reason: String) -> StoreError {
+    StoreError::Corrupt { table, column, reason }
+}
+
 /// Reads an id column.
 pub(crate) fn id<T: std::str::FromStr>(
     table: &'static str,
@@ -89,5 +118,5 @@ pub(crate) fn id<T: std::str::FromStr>(
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error: T::Err| StoreError::Corrupt { table, column, reason: error.to_string() })
+    text.parse().map_err(|error: T::Err| corrupt(table, column, error.to_string()))
 }

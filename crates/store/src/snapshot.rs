@@ -1,7 +1,7 @@
 //! Builds the data plane's [`Snapshot`] and tells when it is out of date.
 
 use crate::db::{Db, StoreError};
-use domain::Snapshot;
+use domain::{Configuration, Snapshot};
 
 const GENERATION: &str = "SELECT generation FROM configuration_generation WHERE id = 1";
 
@@ -16,6 +16,7 @@ impl Db {
     /// look older than it is and be read again, never newer.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let generation = self.generation().await?;
-        Ok(Snapshot::new(generation, self.keys().await?))
+        let (keys, limits, rates) = (self.keys().await?, self.limits().await?, self.rate_limits().await?);
+        Ok(Snapshot::new(generation, Configuration { keys, limits, rates }))
     }
 }

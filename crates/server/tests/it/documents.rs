@@ -10,7 +10,8 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
     let text = String::new;
     Some(match refusal {
         Refusal::MissingKey => Refusal::InvalidKey,
-        Refusal::InvalidKey => Refusal::invalid(""),
+        Refusal::InvalidKey => Refusal::NotPermitted(""),
+        Refusal::NotPermitted(_) => Refusal::invalid(""),
         Refusal::InvalidRequest { .. } => Refusal::BodyTooLarge(0),
         Refusal::BodyTooLarge(_) => Refusal::BodyTooSlow(0),
         Refusal::BodyTooSlow(_) => Refusal::BodyCut,

@@ -52,6 +52,9 @@ pub fn key(org: OrgId, n: u8) -> ApiKey {
         display: "sbx_012345".to_owned(),
         hash: KeyHash([n; 32]),
         state: KeyState::Active { expires_at: None },
+        permissions: domain::Permissions::default(),
+        scopes: Vec::new(),
+        labels: Vec::new(),
         created_at: at(1_000 + i64::from(n)),
     }
 }
