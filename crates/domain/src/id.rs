@@ -95,6 +95,47 @@ id!(
     UserId, "user"
 );
 
+/// One try of a request at a provider: `req_…-1` is the first. Providers are told it, so that their books
+/// and ours can be laid side by side.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AttemptId {
+    /// The request.
+    pub request: RequestId,
+    /// Its number, from 1.
+    pub number: u16,
+}
+
+impl AttemptId {
+    /// As it is stored: 18 bytes that sort as the ids do.
+    pub fn to_bytes(self) -> [u8; 18] {
+        let mut bytes = [0; 18];
+        bytes[..16].copy_from_slice(&self.request.to_bytes());
+        bytes[16..].copy_from_slice(&self.number.to_be_bytes());
+        bytes
+    }
+
+    /// The id of stored bytes.
+    pub fn from_bytes(bytes: [u8; 18]) -> Self {
+        let [request @ .., high, low] = bytes;
+        Self { request: RequestId::from_bytes(request), number: u16::from_be_bytes([high, low]) }
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.request, self.number)
+    }
+}
+
+impl FromStr for AttemptId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (request, number) = text.rsplit_once('-').ok_or(IdError { prefix: "req" })?;
+        let number = number.parse().map_err(|_| IdError { prefix: "req" })?;
+        Ok(Self { request: request.parse()?, number })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +145,15 @@ mod tests {
         let id = RequestId::from_parts(Timestamp::from_unix_ms(1_800_000_000_000), [7; 10]);
         assert_eq!(id.to_string().parse::<RequestId>(), Ok(id));
         assert!(id.to_string().starts_with("req_"));
+    }
+
+    #[test]
+    fn an_attempt_reads_back_as_it_was_written() {
+        let request = RequestId::from_parts(Timestamp::from_unix_ms(1), [3; 10]);
+        let attempt = AttemptId { request, number: 258 };
+        assert_eq!(attempt.to_string().parse(), Ok(attempt));
+        assert_eq!(AttemptId::from_bytes(attempt.to_bytes()), attempt);
+        assert!("req_12-1".parse::<AttemptId>().is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub mod time;
 pub mod usage;
 
 pub use catalog::{Capabilities, Catalog, Mode, Model};
-pub use id::{GroupId, KeyId, OrgId, ProjectId, RequestId, ServiceAccountId, UserId};
+pub use id::{AttemptId, GroupId, KeyId, OrgId, ProjectId, RequestId, ServiceAccountId, UserId};
 pub use key::{Access, ApiKey, KeyHash, KeyState, NewKey, Permissions};
 pub use limit::{Enforcement, Limit, RateLimit, Scope, Window, Windows};
 pub use model::{ModelId, ModelIdError};

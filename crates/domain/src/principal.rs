@@ -19,7 +19,7 @@ pub struct Principal {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
     /// Everything whose spending includes this key's, in a fixed order, each once.
-    pub scopes: Vec<Scope>,
+    pub scopes: Arc<[Scope]>,
     /// The spending limits of these scopes.
     pub limits: Vec<Limit>,
     /// The rate limits of these scopes.
@@ -33,6 +33,6 @@ impl Account {
         scopes.extend_from_slice(others);
         scopes.sort_unstable();
         scopes.dedup();
-        Self { scopes, limits: Vec::new(), rates: Vec::new() }
+        Self { scopes: scopes.into(), limits: Vec::new(), rates: Vec::new() }
     }
 }

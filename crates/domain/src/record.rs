@@ -4,9 +4,12 @@
 //! request's cost is the sum of its attempts'.
 
 use crate::id::{KeyId, OrgId, RequestId};
+use crate::limit::Scope;
 use crate::money::Money;
 use crate::time::Timestamp;
 use crate::usage::{Usage, UsageSource};
+use std::borrow::Cow;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// Which endpoint was called.
@@ -22,7 +25,16 @@ pub enum Operation {
     Embeddings,
 }
 
+/// A text that is none of the words it should be one of.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown word {0:?}")]
+pub struct UnknownWord(pub String);
+
 impl Operation {
+    /// All of them.
+    pub const ALL: [Operation; 4] =
+        [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+
     /// The word used in storage, metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,9 +63,39 @@ pub enum Outcome {
     Drained,
     /// A fault of our own.
     Internal,
+    /// The process died while the call ran; found in the journal afterwards.
+    Crashed,
+}
+
+impl FromStr for Operation {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let found = Operation::ALL.into_iter().find(|operation| operation.as_str() == text);
+        found.ok_or_else(|| UnknownWord(text.to_owned()))
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let found = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text);
+        found.ok_or_else(|| UnknownWord(text.to_owned()))
+    }
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 8] = [
+        Outcome::Success,
+        Outcome::Refused,
+        Outcome::ProviderError,
+        Outcome::Timeout,
+        Outcome::ClientGone,
+        Outcome::Drained,
+        Outcome::Internal,
+        Outcome::Crashed,
+    ];
+
     /// The word used in storage, metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,6 +106,7 @@ impl Outcome {
             Outcome::ClientGone => "client_gone",
             Outcome::Drained => "drained",
             Outcome::Internal => "internal",
+            Outcome::Crashed => "crashed",
         }
     }
 }
@@ -95,6 +138,8 @@ pub struct AttemptRecord {
     pub usage_source: UsageSource,
     /// What it costs.
     pub cost: Money,
+    /// What was reserved for it at the most.
+    pub held: Money,
     /// No price is known for the model: `cost` is zero because nobody knows better.
     pub is_unpriced: bool,
 }
@@ -132,6 +177,8 @@ pub struct RequestRecord {
     pub org: OrgId,
     /// The key that was shown.
     pub key: KeyId,
+    /// Everything whose spending it counts against.
+    pub scopes: Arc<[Scope]>,
     /// Which endpoint.
     pub operation: Operation,
     /// When it arrived.
@@ -143,7 +190,7 @@ pub struct RequestRecord {
     /// How it ended.
     pub outcome: Outcome,
     /// Why we or the provider said no: a stable code. Empty when nobody did.
-    pub error_code: &'static str,
+    pub error_code: Cow<'static, str>,
     /// The answer was streamed.
     pub is_stream: bool,
     /// Why the model stopped, in the caller's protocol's word. Empty when unknown.

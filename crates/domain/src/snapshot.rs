@@ -35,7 +35,7 @@ impl Snapshot {
         let rates: HashMap<Scope, RateLimit> = configuration.rates.into_iter().collect();
         let with_account = |key: ApiKey| {
             let mut account = Account::new(key.org, key.id, &key.scopes);
-            for scope in &account.scopes {
+            for scope in &*account.scopes {
                 account.limits.extend(limits.get(scope).into_iter().flatten());
                 account.rates.extend(rates.get(scope).map(|rate| (*scope, *rate)));
             }

@@ -1,5 +1,8 @@
 //! What one call consumed, in disjoint kinds, and where the figures come from.
 
+use crate::record::UnknownWord;
+use std::str::FromStr;
+
 /// Units consumed by a call. Kinds are disjoint: a token is counted in exactly one of them. A protocol
 /// that reports "input includes cached" subtracts in its decoder, once.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -31,6 +34,44 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// All kinds, in the order of the fields.
+    pub const fn to_array(self) -> [u64; 12] {
+        [
+            self.input,
+            self.cache_read,
+            self.cache_write,
+            self.cache_write_1h,
+            self.output,
+            self.reasoning,
+            self.audio_input,
+            self.audio_output,
+            self.image_input,
+            self.image_output,
+            self.images,
+            self.web_searches,
+        ]
+    }
+
+    /// The usage of these figures, in the order of the fields.
+    pub const fn from_array(kinds: [u64; 12]) -> Self {
+        let [input, cache_read, cache_write, cache_write_1h, output, reasoning, audio_input, ..] = kinds;
+        let [.., audio_output, image_input, image_output, images, web_searches] = kinds;
+        Self {
+            input,
+            cache_read,
+            cache_write,
+            cache_write_1h,
+            output,
+            reasoning,
+            audio_input,
+            audio_output,
+            image_input,
+            image_output,
+            images,
+            web_searches,
+        }
+    }
+
     /// Nothing consumed.
     pub const ZERO: Usage = Usage {
         input: 0,
@@ -93,6 +134,14 @@ impl Usage {
     }
 }
 
+impl FromStr for UsageSource {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let found = UsageSource::ALL.into_iter().find(|source| source.as_str() == text);
+        found.ok_or_else(|| UnknownWord(text.to_owned()))
+    }
+}
+
 /// Who says what a call consumed. Stands on every record.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub enum UsageSource {
@@ -105,9 +154,20 @@ pub enum UsageSource {
     ProviderPartial,
     /// Counted here from what was sent and received.
     Estimate,
+    /// Nobody knows: what was held for it is taken for spent, since it may have been.
+    HoldAssumed,
 }
 
 impl UsageSource {
+    /// All of them.
+    pub const ALL: [UsageSource; 5] = [
+        UsageSource::None,
+        UsageSource::ProviderFinal,
+        UsageSource::ProviderPartial,
+        UsageSource::Estimate,
+        UsageSource::HoldAssumed,
+    ];
+
     /// The word used in storage and in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -115,6 +175,7 @@ impl UsageSource {
             UsageSource::ProviderFinal => "provider_final",
             UsageSource::ProviderPartial => "provider_partial",
             UsageSource::Estimate => "estimate",
+            UsageSource::HoldAssumed => "hold_assumed",
         }
     }
 }

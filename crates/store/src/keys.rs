@@ -51,11 +51,11 @@ impl Db {
             .bind(scopes)
             .bind(labels_text(&key.labels));
         let mut change = Change::begin(self).await?;
-        change.run(insert).await.map_err(|error| match &error {
+        change.run(insert).await.map_err(|error| match error {
             StoreError::Sql(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => {
                 StoreError::Conflict { what: "the key" }
             }
-            _ => error,
+            other => other,
         })?;
         change.commit().await
     }

@@ -1,28 +1,17 @@
-//! Request records: written in batches by one writer, read by people and the console.
+//! Request records: written in batches with the ledger ([`crate::ledger`]), read by people and the console.
 
-mod insert;
+pub(crate) mod insert;
 mod shape;
 mod view;
 
 use crate::db::{Db, StoreError};
-use domain::{OrgId, RequestRecord};
-pub(crate) use shape::Shapes;
+use domain::OrgId;
+pub(crate) use shape::{Batch, Shape, Shapes};
 
 const LATEST: &str = "SELECT * FROM request_records WHERE org_id = $1 ORDER BY id DESC LIMIT $2";
 const ONE: &str = "SELECT * FROM request_records WHERE org_id = $1 AND id = $2";
 
 impl Db {
-    /// Writes records, all or none. Writing one again changes nothing.
-    pub async fn insert_requests(&self, records: &[Box<RequestRecord>]) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let mut shapes = self.shapes.batch();
-        insert::insert(&mut transaction, records, &mut shapes).await?;
-        transaction.commit().await?;
-        // Only now are the new shapes there for good.
-        shapes.keep();
-        Ok(())
-    }
-
     /// The newest requests of an organization, newest first, as JSON objects for people and scripts.
     pub async fn latest_requests(
         &self,

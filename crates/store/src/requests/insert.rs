@@ -44,27 +44,28 @@ const RARE: [&str; 10] = [
 ];
 /// Rows in one statement: few enough for SQLite's and PostgreSQL's parameter limits, and a fixed number, so
 /// that the statement is prepared once.
-const ROWS: usize = 64;
+pub(crate) const ROWS: usize = 64;
 
-static PLAIN_MANY: LazyLock<String> = LazyLock::new(|| statement(&COMMON, ROWS));
-static PLAIN_ONE: LazyLock<String> = LazyLock::new(|| statement(&COMMON, 1));
-static FULL_ONE: LazyLock<String> = LazyLock::new(|| statement(&[&COMMON[..], &RARE[..]].concat(), 1));
+static PLAIN_MANY: LazyLock<String> = LazyLock::new(|| statement("requests", &COMMON, ROWS));
+static PLAIN_ONE: LazyLock<String> = LazyLock::new(|| statement("requests", &COMMON, 1));
+static FULL_ONE: LazyLock<String> = LazyLock::new(|| statement("requests", &[&COMMON[..], &RARE[..]].concat(), 1));
 
-fn statement(columns: &[&str], rows: usize) -> String {
+pub(crate) fn statement(table: &str, columns: &[&str], rows: usize) -> String {
     // Nameless parameters, unlike anywhere else: SQLite looks names up one after the other, which for two
     // thousand of them takes longer than the rows themselves (measured: 40 % of the process's time).
     let row = format!("({})", vec!["?"; columns.len()].join(","));
     let values = vec![row; rows].join(",");
-    // A record that was written before, by a batch whose end was not heard, is the same record.
-    format!("INSERT INTO requests ({}) VALUES {values} ON CONFLICT (id) DO NOTHING", columns.join(", "))
+    // What was written before, by a batch whose end was not heard, is the same.
+    format!("INSERT INTO {table} ({}) VALUES {values} ON CONFLICT DO NOTHING", columns.join(", "))
 }
 
-/// Writes records within a transaction.
-pub(super) async fn insert(
+/// Writes records within a transaction: how many were not there before.
+pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     records: &[Box<RequestRecord>],
     shapes: &mut Batch<'_>,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
+    let mut written = 0;
     let mut plain = Vec::with_capacity(records.len());
     for record in records {
         let shape = shapes.id(connection, Shape::of(record)).await?;
@@ -72,20 +73,21 @@ pub(super) async fn insert(
             plain.push((shape, &**record));
         } else {
             let query = sqlx::query(AssertSqlSafe(FULL_ONE.as_str()));
-            rare(common(query, shape, record), record).execute(&mut *connection).await?;
+            let done = rare(common(query, shape, record), record).execute(&mut *connection).await?;
+            written += done.rows_affected();
         }
     }
     let (chunks, rest) = plain.as_chunks::<ROWS>();
     for chunk in chunks {
         let query = sqlx::query(AssertSqlSafe(PLAIN_MANY.as_str()));
         let query = chunk.iter().fold(query, |query, (shape, record)| common(query, *shape, record));
-        query.execute(&mut *connection).await?;
+        written += query.execute(&mut *connection).await?.rows_affected();
     }
     for (shape, record) in rest {
         let query = sqlx::query(AssertSqlSafe(PLAIN_ONE.as_str()));
-        common(query, *shape, record).execute(&mut *connection).await?;
+        written += common(query, *shape, record).execute(&mut *connection).await?.rows_affected();
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Whether a record leaves all rare columns empty.
@@ -101,7 +103,7 @@ fn is_plain(record: &RequestRecord) -> bool {
 
 type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-fn number(n: u64) -> i64 {
+pub(crate) fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 

@@ -5,8 +5,9 @@
 
 use crate::db::StoreError;
 use domain::record::{Operation, Outcome};
-use domain::{KeyId, OrgId, RequestRecord, UsageSource};
+use domain::{AttemptRecord, KeyId, OrgId, RequestRecord, Scope, UsageSource};
 use sqlx::{Row as _, SqliteConnection};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -17,18 +18,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 const REMEMBERED_MAX: usize = 10_000;
 
 const FIND: &str = "SELECT org_id, key_id, operation, model_requested, provider, model_used, outcome, \
-     error_code, finish_reason, usage_source, is_byok, is_stream, status, is_unpriced \
+     error_code, finish_reason, usage_source, scopes, is_byok, is_stream, status, is_unpriced \
      FROM request_shapes WHERE id = $1";
 const INSERT: &str = "INSERT INTO request_shapes (id, org_id, key_id, operation, model_requested, provider, \
-     model_used, outcome, error_code, finish_reason, usage_source, is_byok, is_stream, status, is_unpriced) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+     model_used, outcome, error_code, finish_reason, usage_source, scopes, is_byok, is_stream, status, \
+     is_unpriced) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 /// Columns of [`FIND`] that are text; the others are numbers.
-const TEXTS: usize = 10;
+const TEXTS: usize = 11;
 const NUMBERS: usize = 4;
 
 /// The common part of requests.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     org: OrgId,
     key: KeyId,
     operation: Operation,
@@ -39,32 +40,53 @@ pub(super) struct Shape {
     is_stream: bool,
     status: u16,
     outcome: Outcome,
-    error_code: &'static str,
+    error_code: Cow<'static, str>,
     finish_reason: Arc<str>,
+    scopes: Arc<[Scope]>,
     usage_source: UsageSource,
     is_unpriced: bool,
 }
 
 impl Shape {
-    pub(super) fn of(record: &RequestRecord) -> Self {
-        let last = record.attempts.last();
+    /// What a request has in common with others: that of its last attempt.
+    pub(crate) fn of(record: &RequestRecord) -> Self {
+        let is_unpriced = record.attempts.iter().any(|attempt| attempt.is_unpriced);
+        Self { is_unpriced, ..Self::with(record, record.attempts.last()) }
+    }
+
+    /// The same for one of its attempts.
+    pub(crate) fn of_attempt(record: &RequestRecord, attempt: &AttemptRecord) -> Self {
+        Self::with(record, Some(attempt))
+    }
+
+    fn with(record: &RequestRecord, attempt: Option<&AttemptRecord>) -> Self {
         let none = || -> Arc<str> { Arc::from("") };
         Self {
             org: record.org,
             key: record.key,
             operation: record.operation,
             model_requested: record.model_requested.clone(),
-            provider: last.map_or_else(none, |last| last.provider.clone()),
-            model_used: last.map_or_else(none, |last| last.model.clone()),
-            is_byok: last.is_some_and(|last| last.is_byok),
+            provider: attempt.map_or_else(none, |attempt| attempt.provider.clone()),
+            model_used: attempt.map_or_else(none, |attempt| attempt.model.clone()),
+            is_byok: attempt.is_some_and(|attempt| attempt.is_byok),
             is_stream: record.is_stream,
             status: record.status,
             outcome: record.outcome,
-            error_code: record.error_code,
+            error_code: record.error_code.clone(),
             finish_reason: record.finish_reason.clone(),
-            usage_source: last.map_or(UsageSource::None, |last| last.usage_source),
-            is_unpriced: record.attempts.iter().any(|attempt| attempt.is_unpriced),
+            scopes: record.scopes.clone(),
+            usage_source: attempt.map_or(UsageSource::None, |attempt| attempt.usage_source),
+            is_unpriced: attempt.is_some_and(|attempt| attempt.is_unpriced),
         }
+    }
+
+    /// What it counts against beside key and organization, as its column has it.
+    fn other_scopes(&self) -> String {
+        let is_other = |scope: &&Scope| {
+            **scope != Scope::Key(self.key) && **scope != Scope::Organization(self.org)
+        };
+        let others: Vec<String> = self.scopes.iter().filter(is_other).map(ToString::to_string).collect();
+        others.join(" ")
     }
 
     /// Where a search for the shape's number begins: the same in every process of this version.
@@ -86,9 +108,10 @@ impl Shape {
                 self.provider.to_string(),
                 self.model_used.to_string(),
                 self.outcome.as_str().to_owned(),
-                self.error_code.to_owned(),
+                self.error_code.to_string(),
                 self.finish_reason.to_string(),
                 self.usage_source.as_str().to_owned(),
+                self.other_scopes(),
             ],
             numbers: [
                 flag(self.is_byok),
@@ -134,7 +157,7 @@ pub(crate) struct Shapes(Arc<Mutex<HashMap<Shape, i64>>>);
 
 impl Shapes {
     /// Begins a batch: shapes that are new in it count only once its transaction is committed.
-    pub(super) fn batch(&self) -> Batch<'_> {
+    pub(crate) fn batch(&self) -> Batch<'_> {
         Batch { known: self, fresh: HashMap::new() }
     }
 
@@ -145,14 +168,14 @@ impl Shapes {
 }
 
 /// The shapes of one transaction.
-pub(super) struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     known: &'a Shapes,
     fresh: HashMap<Shape, i64>,
 }
 
 impl Batch<'_> {
     /// The number of a shape, which is written when it is not there yet.
-    pub(super) async fn id(
+    pub(crate) async fn id(
         &mut self,
         connection: &mut SqliteConnection,
         shape: Shape,
@@ -178,7 +201,7 @@ impl Batch<'_> {
     }
 
     /// Remembers the new shapes: their transaction is committed.
-    pub(super) fn keep(self) {
+    pub(crate) fn keep(self) {
         if self.fresh.is_empty() {
             return;
         }

@@ -48,7 +48,7 @@ async fn a_corrupt_request_is_told_by_its_column() {
     ] {
         let store = Store::new().await;
         let record = request(org(1).id, 1);
-        store.db.insert_requests(std::slice::from_ref(&record)).await.unwrap();
+        store.write(std::slice::from_ref(&record)).await;
         store.damage(statement).await;
         assert_eq!(column(store.db.latest_requests(record.org, 1).await.unwrap_err()), place);
         assert_eq!(column(store.db.request(record.org, &record.id.to_string()).await.unwrap_err()), place);
@@ -58,7 +58,7 @@ async fn a_corrupt_request_is_told_by_its_column() {
 #[tokio::test]
 async fn a_column_of_another_kind_is_an_error_and_no_panic() {
     let store = Store::new().await;
-    store.db.insert_requests(&[request(org(1).id, 1)]).await.unwrap();
+    store.write(&[request(org(1).id, 1)]).await;
     store.damage("UPDATE request_shapes SET status = x'ff'").await;
     assert!(store.db.latest_requests(org(1).id, 1).await.is_err());
 }

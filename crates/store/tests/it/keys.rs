@@ -102,7 +102,7 @@ async fn what_was_written_survives_a_restart() {
     db.insert_organization(&org, at(1)).await.unwrap();
     db.insert_key(&key(org.id, 1)).await.unwrap();
     let generation = db.generation().await.unwrap();
-    db.insert_requests(&[request(org.id, 1)]).await.unwrap();
+    db.apply(&[request(org.id, 1)], store::journal::Position::default()).await.unwrap();
     db.close().await;
     let db = store::Db::open(&folder.path().join("test.db")).await.unwrap();
     assert_eq!(db.keys().await.unwrap(), [key(org.id, 1)]);

@@ -4,6 +4,7 @@
 
 mod corrupt;
 mod keys;
+mod ledger;
 mod limits;
 mod organizations;
 mod requests;

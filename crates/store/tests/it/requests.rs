@@ -14,7 +14,7 @@ fn records(count: u16) -> Vec<Box<domain::RequestRecord>> {
 async fn batches_of_every_size_are_written_whole() {
     for count in [0, 1, 63, 64, 65, 128, 200] {
         let store = Store::new().await;
-        store.db.insert_requests(&records(count)).await.unwrap();
+        store.write(&records(count)).await;
         let found = store.db.latest_requests(org(1).id, 1_000).await.unwrap();
         assert_eq!(found.len(), usize::from(count));
         let expected: Vec<Value> =
@@ -26,13 +26,13 @@ async fn batches_of_every_size_are_written_whole() {
 #[tokio::test]
 async fn writing_again_changes_nothing() {
     let store = Store::new().await;
-    store.db.insert_requests(&records(70)).await.unwrap();
+    store.write(&records(70)).await;
     let before = store.db.latest_requests(org(1).id, 1_000).await.unwrap();
     let mut again = records(80);
     for record in &mut again {
         record.status = 500;
     }
-    store.db.insert_requests(&again).await.unwrap();
+    store.write(&again).await;
     let after = store.db.latest_requests(org(1).id, 1_000).await.unwrap();
     assert_eq!(after[10..], before[..]);
     assert_eq!((after.len(), &after[0]["status"]), (80, &json!(500)));
@@ -41,7 +41,7 @@ async fn writing_again_changes_nothing() {
 #[tokio::test]
 async fn the_newest_come_first_and_no_more_than_asked_for() {
     let store = Store::new().await;
-    store.db.insert_requests(&records(30)).await.unwrap();
+    store.write(&records(30)).await;
     let found = store.db.latest_requests(org(1).id, 3).await.unwrap();
     let times: Vec<i64> = found.iter().map(|record| record["at"].as_i64().unwrap()).collect();
     assert_eq!(times, [2_029, 2_028, 2_027]);
@@ -51,7 +51,7 @@ async fn the_newest_come_first_and_no_more_than_asked_for() {
 #[tokio::test]
 async fn another_organization_sees_nothing() {
     let store = Store::new().await;
-    store.db.insert_requests(&records(3)).await.unwrap();
+    store.write(&records(3)).await;
     let id = records(1)[0].id.to_string();
     assert_eq!(store.db.latest_requests(org(2).id, 9).await.unwrap().len(), 0);
     assert_eq!(store.db.request(org(2).id, &id).await.unwrap(), None);
@@ -88,7 +88,7 @@ async fn every_column_is_read_as_it_was_written() {
         images: 11,
         web_searches: 12,
     };
-    store.db.insert_requests(&[record.clone()]).await.unwrap();
+    store.write(&[record.clone()]).await;
     let expected = json!({
         "id": record.id.to_string(), "org_id": record.org.to_string(), "key_id": record.key.to_string(),
         "at": 2007, "operation": "chat_completions", "model_requested": "openai/m", "provider": "openai",
@@ -113,7 +113,7 @@ async fn what_nobody_told_is_null() {
     let mut record = request(org(1).id, 1);
     record.finish_reason = "".into();
     record.metadata = Some(Box::default());
-    store.db.insert_requests(&[record]).await.unwrap();
+    store.write(&[record]).await;
     let found = store.db.latest_requests(org(1).id, 1).await.unwrap().remove(0);
     for column in [
         "error_code",
@@ -157,7 +157,7 @@ async fn attempts_are_written_only_where_they_say_more() {
         .zip(0..)
         .map(|(attempts, n)| Box::new(domain::RequestRecord { attempts, ..*request(org(1).id, n) }))
         .collect();
-    store.db.insert_requests(&batch).await.unwrap();
+    store.write(&batch).await;
     let mut found = store.db.latest_requests(org(1).id, 9).await.unwrap();
     found.reverse();
     let counts: Vec<_> = found.iter().map(|record| record["attempts"].as_array().map(Vec::len)).collect();
@@ -179,6 +179,6 @@ async fn figures_beyond_the_database_are_capped() {
     let mut record = request(org(1).id, 1);
     record.duration_us = u64::MAX;
     record.attempts[0].usage.input = u64::MAX;
-    store.db.insert_requests(&[record]).await.unwrap();
+    store.write(&[record]).await;
     assert_eq!(store.db.latest_requests(org(1).id, 1).await.unwrap()[0]["input_tokens"], json!(i64::MAX));
 }

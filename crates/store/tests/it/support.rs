@@ -2,9 +2,10 @@
 
 use domain::record::{AttemptRecord, Operation, Outcome, RequestRecord};
 use domain::{
-    ApiKey, KeyHash, KeyId, KeyState, Money, OrgId, Organization, RequestId, Timestamp, Usage, UsageSource,
+    ApiKey, KeyHash, KeyId, KeyState, Money, OrgId, Organization, RequestId, Scope, Timestamp, Usage, UsageSource,
 };
 use store::Db;
+use store::journal::Position;
 use tempfile::TempDir;
 
 /// A store that goes away with its folder.
@@ -23,6 +24,11 @@ impl Store {
     /// Another handle on the same database, as another process has one.
     pub async fn again(&self) -> Db {
         Db::open(&self.folder.path().join("test.db")).await.unwrap()
+    }
+
+    /// Writes finished requests.
+    pub async fn write(&self, records: &[Box<RequestRecord>]) {
+        self.db.apply(records, Position::default()).await.unwrap();
     }
 
     /// Runs a statement behind the store's back.
@@ -73,8 +79,14 @@ pub fn attempt(outcome: Outcome) -> AttemptRecord {
         usage: Usage { input: 10, output: 5, ..Usage::ZERO },
         usage_source: UsageSource::ProviderFinal,
         cost: Money::from_nano(20_000),
+        held: Money::from_nano(50_000),
         is_unpriced: false,
     }
+}
+
+/// The key of all requests.
+pub fn key_id() -> KeyId {
+    KeyId::from_parts(at(1_000), [1; 10])
 }
 
 /// A request that succeeded at once; later numbers are later requests.
@@ -84,13 +96,14 @@ pub fn request(org: OrgId, n: u16) -> Box<RequestRecord> {
     Box::new(RequestRecord {
         id: RequestId::from_parts(time, [high, low, 0, 0, 0, 0, 0, 0, 0, 0]),
         org,
-        key: KeyId::from_parts(at(1_000), [1; 10]),
+        key: key_id(),
+        scopes: [Scope::Organization(org), Scope::Key(key_id())].into(),
         operation: Operation::ChatCompletions,
         at: time,
         model_requested: "openai/m".into(),
         status: 200,
         outcome: Outcome::Success,
-        error_code: "",
+        error_code: "".into(),
         is_stream: true,
         finish_reason: "stop".into(),
         duration_us: 1_234_567,

@@ -1,0 +1,265 @@
+//! From the journal into the database: one [`Applier`] follows the journal, and at the start finds the calls
+//! that a crash has left without an end.
+
+use crate::db::{Db, StoreError};
+use crate::failpoint;
+use crate::journal::record::{Checkpoint, Owned};
+use crate::journal::{Intent, Journal, JournalError, Position, Reader, Record};
+use domain::record::{AttemptRecord, Outcome};
+use domain::{AttemptId, RequestId, RequestRecord, Usage, UsageSource};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Requests in one transaction at the most.
+const BATCH: usize = 2_048;
+
+/// Why records do not reach the database.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The database refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An attempt whose end has not been read yet.
+#[derive(Debug)]
+struct Open {
+    intent: Intent,
+    /// Output tokens by the last checkpoint.
+    output_tokens: u64,
+    /// The segment that has to stay for its sake.
+    segment: u64,
+}
+
+/// Finished requests, ready to be written, and the place in the journal behind them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The requests.
+    pub records: Vec<Box<RequestRecord>>,
+    position: Position,
+    is_dirty: bool,
+}
+
+/// Moves records from the journal into the database, in order, each once.
+#[derive(Debug)]
+pub struct Applier {
+    db: Db,
+    journal: Journal,
+    reader: Reader,
+    open: HashMap<AttemptId, Open>,
+    /// Attempts that have ended while their request goes on.
+    ended: HashMap<RequestId, Vec<(AttemptId, AttemptRecord)>>,
+    /// Attempts whose intent was written again in a later segment.
+    carried: HashSet<AttemptId>,
+    /// Behind the last record that is in the database.
+    applied: Position,
+}
+
+impl Applier {
+    /// Applies what an earlier process has left in the journal. Attempts without an end are taken to have cost
+    /// what was held for them. Returns how many those are.
+    pub async fn recover(db: Db, journal: Journal) -> Result<(Self, usize), ApplyError> {
+        let applied = db.journal_position().await?;
+        let reader = journal.reader(journal.beginning());
+        let (open, ended, carried) = Default::default();
+        let mut applier = Self { db, journal, reader, open, ended, carried, applied };
+        applier.apply_all().await?;
+        failpoint::hit("during_recovery");
+        let orphans = applier.orphans().await?;
+        let count = orphans.len();
+        for record in orphans {
+            applier.journal.record(&Record::Request(&record));
+        }
+        applier.apply_all().await?;
+        // Whatever was open has an end now, here or in the ledger.
+        applier.open.clear();
+        applier.ended.clear();
+        Ok((applier, count))
+    }
+
+    async fn apply_all(&mut self) -> Result<(), ApplyError> {
+        loop {
+            let batch = self.gather()?;
+            if !batch.is_dirty {
+                return Ok(());
+            }
+            self.commit(&batch).await?;
+        }
+    }
+
+    /// Reads on, up to a batch. Must be followed by [`Applier::commit`] until that succeeds.
+    pub fn gather(&mut self) -> Result<Batch, ApplyError> {
+        let mut batch = Batch::default();
+        let began = self.reader.position();
+        while batch.records.len() < BATCH {
+            let chunk = self.reader.next()?;
+            if chunk.is_empty() {
+                break;
+            }
+            for (payload, end) in chunk.frames() {
+                let record = Owned::read(payload)
+                    .map_err(|reason| JournalError::Unreadable { at: end, reason })?;
+                if let Some(request) = self.track(record, end.segment)
+                    && end > self.applied
+                {
+                    batch.records.push(request);
+                }
+            }
+        }
+        batch.position = self.reader.position();
+        batch.is_dirty = batch.position != began;
+        Ok(batch)
+    }
+
+    /// Writes a batch into the database and lets go of the segments that nobody needs any more.
+    pub async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if !batch.is_dirty {
+            return Ok(());
+        }
+        // At the start the journal is read from before the position.
+        let position = batch.position.max(self.applied);
+        failpoint::hit("before_apply");
+        if !batch.records.is_empty() || position.segment > self.applied.segment {
+            self.db.apply(&batch.records, position).await?;
+        }
+        failpoint::hit("after_apply");
+        self.applied = position;
+        self.let_go();
+        Ok(())
+    }
+
+    /// Follows one record; a finished request is given back.
+    fn track(&mut self, record: Owned, segment: u64) -> Option<Box<RequestRecord>> {
+        match record {
+            Owned::Intent(intent) => {
+                // Written again for an attempt whose end was read meanwhile.
+                let is_late = self.carried.contains(&intent.attempt) && !self.open.contains_key(&intent.attempt);
+                if is_late {
+                    self.carried.remove(&intent.attempt);
+                } else {
+                    let output_tokens = self.open.get(&intent.attempt).map_or(0, |open| open.output_tokens);
+                    self.open.insert(intent.attempt, Open { intent, output_tokens, segment });
+                }
+                None
+            }
+            Owned::Checkpoint(Checkpoint { attempt, held, output_tokens }) => {
+                if let Some(open) = self.open.get_mut(&attempt) {
+                    open.intent.held = held;
+                    open.output_tokens = output_tokens;
+                }
+                None
+            }
+            Owned::Ended(attempt, record) => {
+                self.open.remove(&attempt);
+                self.ended.entry(attempt.request).or_default().push((attempt, record));
+                None
+            }
+            Owned::Request(record) => {
+                for number in (1..).take(record.attempts.len()) {
+                    self.open.remove(&AttemptId { request: record.id, number });
+                }
+                if record.attempts.len() > 1 {
+                    self.ended.remove(&record.id);
+                }
+                Some(record)
+            }
+        }
+    }
+
+    /// Deletes segments that are applied. What is still open in them is written again first.
+    fn let_go(&mut self) {
+        let keep_from = self.applied.segment;
+        if self.journal.beginning().segment >= keep_from {
+            return;
+        }
+        for (attempt, open) in self.open.iter_mut().filter(|(_, open)| open.segment < keep_from) {
+            if self.journal.admit(&Record::Intent(&open.intent)).is_err() {
+                // No room: the old segments stay a little longer.
+                return;
+            }
+            self.carried.insert(*attempt);
+            open.segment = keep_from;
+        }
+        if self.ended.is_empty() {
+            self.journal.forget_before(keep_from);
+        }
+    }
+
+    /// The requests of attempts that nobody will end.
+    async fn orphans(&self) -> Result<Vec<RequestRecord>, StoreError> {
+        let mut requests: BTreeMap<RequestId, Vec<&Open>> = BTreeMap::new();
+        for (attempt, open) in &self.open {
+            if !self.db.has_attempt(*attempt).await? {
+                requests.entry(attempt.request).or_default().push(open);
+            }
+        }
+        let orphan = |(request, open): (RequestId, Vec<&Open>)| {
+            let ended = self.ended.get(&request).map_or(&[][..], Vec::as_slice);
+            let mut attempts: Vec<(AttemptId, AttemptRecord)> = ended.to_vec();
+            attempts.extend(open.iter().map(|open| (open.intent.attempt, assumed(open))));
+            attempts.sort_by_key(|(attempt, _)| *attempt);
+            let attempts = attempts.into_iter().map(|(_, record)| record).collect();
+            open.first().map(|open| crashed(&open.intent, attempts))
+        };
+        Ok(requests.into_iter().filter_map(orphan).collect())
+    }
+
+    /// Attempts whose end has not been read.
+    pub fn open_intents(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Bytes of the journal that are not in the database.
+    pub fn unapplied_bytes(&self) -> u64 {
+        self.journal.bytes_from(self.applied)
+    }
+}
+
+/// What is written down of an attempt that a crash has cut off.
+fn assumed(open: &Open) -> AttemptRecord {
+    let intent = &open.intent;
+    AttemptRecord {
+        provider: intent.provider.clone(),
+        model: intent.model.clone(),
+        is_byok: false,
+        status: 0,
+        outcome: Outcome::Crashed,
+        error: "the gateway died while this attempt was running".to_owned(),
+        started_at: intent.at,
+        duration_us: 0,
+        first_token_us: 0,
+        usage: Usage { output: open.output_tokens, ..Usage::ZERO },
+        usage_source: UsageSource::HoldAssumed,
+        cost: intent.held,
+        held: intent.held,
+        is_unpriced: intent.is_unpriced,
+    }
+}
+
+/// What is written down of its request.
+fn crashed(intent: &Intent, attempts: Vec<AttemptRecord>) -> RequestRecord {
+    RequestRecord {
+        id: intent.attempt.request,
+        org: intent.org,
+        key: intent.key,
+        scopes: intent.scopes.clone(),
+        operation: intent.operation,
+        at: intent.at,
+        model_requested: intent.model_requested.clone(),
+        status: 0,
+        outcome: Outcome::Crashed,
+        error_code: Cow::Borrowed("crashed"),
+        is_stream: intent.is_stream,
+        finish_reason: "".into(),
+        duration_us: 0,
+        first_token_us: 0,
+        response_id: String::new(),
+        tool_calls: Vec::new(),
+        warnings: Vec::new(),
+        metadata: None,
+        attempts,
+    }
+}

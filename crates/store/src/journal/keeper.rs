@@ -1,0 +1,110 @@
+//! The journal's own thread: brings records to the disk, keeps the next segment ready, and tries again what
+//! could not be written.
+
+use super::{Journal, Position, Sync, lock, segment};
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long records may wait for the disk.
+const INTERVAL: Duration = Duration::from_millis(10);
+/// Between tries while there is no room.
+const RETRY: Duration = Duration::from_millis(100);
+
+pub(super) fn start(journal: Journal) -> io::Result<()> {
+    std::thread::Builder::new().name("journal".to_owned()).spawn(move || run(&journal))?;
+    Ok(())
+}
+
+fn run(journal: &Journal) {
+    let shared = &*journal.shared;
+    loop {
+        let is_stopping = {
+            let mut work = lock(&shared.work);
+            while !work.is_dirty && !work.is_stopping {
+                let patience = if journal.is_full() { RETRY } else { Duration::from_secs(60) };
+                let (held, waited) = shared
+                    .wake
+                    .wait_timeout(work, patience)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                work = held;
+                if waited.timed_out() {
+                    break;
+                }
+            }
+            work.is_dirty = false;
+            work.is_stopping
+        };
+        make_room(journal);
+        if let Err(error) = bring_to_disk(journal) {
+            // What a failed sync has dropped from the page cache cannot be brought back by trying again.
+            tracing::error!(%error, "the disk refuses the journal");
+            shared.is_full.store(true, Ordering::Release);
+        }
+        if is_stopping && journal.stranded() == 0 {
+            return;
+        }
+        if journal.is_full() {
+            std::thread::sleep(RETRY);
+        } else if shared.options.sync == Sync::Interval && !is_stopping {
+            std::thread::sleep(INTERVAL);
+        }
+    }
+}
+
+/// Syncs what is written, and says so to those who wait.
+fn bring_to_disk(journal: &Journal) -> io::Result<()> {
+    let shared = &*journal.shared;
+    let (full, file, position) = {
+        let mut active = lock(&shared.active);
+        let position = Position { segment: active.number, offset: active.offset };
+        (std::mem::take(&mut active.unsynced), active.file.clone(), position)
+    };
+    for file in full {
+        file.sync_data()?;
+    }
+    file.sync_data()?;
+    shared.synced.send_replace(position);
+    Ok(())
+}
+
+/// Makes the next segment and writes what could not be written. New calls are taken again once both are done.
+fn make_room(journal: &Journal) {
+    let shared = &*journal.shared;
+    let bytes = shared.options.segment_bytes;
+    let has_spare = lock(&shared.active).spare.is_some();
+    if !has_spare {
+        // Outside of the lock: taking space is slow on some file systems.
+        match segment::make_spare(&shared.folder, bytes) {
+            Ok(spare) => lock(&shared.active).spare = Some(spare),
+            Err(error) => {
+                if !shared.is_full.swap(true, Ordering::AcqRel) {
+                    tracing::error!(%error, "no room for the journal: no new calls are taken");
+                }
+            }
+        }
+    }
+    let waiting = std::mem::take(&mut *lock(&shared.stranded));
+    let mut waiting = waiting.into_iter();
+    while let Some(frame) = waiting.next() {
+        if journal.append(&frame).is_err() {
+            let mut stranded = lock(&shared.stranded);
+            for frame in waiting.rev() {
+                stranded.push_front(frame);
+            }
+            stranded.push_front(frame);
+            return;
+        }
+    }
+    let oldest = shared.oldest.load(Ordering::Acquire);
+    let segments = journal.end().segment.saturating_sub(oldest) + 1;
+    let is_long = segments.saturating_mul(bytes) > shared.options.bytes_max;
+    let is_full = is_long || lock(&shared.active).spare.is_none();
+    if shared.is_full.swap(is_full, Ordering::AcqRel) != is_full {
+        if is_full {
+            tracing::error!(segments, "the journal waits to be applied: no new calls are taken");
+        } else {
+            tracing::info!("the journal has room again");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The journal: what a call may cost stands here before its bytes leave, what it did cost when it ends.
+//!
+//! An append-only log in segments ([`segment`]) of checksummed frames ([`frame`]) that hold [`record`]s.
+//! Records are appended where requests run: one `pwrite` into the page cache, which survives the death of
+//! the process. One thread of its own ([`keeper`]) brings them to the disk, makes the next segment ready and
+//! tries again what could not be written. [`read`] follows the log for those who apply it.
+
+mod frame;
+mod keeper;
+mod read;
+pub mod record;
+mod segment;
+
+pub use read::{Chunk, Reader};
+pub use record::{Intent, Record};
+
+use frame::Frame;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Records that could not be written and wait in memory, at the most: more calls than are ever running.
+const STRANDED_MAX: usize = 100_000;
+
+/// A place in the journal.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Position {
+    /// The segment's number.
+    pub segment: u64,
+    /// Bytes into it.
+    pub offset: u64,
+}
+
+/// When a record counts as written.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Sync {
+    /// In the page cache: safe from the death of the process. The disk follows within ten milliseconds.
+    #[default]
+    Interval,
+    /// On the disk: safe from the loss of power. Calls wait for it, many at a time.
+    Strict,
+}
+
+/// How a journal is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// When a record counts as written.
+    pub sync: Sync,
+    /// Bytes of one segment.
+    pub segment_bytes: u64,
+    /// Bytes of all segments; at more, no new calls are taken until some have been applied.
+    pub bytes_max: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { sync: Sync::Interval, segment_bytes: 16 << 20, bytes_max: 1 << 30 }
+    }
+}
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process has it.
+    #[error("another gateway is running on {0}")]
+    Taken(PathBuf),
+    /// A file operation failed.
+    #[error("the journal in {folder} cannot be used")]
+    Io {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no room for more: the disk is full, or what waits to be applied is too much.
+    #[error("the journal has no room")]
+    Full,
+    /// A record is not what it should be.
+    #[error("the journal's record at {at:?} cannot be read: {reason}")]
+    Unreadable {
+        /// Where it ends.
+        at: Position,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The journal. A clone is another handle on the same one.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: PathBuf,
+    options: Options,
+    active: Mutex<Active>,
+    /// Records whose writing failed: tried again by the keeper.
+    stranded: Mutex<VecDeque<Vec<u8>>>,
+    /// The lowest segment that is still there.
+    oldest: AtomicU64,
+    /// No new calls: set where room has run out, taken back by the keeper.
+    is_full: AtomicBool,
+    /// How far the disk has it.
+    synced: watch::Sender<Position>,
+    work: Mutex<Work>,
+    wake: Condvar,
+    /// Holds the lock that keeps other processes away.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Active {
+    number: u64,
+    file: Arc<File>,
+    offset: u64,
+    /// The next segment, its space taken. `None` until the keeper has made it.
+    spare: Option<File>,
+    /// Segments that are full but not on the disk yet.
+    unsynced: Vec<Arc<File>>,
+}
+
+/// What the keeper has to do.
+#[derive(Debug, Default)]
+struct Work {
+    is_dirty: bool,
+    is_stopping: bool,
+}
+
+impl Journal {
+    /// Opens the journal in a folder and begins a new segment. What stands in earlier ones is read with
+    /// [`Journal::reader`]. Starts the keeper's thread, which [`Journal::close`] ends.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, JournalError> {
+        let failed = |source| JournalError::Io { folder: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let lock = File::create(folder.join("lock")).map_err(failed)?;
+        lock.try_lock().map_err(|_| JournalError::Taken(folder.to_owned()))?;
+        let numbers = segment::list(folder).map_err(failed)?;
+        let number = numbers.last().map_or(1, |last| last + 1);
+        segment::make_spare(folder, options.segment_bytes).map_err(failed)?;
+        segment::promote_spare(folder, number).map_err(failed)?;
+        let file = File::options().write(true).open(segment::path(folder, number)).map_err(failed)?;
+        let spare = segment::make_spare(folder, options.segment_bytes).ok();
+        let shared = Shared {
+            folder: folder.to_owned(),
+            options,
+            is_full: AtomicBool::new(spare.is_none()),
+            active: Mutex::new(Active { number, file: Arc::new(file), offset: 0, spare, unsynced: Vec::new() }),
+            stranded: Mutex::default(),
+            oldest: AtomicU64::new(numbers.first().copied().unwrap_or(number)),
+            synced: watch::Sender::new(Position { segment: number, offset: 0 }),
+            work: Mutex::default(),
+            wake: Condvar::new(),
+            _lock: lock,
+        };
+        let journal = Self { shared: Arc::new(shared) };
+        keeper::start(journal.clone()).map_err(failed)?;
+        Ok(journal)
+    }
+
+    /// Writes a record of a call that has not begun: refused while there is no room.
+    pub fn admit(&self, record: &Record<'_>) -> Result<Position, JournalError> {
+        if self.is_full() {
+            return Err(JournalError::Full);
+        }
+        let frame = encode(record)?;
+        self.append(&frame)
+    }
+
+    /// Writes a record of a call that runs or has ended. One that cannot be written is kept and tried again,
+    /// while no new calls are taken.
+    pub fn record(&self, record: &Record<'_>) {
+        let Ok(frame) = encode(record) else {
+            tracing::error!("a record is too long for the journal");
+            return;
+        };
+        if self.append(&frame).is_err() {
+            self.strand(frame);
+        }
+    }
+
+    /// Waits until the disk has everything up to a position, where the settings ask for that.
+    pub async fn settled(&self, position: Position) -> Result<(), JournalError> {
+        if self.shared.options.sync == Sync::Interval {
+            return Ok(());
+        }
+        let mut synced = self.shared.synced.subscribe();
+        synced.wait_for(|synced| *synced >= position).await.map(|_| ()).map_err(|_| JournalError::Full)
+    }
+
+    /// Whether no new calls may begin.
+    pub fn is_full(&self) -> bool {
+        self.shared.is_full.load(Ordering::Acquire)
+    }
+
+    /// Records that wait in memory because they could not be written.
+    pub fn stranded(&self) -> usize {
+        lock(&self.shared.stranded).len()
+    }
+
+    /// The end of what is written.
+    pub fn end(&self) -> Position {
+        let active = lock(&self.shared.active);
+        Position { segment: active.number, offset: active.offset }
+    }
+
+    /// The beginning of the oldest segment.
+    pub fn beginning(&self) -> Position {
+        Position { segment: self.shared.oldest.load(Ordering::Acquire), offset: 0 }
+    }
+
+    /// Bytes on the disk from a position to the end.
+    pub fn bytes_from(&self, position: Position) -> u64 {
+        let end = self.end();
+        let whole = end.segment.saturating_sub(position.segment).saturating_mul(self.shared.options.segment_bytes);
+        (whole + end.offset).saturating_sub(position.offset)
+    }
+
+    /// Follows the journal from a position.
+    pub fn reader(&self, from: Position) -> Reader {
+        Reader::new(self.clone(), from)
+    }
+
+    /// Deletes the segments before this one.
+    pub fn forget_before(&self, segment: u64) {
+        let oldest = self.shared.oldest.load(Ordering::Acquire);
+        let segment = segment.min(self.end().segment);
+        for number in oldest..segment {
+            match segment::remove(&self.shared.folder, number) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, number, "a segment of the journal cannot be deleted");
+                    return;
+                }
+                _ => self.shared.oldest.store(number + 1, Ordering::Release),
+            }
+        }
+        if self.is_full() {
+            self.nudge();
+        }
+    }
+
+    /// Brings everything to the disk and ends the keeper.
+    pub fn close(&self) {
+        lock(&self.shared.work).is_stopping = true;
+        self.shared.wake.notify_all();
+    }
+
+    fn append(&self, frame: &[u8]) -> Result<Position, JournalError> {
+        let shared = &*self.shared;
+        let mut active = lock(&shared.active);
+        if active.offset + frame.len() as u64 > shared.options.segment_bytes {
+            if frame.len() as u64 > shared.options.segment_bytes {
+                return Err(JournalError::Full);
+            }
+            crate::failpoint::hit("before_rotate");
+            self.rotate(&mut active)?;
+        }
+        let written = active.file.write_all_at(frame, active.offset);
+        if let Err(source) = written {
+            shared.is_full.store(true, Ordering::Release);
+            return Err(JournalError::Io { folder: shared.folder.clone(), source });
+        }
+        active.offset += frame.len() as u64;
+        let position = Position { segment: active.number, offset: active.offset };
+        drop(active);
+        self.nudge();
+        Ok(position)
+    }
+
+    /// Goes on in the spare segment.
+    fn rotate(&self, active: &mut Active) -> Result<(), JournalError> {
+        let shared = &*self.shared;
+        let failed = |source| {
+            shared.is_full.store(true, Ordering::Release);
+            JournalError::Io { folder: shared.folder.clone(), source }
+        };
+        let spare = match active.spare.take() {
+            Some(spare) => spare,
+            None => segment::make_spare(&shared.folder, shared.options.segment_bytes).map_err(failed)?,
+        };
+        segment::promote_spare(&shared.folder, active.number + 1).map_err(failed)?;
+        let full = std::mem::replace(&mut active.file, Arc::new(spare));
+        active.unsynced.push(full);
+        active.number += 1;
+        active.offset = 0;
+        Ok(())
+    }
+
+    fn strand(&self, frame: Vec<u8>) {
+        let mut stranded = lock(&self.shared.stranded);
+        if stranded.len() < STRANDED_MAX {
+            stranded.push_back(frame);
+        } else {
+            tracing::error!("the journal cannot be written and the memory for its records is used up");
+        }
+        drop(stranded);
+        self.shared.is_full.store(true, Ordering::Release);
+        self.nudge();
+    }
+
+    /// Tells the keeper that there is something to do.
+    fn nudge(&self) {
+        let mut work = lock(&self.shared.work);
+        if !work.is_dirty {
+            work.is_dirty = true;
+            drop(work);
+            self.shared.wake.notify_one();
+        }
+    }
+}
+
+fn encode(record: &Record<'_>) -> Result<Vec<u8>, JournalError> {
+    let mut frame = Frame::begin(Vec::with_capacity(1024));
+    record.write(frame.payload());
+    frame.finish().ok_or(JournalError::Full)
+}
+
+/// A panic while one of these is held leaves counters, not half-written state.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

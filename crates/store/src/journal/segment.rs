@@ -1,0 +1,73 @@
+//! Segment files: `<number, 16 hexadecimal digits>.log`, space for all of it taken at once.
+//!
+//! A full disk is thereby noticed when a segment is made, not when a record is written.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// The segment that waits to become the next one.
+const SPARE: &str = "spare";
+
+/// Where a segment's file stands.
+pub fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016x}.log"))
+}
+
+/// The numbers of all segments, rising.
+pub fn list(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".log"));
+        numbers.extend(number.and_then(|hex| u64::from_str_radix(hex, 16).ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Makes the spare segment, its space taken. One that is there already is made anew.
+pub fn make_spare(folder: &Path, bytes: u64) -> io::Result<File> {
+    let path = folder.join(SPARE);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+    let taken = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes);
+    let taken = taken.map_err(io::Error::from).or_else(|error| match error.kind() {
+        // Some file systems cannot take space ahead; then it is written.
+        io::ErrorKind::Unsupported => write_zeros(&file, bytes),
+        _ => Err(error),
+    });
+    if let Err(error) = taken {
+        // Half a spare would keep the space that somebody else may need.
+        let _ = fs::remove_file(&path);
+        return Err(error);
+    }
+    Ok(file)
+}
+
+fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    let mut at = 0;
+    while at < bytes {
+        let length = usize::try_from(bytes - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
+        file.write_all_at(&ZEROS[..length], at)?;
+        at += length as u64;
+    }
+    Ok(())
+}
+
+/// Makes the spare the segment of this number. Its name is on disk when this returns.
+pub fn promote_spare(folder: &Path, number: u64) -> io::Result<()> {
+    fs::rename(folder.join(SPARE), path(folder, number))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Opens a segment for reading.
+pub fn open(folder: &Path, number: u64) -> io::Result<File> {
+    File::open(path(folder, number))
+}
+
+/// Deletes a segment.
+pub fn remove(folder: &Path, number: u64) -> io::Result<()> {
+    fs::remove_file(path(folder, number))
+}

@@ -1,0 +1,134 @@
+//! What the journal promises.
+
+use super::record::{Checkpoint, Owned};
+use super::*;
+use domain::{AttemptId, Money, RequestId, Timestamp};
+
+fn checkpoint(n: u16) -> Checkpoint {
+    let request = RequestId::from_parts(Timestamp::from_unix_ms(1_000), [7; 10]);
+    Checkpoint { attempt: AttemptId { request, number: n }, held: Money::from_nano(5), output_tokens: 1 }
+}
+
+fn small() -> Options {
+    Options { segment_bytes: 256, ..Options::default() }
+}
+
+/// Everything from a position on.
+fn all(journal: &Journal, from: Position) -> Vec<Owned> {
+    let mut reader = journal.reader(from);
+    let mut found = Vec::new();
+    loop {
+        let chunk = reader.next().unwrap();
+        if chunk.is_empty() {
+            return found;
+        }
+        found.extend(chunk.frames().map(|(payload, _)| Owned::read(payload).unwrap()));
+    }
+}
+
+fn expected(numbers: impl IntoIterator<Item = u16>) -> Vec<Owned> {
+    numbers.into_iter().map(|n| Owned::Checkpoint(checkpoint(n))).collect()
+}
+
+#[test]
+fn records_come_back_in_order_over_many_segments_and_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), small()).unwrap();
+    for n in 1..=20 {
+        journal.record(&Record::Checkpoint(&checkpoint(n)));
+    }
+    assert!(journal.end().segment > 2, "{:?}", journal.end());
+    drop_journal(journal);
+    let journal = Journal::open(folder.path(), small()).unwrap();
+    journal.admit(&Record::Checkpoint(&checkpoint(21))).unwrap();
+    assert_eq!(all(&journal, journal.beginning()), expected(1..=21));
+    journal.close();
+}
+
+/// Ends a journal and waits until its folder is free.
+fn drop_journal(journal: Journal) {
+    let shared = Arc::downgrade(&journal.shared);
+    journal.close();
+    drop(journal);
+    while shared.strong_count() > 0 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_second_process_is_kept_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), small()).unwrap();
+    assert!(matches!(Journal::open(folder.path(), small()), Err(JournalError::Taken(_))));
+    journal.close();
+}
+
+#[test]
+fn a_torn_tail_hides_nothing_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::default();
+    let journal = Journal::open(folder.path(), options).unwrap();
+    for n in 1..=3 {
+        journal.record(&Record::Checkpoint(&checkpoint(n)));
+    }
+    let end = journal.end();
+    drop_journal(journal);
+    // The machine lost power while the third was written: its second half never came.
+    let file = File::options().write(true).open(segment::path(folder.path(), end.segment)).unwrap();
+    file.write_all_at(&[0; 20], end.offset - 20).unwrap();
+    let journal = Journal::open(folder.path(), options).unwrap();
+    journal.record(&Record::Checkpoint(&checkpoint(4)));
+    assert_eq!(all(&journal, journal.beginning()), expected([1, 2, 4]));
+    journal.close();
+}
+
+#[test]
+fn forgotten_segments_are_gone_and_the_rest_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), small()).unwrap();
+    for n in 1..=20 {
+        journal.record(&Record::Checkpoint(&checkpoint(n)));
+    }
+    let middle = 3;
+    let kept = all(&journal, Position { segment: middle, offset: 0 });
+    journal.forget_before(middle);
+    assert_eq!(journal.beginning().segment, middle);
+    assert_eq!(segment::list(folder.path()).unwrap().first(), Some(&middle));
+    assert_eq!(all(&journal, journal.beginning()), kept);
+    journal.close();
+}
+
+#[test]
+fn a_journal_that_is_too_long_takes_no_new_calls_until_it_is_shorter() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { bytes_max: 1024, ..small() };
+    let journal = Journal::open(folder.path(), options).unwrap();
+    let mut n = 0;
+    while !journal.is_full() && n < 10_000 {
+        n += 1;
+        // What runs may still end.
+        journal.record(&Record::Checkpoint(&checkpoint(n)));
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(matches!(journal.admit(&Record::Checkpoint(&checkpoint(1))), Err(JournalError::Full)));
+    assert_eq!(all(&journal, journal.beginning()), expected(1..=n), "nothing is lost meanwhile");
+    journal.forget_before(journal.end().segment);
+    for _ in 0..5_000 {
+        if !journal.is_full() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(journal.admit(&Record::Checkpoint(&checkpoint(1))).is_ok());
+    journal.close();
+}
+
+#[tokio::test]
+async fn strict_records_wait_for_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), Options { sync: Sync::Strict, ..Options::default() }).unwrap();
+    let position = journal.admit(&Record::Checkpoint(&checkpoint(1))).unwrap();
+    journal.settled(position).await.unwrap();
+    assert!(*journal.shared.synced.borrow() >= position);
+    journal.close();
+}
