@@ -26,7 +26,7 @@ pub use limit::{Enforcement, Limit, RateLimit, Scope, Window, Windows};
 pub use model::{ModelId, ModelIdError};
 pub use money::{Money, Price};
 pub use org::Organization;
-pub use pricing::{ModelPrice, PriceTier, cost};
+pub use pricing::{Ceiling, ModelPrice, PriceTier, cost};
 pub use principal::{Account, Principal};
 pub use provider::{ProviderKind, ProviderName};
 pub use record::{AttemptRecord, RequestRecord};

@@ -138,10 +138,25 @@ impl Price {
         Money(self.0)
     }
 
+    /// How many units an amount pays for. What is free is paid for without end.
+    pub fn units_for(self, amount: Money) -> u64 {
+        if self.0 <= 0 {
+            return u64::MAX;
+        }
+        let units = i128::from(amount.nano().max(0)) * 1_000_000 / i128::from(self.0);
+        u64::try_from(units).unwrap_or(u64::MAX)
+    }
+
     /// The exact price of `units`, in 10⁻¹⁵ dollars: summed over all kinds before [`round`] is called once.
     pub const fn times(self, units: u64) -> i128 {
         self.0 as i128 * units as i128
     }
+}
+
+/// Rounds a sum of [`Price::times`] up to nano-dollars: for what something may cost at the most.
+pub fn round_up(femto: i128) -> Money {
+    let nano = (femto + 999_999).div_euclid(1_000_000);
+    Money(i64::try_from(nano).unwrap_or(if nano < 0 { i64::MIN } else { i64::MAX }))
 }
 
 /// Rounds a sum of [`Price::times`] to nano-dollars, half up. Called once per request, nowhere else.

@@ -1,6 +1,6 @@
 //! What a call costs: usage times price, rounded once.
 
-use crate::money::{Money, Price, round};
+use crate::money::{Money, Price, round, round_up};
 use crate::usage::Usage;
 
 /// Prices of one model. `None` means "no price of its own": see each field for what then applies.
@@ -60,6 +60,60 @@ impl ModelPrice {
             .rev()
             .find(|tier| input_tokens > tier.above_input_tokens)
             .map_or(&self.base, |tier| &tier.prices)
+    }
+}
+
+/// The dearest prices that a request can meet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ceiling {
+    /// Of any kind of input token.
+    pub input: Price,
+    /// Of any kind of output token.
+    pub output: Price,
+    /// Of a request, whatever its size.
+    pub per_request: Price,
+    /// Of a web search.
+    pub per_web_search: Price,
+    /// Of an image.
+    pub per_image: Price,
+}
+
+impl ModelPrice {
+    /// The dearest prices that a prompt of at most so many tokens can meet: whichever tier it lands in,
+    /// whatever of it is written to a cache.
+    pub fn ceiling(&self, input_tokens_max: u64) -> Ceiling {
+        let reachable = self.tiers.iter().filter(|tier| tier.above_input_tokens < input_tokens_max);
+        let all = || std::iter::once(&self.base).chain(reachable.clone().map(|tier| &tier.prices));
+        let input = |p: &TokenPrices| {
+            let others = [p.cache_read, p.cache_write, p.cache_write_1h, p.audio_input, p.image_input];
+            others.into_iter().flatten().fold(p.input, Price::max)
+        };
+        let output = |p: &TokenPrices| {
+            [p.reasoning, p.audio_output, p.image_output].into_iter().flatten().fold(p.output, Price::max)
+        };
+        Ceiling {
+            input: all().map(input).fold(Price::ZERO, Price::max),
+            output: all().map(output).fold(Price::ZERO, Price::max),
+            per_request: self.per_request,
+            per_web_search: self.per_web_search,
+            per_image: self.per_image,
+        }
+    }
+}
+
+impl Ceiling {
+    /// What so many tokens and searches cost at the most, rounded up.
+    pub fn cost(&self, input_tokens: u64, output_tokens: u64, web_searches: u64) -> Money {
+        let femto = self.input.times(input_tokens)
+            + self.output.times(output_tokens)
+            + self.per_web_search.times(web_searches)
+            + self.per_request.times(1);
+        round_up(femto)
+    }
+
+    /// How many output tokens an amount pays for.
+    pub fn output_tokens_for(&self, amount: Money) -> u64 {
+        self.output.units_for(amount)
     }
 }
 
@@ -151,6 +205,35 @@ mod tests {
         };
         // 0.4 + 0.4 nano-dollars: rounded apart they would vanish.
         assert_eq!(cost(&Usage { input: 1, output: 1, ..Usage::ZERO }, &price), Money::from_nano(1));
+    }
+
+    #[test]
+    fn the_ceiling_is_never_below_what_a_request_costs() {
+        let price = sonnet();
+        for (input, output) in [(1_000, 0), (199_999, 10), (200_001, 1_000), (1, 1)] {
+            let ceiling = price.ceiling(input);
+            let kinds = [
+                Usage { input, output, ..Usage::ZERO },
+                Usage { cache_write_1h: input, reasoning: output, ..Usage::ZERO },
+                Usage { cache_read: input, output, ..Usage::ZERO },
+                Usage { cache_write: input, output, ..Usage::ZERO },
+            ];
+            for usage in kinds {
+                assert!(cost(&usage, &price) <= ceiling.cost(input, output, 0), "{usage:?}");
+            }
+        }
+        // A short prompt cannot land in the long one's tier.
+        assert_eq!(price.ceiling(1_000).output, dollars("15"));
+    }
+
+    #[test]
+    fn an_amount_pays_for_no_more_tokens_than_it_covers() {
+        let ceiling = sonnet().ceiling(10);
+        for nano in [0, 1, 14_999, 15_000, 15_001, 1_000_000_007] {
+            let tokens = ceiling.output_tokens_for(Money::from_nano(nano));
+            assert!(ceiling.cost(0, tokens, 0) <= Money::from_nano(nano));
+            assert!(ceiling.cost(0, tokens + 1, 0) > Money::from_nano(nano));
+        }
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! have one (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/>, read 2026-11-22, status
 //! development), with Prometheus' underscores and unit suffixes.
 
-use domain::RequestRecord;
+use domain::{Money, RequestRecord};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
@@ -40,6 +41,30 @@ struct TokenLabels {
 /// model names cannot fill the memory.
 const MODELS_MAX: usize = 2_000;
 
+/// What is so at the moment.
+#[derive(Clone, Default)]
+struct Gauges {
+    held: Gauge,
+    overage: Gauge,
+    calls: Gauge,
+    open_intents: Gauge,
+    unapplied: Gauge,
+}
+
+impl Gauges {
+    fn register(&self, registry: &mut Registry) {
+        for (name, help, gauge) in [
+            ("signalbox_held_nano_usd", "Reserved for running calls, in nano-dollars", &self.held),
+            ("signalbox_overage_nano_usd", "Spent beyond what was reserved, in nano-dollars", &self.overage),
+            ("signalbox_calls_running", "Calls to providers that run", &self.calls),
+            ("signalbox_journal_open_intents", "Attempts whose end is not stored yet", &self.open_intents),
+            ("signalbox_journal_unapplied_bytes", "Bytes of the journal not in the store", &self.unapplied),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+    }
+}
+
 /// All counters.
 #[derive(Clone)]
 pub struct Metrics {
@@ -49,6 +74,7 @@ pub struct Metrics {
     first_token: Family<ModelLabels, Histogram>,
     tokens: Family<TokenLabels, Counter>,
     cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    gauges: Gauges,
     /// The counters of each provider's models, found without building labels.
     models: Arc<Mutex<HashMap<Arc<str>, OfProvider>>>,
 }
@@ -76,6 +102,7 @@ impl Default for Metrics {
             first_token: Family::new_with_constructor(seconds),
             tokens: Family::default(),
             cost: Family::default(),
+            gauges: Gauges::default(),
             models: Arc::default(),
             registry: Arc::default(),
         };
@@ -92,6 +119,7 @@ impl Default for Metrics {
         );
         registry.register("gen_ai_client_token_usage", "Tokens used", metrics.tokens.clone());
         registry.register("signalbox_cost_usd", "What the calls cost, in US dollars", metrics.cost.clone());
+        metrics.gauges.register(&mut registry);
         Self { registry: Arc::new(registry), ..metrics }
     }
 }
@@ -146,6 +174,19 @@ impl Metrics {
             gen_ai_response_model: model.to_owned(),
             outcome: record.outcome.as_str(),
         })
+    }
+
+    /// Says how far the store is behind the journal.
+    pub fn journal(&self, open_intents: usize, unapplied_bytes: u64) {
+        self.gauges.open_intents.set(open_intents.try_into().unwrap_or(i64::MAX));
+        self.gauges.unapplied.set(unapplied_bytes.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Says what running calls hold, what was spent beyond, and how many calls run.
+    pub fn money(&self, held: Money, overage: Money, calls: usize) {
+        self.gauges.held.set(held.nano());
+        self.gauges.overage.set(overage.nano());
+        self.gauges.calls.set(calls.try_into().unwrap_or(i64::MAX));
     }
 
     /// All counters as text.

@@ -36,6 +36,8 @@ pub struct Provider {
     pub catalog: Catalog,
     /// Whether a model that the catalogue does not know is asked for all the same, without a price.
     pub takes_unknown_models: bool,
+    /// It is known to answer at more length than a request allows.
+    pub ignores_output_limit: bool,
     /// Its name as the value of a response header.
     pub header: HeaderValue,
     key: Option<Secret<String>>,
@@ -68,12 +70,22 @@ pub struct ProviderSettings {
     pub catalog: Catalog,
     /// Whether models that the catalogue does not know are asked for. Not said: only where it knows none.
     pub allow_unknown_models: Option<bool>,
+    /// It is known to answer at more length than a request allows.
+    pub ignores_output_limit: bool,
 }
 
 impl Provider {
     /// Makes a provider ready for calls.
     pub fn new(settings: ProviderSettings) -> Result<Self, ProviderError> {
-        let ProviderSettings { name, spec, base_url, key, catalog, allow_unknown_models } = settings;
+        let ProviderSettings {
+            name,
+            spec,
+            base_url,
+            key,
+            catalog,
+            allow_unknown_models,
+            ignores_output_limit,
+        } = settings;
         let base = base_url
             .as_deref()
             .or(spec.base_url)
@@ -102,6 +114,7 @@ impl Provider {
             header: HeaderValue::from_str(name.as_str()).map_err(|_| ProviderError::BadKey(name.clone()))?,
             label: name.as_str().into(),
             key,
+            ignores_output_limit,
             takes_unknown_models: allow_unknown_models.unwrap_or(catalog.models().is_empty()),
             name,
             spec,

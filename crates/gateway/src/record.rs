@@ -1,74 +1,64 @@
-//! Writing requests down: an [`Entry`] per request, a bounded queue, one writer.
+//! Writing requests down: an [`Entry`] per request, the journal it ends in, one writer into the store.
 //!
-//! The queue slot is taken before anything else happens, so a request that runs can always be written down;
-//! sending through the slot cannot fail or wait, so it is done in `Drop`: whatever ends a request, panics
-//! and cancelled futures included, exactly one record leaves.
+//! An entry writes itself into the journal when it is dropped, which neither waits nor fails: whatever ends a
+//! request, panics and cancelled futures included, exactly one record leaves. Only then is the money that was
+//! held for it settled.
 
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use domain::record::{Operation, Outcome};
-use domain::{Principal, RequestId, RequestRecord, Timestamp};
+use domain::{Money, Principal, RequestId, RequestRecord, Timestamp};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::Db;
-use tokio::sync::mpsc::{self, OwnedPermit};
+use store::journal::{Intent, Record};
+use store::{Applier, Budgets, Hold, Journal, failpoint};
+use tokio_util::sync::CancellationToken;
 
-/// Records that may wait for the writer. When the store is down for longer, requests are refused.
-const QUEUE: usize = 32_768;
-/// How long a request waits for a place in the queue.
-const QUEUE_WAIT: Duration = Duration::from_millis(500);
-/// Records in one transaction at the most.
-const BATCH: usize = 2_048;
 /// How long a batch gathers: a commit costs more than the rows of a quiet second.
 const GATHER: Duration = Duration::from_millis(250);
+/// A batch of so many records is not worth waiting for more.
+const BATCH_FULL: usize = 2_048;
 /// Between tries while the store refuses.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The way from requests to the store.
+/// Where requests are written down, and the money they hold.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    queue: mpsc::Sender<Box<RequestRecord>>,
+    /// What calls may cost, and what they did.
+    pub journal: Journal,
+    /// What is reserved and spent.
+    pub budgets: Budgets,
 }
 
-impl Recorder {
-    /// A recorder and the receiving end for [`write`].
-    pub fn new() -> (Self, mpsc::Receiver<Box<RequestRecord>>) {
-        let (queue, records) = mpsc::channel(QUEUE);
-        (Self { queue }, records)
-    }
-
-    /// A place in the queue.
-    pub async fn slot(&self) -> Result<OwnedPermit<Box<RequestRecord>>, Refusal> {
-        match self.queue.clone().try_reserve_owned() {
-            Ok(permit) => Ok(permit),
-            Err(mpsc::error::TrySendError::Full(queue)) => {
-                let waited = tokio::time::timeout(QUEUE_WAIT, queue.reserve_owned()).await;
-                waited.ok().and_then(Result::ok).ok_or(Refusal::Overloaded)
+/// Moves records from the journal into the store, in batches, until told to stop and everything is there. While
+/// the store refuses, the batch is tried again; callers notice nothing of it.
+pub async fn write(mut applier: Applier, metrics: Metrics, stop: CancellationToken) {
+    loop {
+        // Asked first: what is written before the end is told is read below.
+        let is_last = stop.is_cancelled();
+        let batch = match applier.gather() {
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be read");
+                tokio::time::sleep(RETRY).await;
+                continue;
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(Refusal::ShuttingDown),
-        }
-    }
-}
-
-/// Moves records into the store, in batches, until every [`Recorder`] and [`Entry`] is gone. A record is
-/// given up only when it is stored: while the store refuses, the batch is tried again.
-pub async fn write(db: Db, metrics: Metrics, mut records: mpsc::Receiver<Box<RequestRecord>>) {
-    let mut batch = Vec::new();
-    while records.recv_many(&mut batch, BATCH).await > 0 {
-        if batch.len() < BATCH && !records.is_closed() {
-            tokio::time::sleep(GATHER).await;
-            while batch.len() < BATCH {
-                let Ok(record) = records.try_recv() else { break };
-                batch.push(record);
-            }
-        }
-        metrics.observe(&batch);
-        while let Err(error) = db.insert_requests(&batch).await {
+        };
+        metrics.observe(&batch.records);
+        while let Err(error) = applier.commit(&batch).await {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            tracing::error!(%error, cause, waiting = batch.len(), "request records cannot be stored, trying again");
+            tracing::error!(%error, cause, waiting = batch.records.len(), "records cannot be stored, trying again");
             tokio::time::sleep(RETRY).await;
         }
-        batch.clear();
+        metrics.journal(applier.open_intents(), applier.unapplied_bytes());
+        if batch.records.len() >= BATCH_FULL {
+            continue;
+        }
+        if is_last {
+            return;
+        }
+        let _ = tokio::time::timeout(GATHER, stop.cancelled()).await;
     }
 }
 
@@ -79,15 +69,20 @@ pub struct Entry {
     pub id: RequestId,
     /// When the request arrived.
     pub started: Instant,
-    pending: Option<(OwnedPermit<Box<RequestRecord>>, Box<RequestRecord>)>,
+    /// What is reserved for it.
+    pub hold: Option<Hold>,
+    /// The attempt that is written down as begun, until its own record is made.
+    pub intended: Option<Intent>,
+    recorder: Recorder,
+    record: Option<Box<RequestRecord>>,
 }
 
 impl Entry {
     /// Opens the record of a request that was just authenticated.
     pub fn open(
-        slot: OwnedPermit<Box<RequestRecord>>,
+        recorder: Recorder,
         id: RequestId,
-        principal: Principal,
+        principal: &Principal,
         operation: Operation,
         at: Timestamp,
     ) -> Self {
@@ -96,13 +91,14 @@ impl Entry {
             id,
             org: principal.org,
             key: principal.key,
+            scopes: principal.account.scopes.clone(),
             operation,
             at,
             model_requested: empty.clone(),
             status: 500,
             // What stands here if nobody ends the entry: a panic.
             outcome: Outcome::Internal,
-            error_code: "internal_error",
+            error_code: Cow::Borrowed("internal_error"),
             is_stream: false,
             finish_reason: empty,
             duration_us: 0,
@@ -113,12 +109,34 @@ impl Entry {
             metadata: None,
             attempts: Vec::new(),
         };
-        Self { id, started: Instant::now(), pending: Some((slot, Box::new(record))) }
+        Self {
+            id,
+            started: Instant::now(),
+            hold: None,
+            intended: None,
+            recorder,
+            record: Some(Box::new(record)),
+        }
+    }
+
+    /// What is reserved for it.
+    pub fn held(&self) -> Money {
+        self.hold.as_ref().map_or(Money::ZERO, Hold::amount)
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Journal {
+        &self.recorder.journal
+    }
+
+    /// What is written of it so far.
+    pub fn record(&self) -> Option<&RequestRecord> {
+        self.record.as_deref()
     }
 
     /// Fills in the record.
     pub fn note(&mut self, fill: impl FnOnce(&mut RequestRecord)) {
-        if let Some((_, record)) = &mut self.pending {
+        if let Some(record) = &mut self.record {
             fill(record);
         }
     }
@@ -128,7 +146,7 @@ impl Entry {
         self.note(|record| {
             record.status = status;
             record.outcome = refusal.outcome();
-            record.error_code = refusal.own_code();
+            record.error_code = Cow::Borrowed(refusal.own_code());
         });
     }
 
@@ -137,16 +155,25 @@ impl Entry {
         self.note(|record| {
             record.status = status;
             record.outcome = outcome;
-            record.error_code = "";
+            record.error_code = Cow::Borrowed("");
         });
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some((slot, mut record)) = self.pending.take() {
-            record.duration_us = micros(self.started.elapsed());
-            slot.send(record);
+        let Some(mut record) = self.record.take() else { return };
+        record.duration_us = micros(self.started.elapsed());
+        if let Some(mut intent) = self.intended.take() {
+            // A panic cut the call: what it cost is not known, what it may have cost is.
+            intent.held = self.held();
+            record.attempts.push(intent.assumed(Outcome::Internal, "the call ended without a record"));
+        }
+        failpoint::hit("before_terminal");
+        self.recorder.journal.record(&Record::Request(&record));
+        failpoint::hit("after_terminal");
+        if let Some(hold) = self.hold.take() {
+            hold.settle(record.cost());
         }
     }
 }

@@ -48,9 +48,15 @@ pub enum Refusal {
     /// The path exists, but not with this method.
     #[error("this endpoint does not take the method {0}")]
     MethodNotAllowed(String),
-    /// More requests than can be written down.
-    #[error("the gateway is overloaded, please try again")]
-    Overloaded,
+    /// A spending limit would be passed.
+    #[error("{0}")]
+    SpendLimit(String),
+    /// A spending limit applies, and nobody can say what the call may cost.
+    #[error("{0}")]
+    Unbounded(String),
+    /// There is no room to write down what a call costs.
+    #[error("the gateway cannot record calls at the moment, please try again")]
+    StorageExhausted,
     /// The process is stopping.
     #[error("the gateway is shutting down, please try again")]
     ShuttingDown,
@@ -106,7 +112,8 @@ impl Refusal {
             Refusal::BodyTooSlow(_) => 408,
             Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) => 404,
             Refusal::MethodNotAllowed(_) => 405,
-            Refusal::Overloaded | Refusal::ShuttingDown | Refusal::Timeout(_) => 503,
+            Refusal::SpendLimit(_) | Refusal::Unbounded(_) => 412,
+            Refusal::StorageExhausted | Refusal::ShuttingDown | Refusal::Timeout(_) => 503,
             Refusal::Provider { status, .. } => *status,
             Refusal::Unreachable(_) | Refusal::BrokenStream(_) => 502,
             Refusal::InvalidResponse(_) => 424,
@@ -133,7 +140,9 @@ impl Refusal {
             Refusal::WrongEndpoint { .. } => "wrong_endpoint",
             Refusal::NoSuchEndpoint(_) => "no_such_endpoint",
             Refusal::MethodNotAllowed(_) => "method_not_allowed",
-            Refusal::Overloaded => "overloaded",
+            Refusal::SpendLimit(_) => "spend_limit_exceeded",
+            Refusal::Unbounded(_) => "cost_unbounded",
+            Refusal::StorageExhausted => "storage_exhausted",
             Refusal::ShuttingDown => "shutting_down",
             Refusal::Provider { class, .. } => class,
             Refusal::Unreachable(_) => "provider_unreachable",
@@ -157,7 +166,9 @@ impl Refusal {
             | Refusal::BodyCut
             | Refusal::NoSuchEndpoint(_)
             | Refusal::MethodNotAllowed(_)
-            | Refusal::Overloaded
+            | Refusal::SpendLimit(_)
+            | Refusal::Unbounded(_)
+            | Refusal::StorageExhausted
             | Refusal::ShuttingDown
             | Refusal::Unreachable(_)
             | Refusal::Timeout(_)
@@ -194,7 +205,9 @@ impl Refusal {
             | Refusal::WrongEndpoint { .. }
             | Refusal::NoSuchEndpoint(_)
             | Refusal::MethodNotAllowed(_)
-            | Refusal::Overloaded => Outcome::Refused,
+            | Refusal::SpendLimit(_)
+            | Refusal::Unbounded(_)
+            | Refusal::StorageExhausted => Outcome::Refused,
         }
     }
 }

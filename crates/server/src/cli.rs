@@ -1,8 +1,10 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::{Money, Window};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A self-hosted gateway between applications and AI providers.
 #[derive(Debug, Parser)]
@@ -39,6 +41,12 @@ pub enum Command {
     /// Look at recorded requests.
     #[command(subcommand)]
     Requests(Requests),
+    /// Look at what was spent, and prove it.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Set and list spending limits.
+    #[command(subcommand)]
+    Limits(Limits),
     /// Print the version.
     Version,
 }
@@ -54,6 +62,26 @@ pub enum Keys {
         /// When it stops working, such as 2027-01-31T00:00:00Z.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
+        /// How far it reaches into the management API: none, read or write.
+        #[arg(long, default_value = "none", value_name = "ACCESS")]
+        manage: domain::Access,
+        /// What its spending also counts against, such as grp_…; may stand several times.
+        #[arg(long = "scope", value_name = "ID")]
+        scopes: Vec<domain::Scope>,
+        /// Its spending limit, in US dollars.
+        #[arg(long, value_name = "AMOUNT")]
+        limit: Option<Money>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Set or remove a key's spending limit.
+    Limit {
+        /// The key's id.
+        id: domain::KeyId,
+        /// US dollars, or `none`.
+        amount: Amount,
+        #[command(flatten)]
+        how: How,
     },
     /// List all keys.
     List {
@@ -66,6 +94,89 @@ pub enum Keys {
         /// Its id.
         id: String,
     },
+}
+
+/// How a limit counts.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct How {
+    /// What the limit looks at: day, month or total.
+    #[arg(long, default_value = "month")]
+    pub window: Window,
+    /// Warn where the limit is passed, and let calls through.
+    #[arg(long)]
+    pub soft: bool,
+}
+
+/// An amount, or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount(pub Option<Money>);
+
+impl FromStr for Amount {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            text => text.parse().map(|amount| Self(Some(amount))).map_err(|error| format!("{error}")),
+        }
+    }
+}
+
+/// Spending limits.
+#[derive(Debug, Subcommand)]
+pub enum Limits {
+    /// List all limits, with what is spent.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a limit.
+    Set {
+        /// `org`, or the id of what is limited: key_…, grp_…
+        scope: String,
+        /// US dollars.
+        amount: Money,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Remove a limit.
+    Remove {
+        /// `org`, or the id of what is limited.
+        scope: String,
+        /// Which of its limits: day, month or total.
+        #[arg(long, default_value = "month")]
+        window: Window,
+    },
+}
+
+/// The ledger.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Fold the ledger from zero and compare it with every balance and rollup.
+    Verify,
+    /// The newest entries.
+    Show {
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Print every entry.
+    Export {
+        /// jsonl or csv.
+        #[arg(long, default_value = "jsonl")]
+        format: Format,
+    },
+    /// Build balances and rollups anew from the ledger.
+    Repair,
+}
+
+/// How entries are printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated, with a head.
+    Csv,
 }
 
 /// Models.

@@ -1,9 +1,12 @@
 //! The commands beside `serve`: short, on the store in the data folder.
 
+mod ledger;
+mod limits;
+
 use crate::cli::{Cli, Command, Keys, Models, Providers, Requests};
 use crate::config::{self, Environment, Flags, Settings};
 use crate::{bootstrap, output, serve, telemetry, wire};
-use domain::{KeyState, NewKey, SystemClock, Timestamp};
+use domain::{KeyState, NewKey, Permissions, Scope, SystemClock, Timestamp};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -55,6 +58,8 @@ fn dispatch(cli: Cli, environment: &Environment) -> Done {
         Command::Models(models) => self::models(&models, &settings, environment),
         Command::Providers(providers) => self::providers(&providers, &settings, environment),
         Command::Requests(requests) => runtime.block_on(self::requests(requests, &settings)),
+        Command::Ledger(command) => runtime.block_on(ledger::run(command, &settings)),
+        Command::Limits(command) => runtime.block_on(limits::run(command, &settings)),
         Command::Version => Ok(()),
     }
 }
@@ -62,16 +67,27 @@ fn dispatch(cli: Cli, environment: &Environment) -> Done {
 async fn keys(command: Keys, settings: &Settings) -> Done {
     let db = wire::open_store(&settings.data_dir).await?;
     match command {
-        Keys::Create { name, expires_at } => {
+        Keys::Create { name, expires_at, manage, scopes, limit, how } => {
             let expires_at = expires_at.as_deref().map(time).transpose()?;
             let (org, _) = bootstrap::organization(&db, &SystemClock).await?;
-            let new = NewKey { expires_at, ..NewKey::named(org.id, &name) };
+            let permissions = Permissions { manage, ..Permissions::default() };
+            let new = NewKey { expires_at, permissions, scopes, ..NewKey::named(org.id, &name) };
             let (key, text) = bootstrap::create_key(&db, new, &SystemClock).await?;
+            if let Some(amount) = limit {
+                db.set_limit(org.id, limits::limit(Scope::Key(key.id), amount, how)).await?;
+            }
             output::line(&text);
             output::error(format!(
                 "{} ({}): the key above is shown this once and not kept.",
                 key.name, key.id
             ));
+        }
+        Keys::Limit { id, amount, how } => {
+            let (org, _) = bootstrap::organization(&db, &SystemClock).await?;
+            if db.key(org.id, id).await?.is_none() {
+                return Err(format!("there is no key {id}").into());
+            }
+            limits::set(&db, org.id, Scope::Key(id), amount.0, how).await?;
         }
         Keys::List { json } => list_keys(&db.keys().await?, json),
         Keys::Delete { id } => {

@@ -36,11 +36,16 @@ pub async fn serve(
     let address = socket.local_addr()?;
     let db = wire::open_store(&settings.data_dir).await?;
     let first_key = bootstrap::first_start(&db, environment.get("SIGNALBOX_BOOTSTRAP_KEY"), &*clock).await?;
-    let wire::Parts { gateway, records, metrics } = wire::build(&settings, environment, &db, clock).await?;
+    #[cfg(debug_assertions)]
+    if let Some(place) = environment.get("SIGNALBOX_FAILPOINT") {
+        store::failpoint::arm(place);
+    }
+    let wire::Parts { gateway, applier, metrics } = wire::build(&settings, environment, &db, clock).await?;
 
     let is_tls = tls.is_some();
     let stop = CancellationToken::new();
-    let writer = tokio::task::spawn(gateway::record::write(db.clone(), metrics, records));
+    let written = CancellationToken::new();
+    let writer = tokio::task::spawn(gateway::record::write(applier, metrics, written.clone()));
     let jobs = [
         tokio::task::spawn(follow_changes(gateway.clone(), db.clone(), stop.clone())),
         tokio::task::spawn(reload(gateway.clone(), flags.clone(), environment.clone(), stop.clone())),
@@ -63,15 +68,20 @@ pub async fn serve(
     stopped.await;
     let patience = Duration::from_secs(settings.timeouts.drain_seconds);
     drain(&gateway, &stop, &deadline, serving, patience).await;
-    // Every sender of records must be gone before the writer can know that it is done.
     for job in jobs {
         let _ = job.await;
     }
+    let journal = gateway.recorder.journal.clone();
     drop(gateway);
     tokio::task::spawn_blocking(|| cores.stop()).await?;
+    // Nothing runs any more: what is in the journal now is all.
+    written.cancel();
     if tokio::time::timeout(GRACE, writer).await.is_err() {
-        tracing::error!("request records could not be written before the end");
+        tracing::error!(
+            "records could not be stored before the end: the next start finds them in the journal"
+        );
     }
+    journal.close();
     db.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -3,15 +3,14 @@
 use crate::config::{self, ConfigError, Environment, Settings};
 use crate::cores;
 use arc_swap::ArcSwap;
-use domain::{Clock, RequestRecord};
+use domain::{Clock, Windows};
 use gateway::metrics::Metrics;
 use gateway::{Gateway, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use store::{Db, StoreError};
-use tokio::sync::mpsc;
+use store::{Applier, ApplyError, Budgets, Db, Journal, JournalError, StoreError};
 
 /// Why the gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +29,12 @@ pub enum WireError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// What an earlier process left in the journal cannot be applied.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
 }
 
 /// Opens the store in the data folder, making both when they are missing.
@@ -44,7 +49,7 @@ pub struct Parts {
     /// The data plane's shared state, not ready yet.
     pub gateway: Arc<Gateway>,
     /// What [`gateway::record::write`] takes.
-    pub records: mpsc::Receiver<Box<RequestRecord>>,
+    pub applier: Applier,
     /// Its counters.
     pub metrics: Metrics,
 }
@@ -57,13 +62,22 @@ pub async fn build(
     clock: Arc<dyn Clock>,
 ) -> Result<Parts, WireError> {
     let providers = config::resolve(settings, environment)?;
-    let (recorder, records) = Recorder::new();
+    let journal = Journal::open(&settings.data_dir.join("journal"), settings.journal_options())?;
+    let (applier, crashed) = Applier::recover(db.clone(), journal.clone()).await?;
+    if crashed > 0 {
+        tracing::warn!(
+            requests = crashed,
+            "calls without an end were found: they cost what was held for them"
+        );
+    }
+    let now = clock.now();
+    let budgets = Budgets::new(db.balances(Windows::at(now)).await?, now);
     let metrics = Metrics::default();
     let gateway = Arc::new(Gateway {
         snapshot: ArcSwap::from_pointee(db.snapshot().await?),
         providers: ArcSwap::from_pointee(providers),
         upstream: Upstream::new(Duration::from_secs(settings.timeouts.connect_seconds), cores::count()),
-        recorder,
+        recorder: Recorder { journal, budgets },
         metrics: metrics.clone(),
         tasks: Tasks::default(),
         clock,
@@ -71,5 +85,5 @@ pub async fn build(
         default_model: settings.default_model.clone(),
         is_ready: AtomicBool::new(false),
     });
-    Ok(Parts { gateway, records, metrics })
+    Ok(Parts { gateway, applier, metrics })
 }

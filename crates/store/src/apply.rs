@@ -6,7 +6,7 @@ use crate::failpoint;
 use crate::journal::record::{Checkpoint, Owned};
 use crate::journal::{Intent, Journal, JournalError, Position, Reader, Record};
 use domain::record::{AttemptRecord, Outcome};
-use domain::{AttemptId, RequestId, RequestRecord, Usage, UsageSource};
+use domain::{AttemptId, RequestId, RequestRecord, Usage};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -95,13 +95,13 @@ impl Applier {
         let mut batch = Batch::default();
         let began = self.reader.position();
         while batch.records.len() < BATCH {
-            let chunk = self.reader.next()?;
+            let chunk = self.reader.read_on()?;
             if chunk.is_empty() {
                 break;
             }
             for (payload, end) in chunk.frames() {
-                let record = Owned::read(payload)
-                    .map_err(|reason| JournalError::Unreadable { at: end, reason })?;
+                let record =
+                    Owned::read(payload).map_err(|reason| JournalError::Unreadable { at: end, reason })?;
                 if let Some(request) = self.track(record, end.segment)
                     && end > self.applied
                 {
@@ -136,7 +136,8 @@ impl Applier {
         match record {
             Owned::Intent(intent) => {
                 // Written again for an attempt whose end was read meanwhile.
-                let is_late = self.carried.contains(&intent.attempt) && !self.open.contains_key(&intent.attempt);
+                let is_late =
+                    self.carried.contains(&intent.attempt) && !self.open.contains_key(&intent.attempt);
                 if is_late {
                     self.carried.remove(&intent.attempt);
                 } else {
@@ -220,23 +221,9 @@ impl Applier {
 
 /// What is written down of an attempt that a crash has cut off.
 fn assumed(open: &Open) -> AttemptRecord {
-    let intent = &open.intent;
-    AttemptRecord {
-        provider: intent.provider.clone(),
-        model: intent.model.clone(),
-        is_byok: false,
-        status: 0,
-        outcome: Outcome::Crashed,
-        error: "the gateway died while this attempt was running".to_owned(),
-        started_at: intent.at,
-        duration_us: 0,
-        first_token_us: 0,
-        usage: Usage { output: open.output_tokens, ..Usage::ZERO },
-        usage_source: UsageSource::HoldAssumed,
-        cost: intent.held,
-        held: intent.held,
-        is_unpriced: intent.is_unpriced,
-    }
+    let usage = Usage { output: open.output_tokens, ..Usage::ZERO };
+    let error = "the gateway died while this attempt was running";
+    AttemptRecord { usage, ..open.intent.assumed(Outcome::Crashed, error) }
 }
 
 /// What is written down of its request.

@@ -66,7 +66,8 @@ pub struct Overrun {
 impl Overrun {
     /// What could still be reserved; never less than nothing.
     pub fn left(&self) -> Money {
-        let left = self.limit.amount.nano().saturating_sub(self.settled.nano()).saturating_sub(self.held.nano());
+        let left =
+            self.limit.amount.nano().saturating_sub(self.settled.nano()).saturating_sub(self.held.nano());
         Money::from_nano(left.max(0))
     }
 }
@@ -93,8 +94,7 @@ impl Budgets {
     /// Counters that begin with what has been spent in the windows of an instant.
     pub fn new(spent: impl IntoIterator<Item = (Scope, Window, Money)>, now: Timestamp) -> Self {
         let windows = Windows::at(now);
-        let mut state =
-            State { scopes: HashMap::new(), windows, held: Money::ZERO, overage: Money::ZERO };
+        let mut state = State { scopes: HashMap::new(), windows, held: Money::ZERO, overage: Money::ZERO };
         for (scope, window, amount) in spent {
             let counter = state.counter(scope, windows);
             counter.settled[window.index()] = amount;

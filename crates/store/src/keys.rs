@@ -51,11 +51,9 @@ impl Db {
             .bind(scopes)
             .bind(labels_text(&key.labels));
         let mut change = Change::begin(self).await?;
-        change.run(insert).await.map_err(|error| match error {
-            StoreError::Sql(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => {
-                StoreError::Conflict { what: "the key" }
-            }
-            other => other,
+        change.run(insert).await.map_err(|error| {
+            let is_twin = matches!(&error, StoreError::Sql(sqlx::Error::Database(refusal)) if refusal.is_unique_violation());
+            if is_twin { StoreError::Conflict { what: "the key" } } else { error }
         })?;
         change.commit().await
     }

@@ -21,16 +21,8 @@ use domain::{AttemptId, AttemptRecord, Money, RequestRecord};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 8] = [
-    "attempt",
-    "entry",
-    "shape_id",
-    "at",
-    "amount_nano",
-    "held_nano",
-    "input_tokens",
-    "output_tokens",
-];
+const COLUMNS: [&str; 8] =
+    ["attempt", "entry", "shape_id", "at", "amount_nano", "held_nano", "input_tokens", "output_tokens"];
 static MANY: LazyLock<String> = LazyLock::new(|| statement("ledger", &COLUMNS, ROWS));
 static ONE: LazyLock<String> = LazyLock::new(|| statement("ledger", &COLUMNS, 1));
 
@@ -68,10 +60,10 @@ impl Db {
         if self.try_apply(records, position).await? {
             return Ok(());
         }
-        let mut fresh = Vec::new();
+        let mut fresh: Vec<Box<RequestRecord>> = Vec::new();
         for record in records {
             let known = sqlx::query(KNOWN).bind(record.id.to_string()).fetch_optional(&self.pool).await?;
-            if known.is_none() && !fresh.iter().any(|one: &Box<RequestRecord>| one.id == record.id) {
+            if known.is_none() && !fresh.iter().any(|one| one.id == record.id) {
                 fresh.push(record.clone());
             }
         }
@@ -80,7 +72,11 @@ impl Db {
     }
 
     /// `false`, and nothing written: some were there before.
-    async fn try_apply(&self, records: &[Box<RequestRecord>], position: Position) -> Result<bool, StoreError> {
+    async fn try_apply(
+        &self,
+        records: &[Box<RequestRecord>],
+        position: Position,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mut shapes = self.shapes.batch();
         let written = insert::insert(&mut transaction, records, &mut shapes).await?;

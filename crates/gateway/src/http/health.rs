@@ -19,9 +19,12 @@ pub async fn live() -> Response<Body> {
     json(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-/// `GET /readyz`: requests are taken. 503 while starting and while shutting down.
+/// `GET /readyz`: requests are taken. 503 while starting, while shutting down, and while calls cannot be written
+/// down.
 pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
-    if gateway.is_ready() {
+    if gateway.recorder.journal.is_full() {
+        json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"storage exhausted"}"#)
+    } else if gateway.is_ready() {
         json(StatusCode::OK, r#"{"status":"ready"}"#)
     } else {
         json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#)
@@ -30,6 +33,8 @@ pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
 
 /// `GET /metrics`: counters in OpenMetrics text.
 pub async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    let budgets = &gateway.recorder.budgets;
+    gateway.metrics.money(budgets.held(), budgets.overage(), gateway.tasks.len());
     let mut response = Response::new(Body::from(gateway.metrics.encode()));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);

@@ -16,29 +16,39 @@ use crate::refusal::Refusal;
 use crate::upstream::{Answer, Collected, UpstreamError};
 use axum::body::Body;
 use bytes::Bytes;
-use domain::Timestamp;
 use domain::record::{Operation, Outcome};
-use http::{HeaderMap, Response};
+use domain::{Account, AttemptId, Timestamp};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use llm::Protocol;
 use llm::observe::{self, Observed};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use store::journal::{Intent, Record};
+use store::{JournalError, failpoint};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 /// Tries for one request. Only a connection that could not be made is tried again: nothing was sent then.
-const ATTEMPTS_MAX: u32 = 2;
+const ATTEMPTS_MAX: u16 = 2;
 /// How often a waiting call looks whether the process must stop. One timer serves for this and for the time
 /// limits: registering with a shared signal would cost every request a lock.
 const TICK: Duration = Duration::from_secs(1);
+/// Tells the provider our name of the attempt, so that its books and ours can be laid side by side. OpenAI keeps
+/// it in its logs (<https://platform.openai.com/docs/api-reference/debugging-requests>, read 2026-11-26).
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 /// Bytes of a provider's error that are read.
 const ERROR_BYTES_MAX: usize = 256 * 1024;
 
 /// Hands the call to a task of its own and waits for the head of the answer.
-pub async fn start(gateway: &Arc<Gateway>, prepared: Box<Prepared>, entry: Entry) -> Response<Body> {
+pub async fn start(
+    gateway: &Arc<Gateway>,
+    account: Arc<Account>,
+    prepared: Box<Prepared>,
+    entry: Entry,
+) -> Response<Body> {
     let (reply, answer) = oneshot::channel();
     let (id, protocol) = (entry.id, protocol_of(prepared.operation));
-    let call = Box::new(Call { gateway: gateway.clone(), prepared, entry, protocol });
+    let call = Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol });
     gateway.tasks.spawn(call.run(reply));
     match answer.await {
         Ok(response) => response,
@@ -72,6 +82,7 @@ impl From<Gone> for Stop {
 
 struct Call {
     gateway: Arc<Gateway>,
+    account: Arc<Account>,
     prepared: Box<Prepared>,
     entry: Entry,
     protocol: Protocol,
@@ -79,6 +90,7 @@ struct Call {
 
 /// One try, until its record is made.
 struct Attempt {
+    id: AttemptId,
     started: Instant,
     started_at: Timestamp,
     status: u16,
@@ -86,8 +98,8 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn begin(gateway: &Gateway) -> Self {
-        Self { started: Instant::now(), started_at: gateway.clock.now(), status: 0, first_token: None }
+    fn begin(gateway: &Gateway, id: AttemptId) -> Self {
+        Self { id, started: Instant::now(), started_at: gateway.clock.now(), status: 0, first_token: None }
     }
 }
 
@@ -98,13 +110,18 @@ impl Call {
             tracing::debug!(request.id = %self.entry.id, ?warnings, "the translation lost something");
         }
         self.entry.note(|record| record.warnings = warnings);
-        for left in (0..ATTEMPTS_MAX).rev() {
-            let mut attempt = Attempt::begin(&self.gateway);
+        for number in 1..=ATTEMPTS_MAX {
+            let mut attempt = Attempt::begin(&self.gateway, AttemptId { request: self.entry.id, number });
+            if let Err(refusal) = self.intend(&attempt).await {
+                self.entry.fail(refusal.status(), &refusal);
+                return self.answer_failure(reply, None, &refusal);
+            }
             let answer = match self.send(&mut reply, &attempt).await {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(UpstreamError::Connect)) if left > 0 => {
+                Ok(Err(UpstreamError::Connect)) if number < ATTEMPTS_MAX => {
                     let refusal = Refusal::Unreachable(UpstreamError::Connect.to_string());
                     self.conclude(&attempt, Err(&Stop::Failed(refusal)), &Observed::default(), false);
+                    self.note_end(&attempt);
                     continue;
                 }
                 Ok(Err(error)) => {
@@ -114,6 +131,7 @@ impl Call {
                 }
                 Err(stop) => return self.refuse(reply, &attempt, stop, None, true),
             };
+            failpoint::hit("after_head");
             attempt.status = answer.status.as_u16();
             let is_success = answer.status.is_success();
             // The rarer ways are kept out of this future, whose size every request pays for.
@@ -122,6 +140,47 @@ impl Call {
                 true => Box::pin(self.stream(reply, attempt, answer)).await,
                 false => self.receive(reply, attempt, answer).await,
             };
+        }
+    }
+
+    /// Writes down what is about to be sent: without that, nothing is.
+    async fn intend(&mut self, attempt: &Attempt) -> Result<(), Refusal> {
+        let Some(record) = self.entry.record() else { return Err(Refusal::Internal) };
+        // Nothing is billed, so nothing can be lost.
+        if self.prepared.operation == Operation::CountTokens {
+            return Ok(());
+        }
+        failpoint::hit("before_intent");
+        let intent = Intent {
+            attempt: attempt.id,
+            at: record.at,
+            org: record.org,
+            key: record.key,
+            scopes: record.scopes.clone(),
+            operation: record.operation,
+            model_requested: record.model_requested.clone(),
+            provider: self.prepared.target.provider.label.clone(),
+            model: self.prepared.target.model_id.clone(),
+            is_stream: self.prepared.is_stream,
+            held: self.entry.held(),
+            is_unpriced: self.prepared.is_unpriced,
+        };
+        let journal = self.entry.journal();
+        let refuse = |error: JournalError| {
+            tracing::warn!(%error, "a call is refused: it cannot be written down");
+            Refusal::StorageExhausted
+        };
+        let position = journal.admit(&Record::Intent(&intent)).map_err(refuse)?;
+        journal.settled(position).await.map_err(refuse)?;
+        self.entry.intended = Some(intent);
+        failpoint::hit("after_intent");
+        Ok(())
+    }
+
+    /// Writes down that an attempt has ended while its request goes on.
+    fn note_end(&self, attempt: &Attempt) {
+        if let Some(record) = self.entry.record().and_then(|record| record.attempts.last()) {
+            self.entry.journal().record(&Record::Ended(attempt.id, record));
         }
     }
 
@@ -135,7 +194,11 @@ impl Call {
         let limits = &self.gateway.limits;
         let patience = if *is_stream { limits.first_event.min(limits.total) } else { limits.total };
         let now = self.gateway.clock.now();
-        let sending = self.gateway.upstream.send(target, headers.clone(), body.clone(), now);
+        let mut headers = headers.clone();
+        if let Ok(id) = HeaderValue::try_from(attempt.id.to_string()) {
+            headers.insert(CLIENT_REQUEST_ID, id);
+        }
+        let sending = self.gateway.upstream.send(target, headers, body.clone(), now);
         self.watch(reply, sending, attempt.started + patience, "no answer").await
     }
 
@@ -246,7 +309,6 @@ impl Call {
     }
 
     /// Ends a call whose answer has not begun.
-    #[expect(clippy::boxed_local, reason = "a call is always boxed; unboxing it here would copy it")]
     fn refuse(
         mut self: Box<Self>,
         reply: Reply,
@@ -267,12 +329,21 @@ impl Call {
             Stop::ClientGone => self.entry.end(499, Outcome::ClientGone),
             Stop::Failed(refusal) => {
                 self.entry.fail(refusal.status(), &refusal);
-                let protocol = self.protocol;
-                self.with_head(provider_headers, |head| {
-                    let _ = reply.send(reply::failure(protocol, head, &refusal));
-                });
+                self.answer_failure(reply, provider_headers, &refusal);
             }
         }
+    }
+
+    fn answer_failure(
+        mut self: Box<Self>,
+        reply: Reply,
+        provider_headers: Option<&HeaderMap>,
+        refusal: &Refusal,
+    ) {
+        let protocol = self.protocol;
+        self.with_head(provider_headers, |head| {
+            let _ = reply.send(reply::failure(protocol, head, refusal));
+        });
     }
 
     fn with_head<T>(
@@ -286,6 +357,7 @@ impl Call {
             id: self.entry.id,
             provider: Some(&self.prepared.target.provider.header),
             warnings: &warnings,
+            clamped: self.prepared.clamped,
             provider_headers,
         })
     }

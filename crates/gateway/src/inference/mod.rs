@@ -3,6 +3,8 @@
 //! [`serve`] runs in the connection's task up to the moment the upstream call starts; [`call`] then owns
 //! it in a task of its own, which no leaving caller can cut short.
 
+pub mod admit;
+pub mod bound;
 pub mod call;
 pub mod intake;
 pub mod prepare;
@@ -17,6 +19,7 @@ use crate::{Gateway, auth};
 use axum::body::Body;
 use bytes::Bytes;
 use domain::record::{Metadata, Operation, Outcome};
+use domain::{Account, Timestamp};
 use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -25,6 +28,7 @@ use llm::Protocol;
 use llm::provider::RouteKind;
 use prepare::Next;
 use std::sync::Arc;
+use store::Hold;
 
 /// Longer bodies are read on a thread of their own: parsing one takes longer than other requests on the same
 /// core should wait.
@@ -65,18 +69,22 @@ pub async fn serve(
     if !gateway.is_ready() {
         return refuse(Refusal::ShuttingDown);
     }
-    // Taken first: whatever happens below, this request can be written down.
-    let slot = match gateway.recorder.slot().await {
-        Ok(slot) => slot,
-        Err(refusal) => return refuse(refusal),
-    };
-    let mut entry = Entry::open(slot, id, principal, operation, now);
-    match steps(gateway, operation, headers, body, &mut entry).await {
-        Ok(Next::Call(prepared)) => call::start(gateway, prepared, entry).await,
+    if gateway.recorder.journal.is_full() {
+        return refuse(Refusal::StorageExhausted);
+    }
+    let mut entry = Entry::open(gateway.recorder.clone(), id, &principal, operation, now);
+    match steps(gateway, &principal.account, operation, headers, body, &mut entry).await {
+        Ok(Next::Call(prepared)) => call::start(gateway, principal.account, prepared, entry).await,
         Ok(Next::Estimate { input_tokens }) => {
             entry.end(200, Outcome::Success);
             let warnings = ["input_tokens: estimated, the provider cannot count".to_owned()];
-            let head = reply::Head { id, provider: None, warnings: &warnings, provider_headers: None };
+            let head = reply::Head {
+                id,
+                provider: None,
+                warnings: &warnings,
+                clamped: None,
+                provider_headers: None,
+            };
             let body = format!("{{\"input_tokens\":{input_tokens}}}");
             reply::whole(&head, body.into(), false, entry.started.elapsed())
         }
@@ -90,6 +98,7 @@ pub async fn serve(
 /// The order of the lines is the order of enforcement.
 async fn steps(
     gateway: &Arc<Gateway>,
+    account: &Arc<Account>,
     operation: Operation,
     headers: &HeaderMap,
     body: Incoming,
@@ -98,13 +107,15 @@ async fn steps(
     // Until the call task takes over, a vanished caller drops this future: the record then says so.
     entry.end(499, Outcome::ClientGone);
     let body = read_body(gateway, body).await?;
+    let at = entry.record().map_or_else(|| gateway.clock.now(), |record| record.at);
+    let call = Inbound { operation, at, account: account.clone() };
     let (facts, next) = if body.len() > BODY_BYTES_INLINE {
         let (gateway, headers) = (gateway.clone(), headers.clone());
-        let work = move || understand(&gateway, operation, &headers, body);
+        let work = move || understand(&gateway, &call, &headers, body);
         // The only fault of such a thread is a panic, which has been logged.
         tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?
     } else {
-        understand(gateway, operation, headers, body)
+        understand(gateway, &call, headers, body)
     };
     if let Some(Facts { model, is_stream, metadata }) = facts {
         entry.note(|record| {
@@ -113,8 +124,21 @@ async fn steps(
             record.metadata = metadata;
         });
     }
-    next
+    let (next, hold) = next?;
+    entry.hold = hold;
+    Ok(next)
 }
+
+/// Who calls what.
+struct Inbound {
+    operation: Operation,
+    /// When it arrived: decides the windows it counts in.
+    at: Timestamp,
+    account: Arc<Account>,
+}
+
+/// What comes of a request, and what is reserved for it.
+type Understood = Result<(Next, Option<Hold>), Refusal>;
 
 /// What the record must know of a request even if it is refused.
 struct Facts {
@@ -123,13 +147,14 @@ struct Facts {
     metadata: Option<Box<Metadata>>,
 }
 
-/// Reads a body, finds who is asked, and prepares what is sent. Pure work: no waiting.
+/// Reads a body, finds who is asked, reserves what it may cost, and prepares what is sent. No waiting.
 fn understand(
     gateway: &Gateway,
-    operation: Operation,
+    call: &Inbound,
     headers: &HeaderMap,
     body: Bytes,
-) -> (Option<Facts>, Result<Next, Refusal>) {
+) -> (Option<Facts>, Understood) {
+    let operation = call.operation;
     let mut intake: Intake = match intake::read(operation, body, &gateway.default_model) {
         Ok(intake) => intake,
         Err(refusal) => return (None, Err(refusal)),
@@ -140,9 +165,20 @@ fn understand(
         is_stream: intake.is_stream,
         metadata: intake.metadata.take().filter(|metadata| !metadata.is_empty()),
     };
-    let next = told
-        .and_then(|()| target(gateway, operation, &intake.model))
-        .and_then(|target| prepare::prepare(operation, intake, target, headers));
+    let next = told.and_then(|()| target(gateway, operation, &intake.model)).and_then(|target| {
+        if operation == Operation::CountTokens {
+            return prepare::prepare(operation, intake, target, headers).map(|next| (next, None));
+        }
+        let admitted = admit::admit(gateway, &call.account, operation, &mut intake, &target, call.at)?;
+        let mut next = prepare::prepare(operation, intake, target, headers)?;
+        if let Next::Call(prepared) = &mut next {
+            prepared.is_unpriced = admitted.is_unpriced;
+            prepared.clamped = admitted.clamped;
+            prepared.output = admitted.output;
+            prepared.warnings.extend(admitted.warnings);
+        }
+        Ok((next, Some(admitted.hold)))
+    });
     (Some(facts), next)
 }
 

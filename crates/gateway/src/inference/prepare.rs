@@ -4,6 +4,7 @@
 //! elsewhere they are translated. [`mode`] alone decides which. Of a body that passes through, a field with
 //! something in it that the provider is known to refuse is written anew; [`fields_to_rewrite`] alone tells.
 
+use super::admit::OutputAllowance;
 use super::intake::Intake;
 use super::protocol_of;
 use crate::providers::Target;
@@ -72,6 +73,12 @@ pub struct Prepared {
     pub answers: u32,
     /// What the translation could not carry.
     pub warnings: Vec<String>,
+    /// The model has no price.
+    pub is_unpriced: bool,
+    /// The answer was cut to so many tokens, because no more are affordable.
+    pub clamped: Option<u64>,
+    /// What of the answer is paid for.
+    pub output: OutputAllowance,
 }
 
 /// What comes of a request.
@@ -132,6 +139,9 @@ pub fn prepare(
         requested_model: intake.model,
         answers,
         warnings,
+        is_unpriced: false,
+        clamped: None,
+        output: OutputAllowance::default(),
         target,
     })))
 }

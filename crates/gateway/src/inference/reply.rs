@@ -21,6 +21,7 @@ const REQUESTY_PROVIDER: HeaderName = HeaderName::from_static("x-requesty-provid
 const REQUESTY_CACHE: HeaderName = HeaderName::from_static("x-requesty-cache");
 const REQUESTY_LATENCY: HeaderName = HeaderName::from_static("x-requesty-latency-ms");
 const WARNINGS: HeaderName = HeaderName::from_static("x-signalbox-warnings");
+const CLAMPED: HeaderName = HeaderName::from_static("x-signalbox-clamped");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// Bytes of the warnings header: a longer one would be refused by common proxies.
 const WARNINGS_MAX: usize = 2_048;
@@ -34,6 +35,8 @@ pub struct Head<'a> {
     pub provider: Option<&'a HeaderValue>,
     /// What the translation could not carry.
     pub warnings: &'a [String],
+    /// The answer was cut to so many tokens, because no more are affordable.
+    pub clamped: Option<u64>,
     /// The provider's headers, for those that are passed on.
     pub provider_headers: Option<&'a HeaderMap>,
 }
@@ -44,6 +47,7 @@ impl Head<'_> {
         if let Some(provider) = self.provider {
             headers.insert(REQUESTY_PROVIDER, provider.clone());
         }
+        headers.extend(self.clamped.map(|tokens| (CLAMPED, HeaderValue::from(tokens))));
         if !self.warnings.is_empty() {
             let mut text = self.warnings.join("; ");
             text.retain(|letter| letter.is_ascii() && !letter.is_ascii_control());
@@ -106,7 +110,11 @@ pub fn stream(head: &Head<'_>, body: Body) -> Response<Body> {
 
 /// A failure before anything was sent, without a provider.
 pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response<Body> {
-    failure(protocol, &Head { id, provider: None, warnings: &[], provider_headers: None }, refusal)
+    failure(
+        protocol,
+        &Head { id, provider: None, warnings: &[], clamped: None, provider_headers: None },
+        refusal,
+    )
 }
 
 /// A failure before anything was sent.

@@ -37,6 +37,7 @@ fn providers(spec: &'static ProviderSpec) -> Providers {
         key: Some(Secret::new("made-up".to_owned())),
         catalog: Catalog::default(),
         allow_unknown_models: Some(true),
+        ignores_output_limit: false,
     });
     Providers::new([provider.unwrap()])
 }

@@ -18,6 +18,9 @@ use std::time::Duration;
 /// The file that is read when none is named, if it exists.
 const DEFAULT_FILE: &str = "signalbox.toml";
 
+/// Four segments of the journal: less would be full before the first is applied.
+const JOURNAL_BYTES_MIN: u64 = 64 << 20;
+
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -83,6 +86,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// Bounds in time.
     pub timeouts: Timeouts,
+    /// How calls are written down before they reach the database.
+    pub journal: JournalSettings,
     /// The providers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderEntry>,
@@ -99,6 +104,7 @@ impl Default for Settings {
             tls: Tls::default(),
             limits: LimitSettings::default(),
             timeouts: Timeouts::default(),
+            journal: JournalSettings::default(),
             providers: Vec::new(),
         }
     }
@@ -157,6 +163,33 @@ impl Default for LimitSettings {
     }
 }
 
+/// When a record counts as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalSync {
+    /// In the system's memory; the disk follows within ten milliseconds.
+    #[default]
+    Interval,
+    /// On the disk: calls wait for it.
+    Strict,
+}
+
+/// How calls are written down before they reach the database.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalSettings {
+    /// When a record counts as written.
+    pub sync: JournalSync,
+    /// Bytes that may wait for the database; at more, no new calls are taken.
+    pub bytes_max: u64,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self { sync: JournalSync::Interval, bytes_max: 1 << 30 }
+    }
+}
+
 /// Bounds in time, in seconds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -204,6 +237,15 @@ impl Settings {
             total: seconds(self.timeouts.total_seconds),
             write_stall: seconds(self.timeouts.write_stall_seconds),
         }
+    }
+
+    /// The journal as the store takes it.
+    pub fn journal_options(&self) -> store::journal::Options {
+        let sync = match self.journal.sync {
+            JournalSync::Interval => store::journal::Sync::Interval,
+            JournalSync::Strict => store::journal::Sync::Strict,
+        };
+        store::journal::Options { sync, bytes_max: self.journal.bytes_max, ..Default::default() }
     }
 
     /// The folder of catalogue overrides, where one is set.
@@ -261,6 +303,12 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     }
     if settings.limits.body_bytes_max == 0 || settings.limits.answer_bytes_max == 0 {
         return refuse("limits", "a limit of 0 would refuse everything");
+    }
+    if settings.journal.bytes_max < JOURNAL_BYTES_MIN {
+        return refuse(
+            "journal.bytes_max",
+            "less than 67108864 bytes (64 MiB) would refuse calls all the time",
+        );
     }
     let timeouts = &settings.timeouts;
     let all = [

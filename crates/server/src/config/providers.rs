@@ -30,6 +30,10 @@ pub struct ProviderEntry {
     /// Whether models that are not known are asked for, without a price. Not given: only where none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_unknown_models: Option<bool>,
+    /// It is known to answer at more length than a request allows: then as much is reserved as the model can
+    /// answer at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignores_output_limit: bool,
     /// Models and prices that the catalogue does not know, or knows otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelSettings>,
@@ -109,13 +113,13 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
             ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind);
         if let Some(key) = key.filter(|_| !is_taken) {
             let key = Some(Secret::new(key.to_owned()));
-            ready.push(build(spec, spec.kind, None, key, catalog(spec, settings)?, None)?);
+            ready.push(build(spec, spec.kind, key, catalog(spec, settings)?, Deviations::default())?);
         }
     }
     if ready.is_empty()
         && let Some(spec) = provider::find("demo")
     {
-        ready.push(build(spec, spec.kind, None, None, catalog(spec, settings)?, None)?);
+        ready.push(build(spec, spec.kind, None, catalog(spec, settings)?, Deviations::default())?);
     }
     Ok(Providers::new(ready))
 }
@@ -149,21 +153,42 @@ fn from_entry(
             model_of(model).map_err(|reason| fault(name, format!("model `{}`: {reason}", model.id)))?,
         );
     }
-    build(spec, name, entry.base_url.clone(), key, catalog, entry.allow_unknown_models)
+    let of_entry = Deviations {
+        base_url: entry.base_url.clone(),
+        allow_unknown_models: entry.allow_unknown_models,
+        ignores_output_limit: entry.ignores_output_limit,
+    };
+    build(spec, name, key, catalog, of_entry)
+}
+
+/// What an entry says otherwise than its provider file.
+#[derive(Default)]
+struct Deviations {
+    base_url: Option<String>,
+    allow_unknown_models: Option<bool>,
+    ignores_output_limit: bool,
 }
 
 fn build(
     spec: &'static ProviderSpec,
     name: &str,
-    base_url: Option<String>,
     key: Option<Secret<String>>,
     catalog: Catalog,
-    allow_unknown_models: Option<bool>,
+    deviations: Deviations,
 ) -> Result<Provider, ConfigError> {
+    let Deviations { base_url, allow_unknown_models, ignores_output_limit } = deviations;
     let refuse = |reason: String| fault(name, reason);
     let parsed: ProviderName =
         name.parse().map_err(|error: domain::provider::ProviderNameError| refuse(error.to_string()))?;
-    let settings = ProviderSettings { name: parsed, spec, base_url, key, catalog, allow_unknown_models };
+    let settings = ProviderSettings {
+        name: parsed,
+        spec,
+        base_url,
+        key,
+        catalog,
+        allow_unknown_models,
+        ignores_output_limit,
+    };
     Provider::new(settings).map_err(|error| refuse(error.to_string()))
 }
 

@@ -34,6 +34,7 @@ async fn every_refusal_of_a_provider_has_its_reply() {
     let openai = Upstream::start(refusals.clone()).await;
     let anthropic = Upstream::start(refusals).await;
     let app = App::start(&(provider("openai", &openai) + &provider("anthropic", &anthropic))).await;
+    let mut expected = std::collections::HashMap::new();
     for (status, reply_status, code) in table {
         let chat = app.chat(if status % 2 == 0 { CHAT } else { CHAT_STREAM }).await;
         assert_openai_error(&chat, reply_status, code);
@@ -41,20 +42,21 @@ async fn every_refusal_of_a_provider_has_its_reply() {
         let message = app.message(if status % 2 == 0 { MESSAGE } else { MESSAGE_STREAM }).await;
         assert_anthropic_error(&message, reply_status, anthropic_type(reply_status));
         assert_eq!(message.json()["error"]["origin"], "provider");
+        for reply in [&chat, &message] {
+            expected.insert(reply.header("x-request-id").to_owned(), (status, reply_status, code));
+        }
         let is_ours = matches!(status, 401..=403);
         assert_eq!(chat.text().contains("it does not want to"), !is_ours, "{status}: {}", chat.text());
     }
-    let records = app.finish().await;
-    for (record, (status, reply_status, code)) in records.chunks(2).zip(table.iter().rev()) {
-        for record in record {
-            assert_eq!((&record["status"], &record["error_code"]), (&json!(reply_status), &json!(code)));
-            assert_eq!(record["attempts"][0]["status"], *status);
-            assert_eq!(
-                (record["outcome"].as_str(), record["cost"].as_str()),
-                (Some("provider_error"), Some("0"))
-            );
-            assert_eq!(record["usage_source"], "none");
-        }
+    for record in app.finish().await {
+        let (status, reply_status, code) = expected[record["id"].as_str().unwrap()];
+        assert_eq!((&record["status"], &record["error_code"]), (&json!(reply_status), &json!(code)));
+        assert_eq!(record["attempts"][0]["status"], status);
+        assert_eq!(
+            (record["outcome"].as_str(), record["cost"].as_str()),
+            (Some("provider_error"), Some("0"))
+        );
+        assert_eq!(record["usage_source"], "none");
     }
 }
 

@@ -11,7 +11,11 @@ fn files(folder: &Path) -> String {
     let mut all = String::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        all += &String::from_utf8_lossy(&std::fs::read(path).unwrap());
+        all += &if path.is_dir() {
+            files(&path)
+        } else {
+            String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
+        };
     }
     all
 }

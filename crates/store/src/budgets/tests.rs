@@ -28,7 +28,12 @@ fn account(key: u8, caps: [i64; 3]) -> Account {
         .into_iter()
         .zip(windows)
         .zip(caps)
-        .map(|((scope, window), cap)| Limit { scope, window, amount: nano(cap), enforcement: Enforcement::Hard })
+        .map(|((scope, window), cap)| Limit {
+            scope,
+            window,
+            amount: nano(cap),
+            enforcement: Enforcement::Hard,
+        })
         .collect();
     account
 }
@@ -93,7 +98,8 @@ fn many_threads_together_reserve_no_more_than_there_is() {
     let taken: i64 = std::thread::scope(|scope| {
         let take = || {
             let account = account(1, [100_000, 1_000, 100_000]);
-            let holds: Vec<_> = (0..200).filter_map(|_| budgets.reserve(&account, nano(7), at(0)).ok()).collect();
+            let holds: Vec<_> =
+                (0..200).filter_map(|_| budgets.reserve(&account, nano(7), at(0)).ok()).collect();
             let taken = holds.iter().map(|(hold, _)| hold.amount().nano()).sum::<i64>();
             holds.into_iter().for_each(|(hold, _)| hold.settle(nano(7)));
             taken
@@ -107,10 +113,21 @@ fn many_threads_together_reserve_no_more_than_there_is() {
 /// One step of the model: what calls do, in any order.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Reserve { key: u8, amount: i64 },
-    Extend { which: usize, more: i64 },
-    Settle { which: usize, share: i64 },
-    Drop { which: usize },
+    Reserve {
+        key: u8,
+        amount: i64,
+    },
+    Extend {
+        which: usize,
+        more: i64,
+    },
+    Settle {
+        which: usize,
+        share: i64,
+    },
+    Drop {
+        which: usize,
+    },
     /// The process dies: running calls are taken for what was held, and another process begins.
     Crash,
 }

@@ -152,7 +152,13 @@ impl Journal {
             folder: folder.to_owned(),
             options,
             is_full: AtomicBool::new(spare.is_none()),
-            active: Mutex::new(Active { number, file: Arc::new(file), offset: 0, spare, unsynced: Vec::new() }),
+            active: Mutex::new(Active {
+                number,
+                file: Arc::new(file),
+                offset: 0,
+                spare,
+                unsynced: Vec::new(),
+            }),
             stranded: Mutex::default(),
             oldest: AtomicU64::new(numbers.first().copied().unwrap_or(number)),
             synced: watch::Sender::new(Position { segment: number, offset: 0 }),
@@ -219,7 +225,8 @@ impl Journal {
     /// Bytes on the disk from a position to the end.
     pub fn bytes_from(&self, position: Position) -> u64 {
         let end = self.end();
-        let whole = end.segment.saturating_sub(position.segment).saturating_mul(self.shared.options.segment_bytes);
+        let whole =
+            end.segment.saturating_sub(position.segment).saturating_mul(self.shared.options.segment_bytes);
         (whole + end.offset).saturating_sub(position.offset)
     }
 

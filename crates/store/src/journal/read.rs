@@ -48,7 +48,7 @@ impl Reader {
     }
 
     /// The next frames; an empty chunk at the end of what is written.
-    pub fn next(&mut self) -> Result<Chunk, JournalError> {
+    pub fn read_on(&mut self) -> Result<Chunk, JournalError> {
         loop {
             // Read before the file: what is written by now is there to be read.
             let end = self.journal.end();
@@ -109,7 +109,11 @@ impl Reader {
                     Next::End if read == size && read > 0 && at == read => break false,
                     Next::End | Next::Short(_) => break true,
                     Next::Torn => {
-                        tracing::warn!(segment = number, offset = offset + at as u64, "the journal's tail is torn");
+                        tracing::warn!(
+                            segment = number,
+                            offset = offset + at as u64,
+                            "the journal's tail is torn"
+                        );
                         break true;
                     }
                 }

@@ -39,6 +39,28 @@ pub struct Intent {
     pub is_unpriced: bool,
 }
 
+impl Intent {
+    /// What is written down of an attempt whose end nobody has seen: it cost what was held for it.
+    pub fn assumed(&self, outcome: Outcome, error: &str) -> AttemptRecord {
+        AttemptRecord {
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            is_byok: false,
+            status: 0,
+            outcome,
+            error: error.to_owned(),
+            started_at: self.at,
+            duration_us: 0,
+            first_token_us: 0,
+            usage: Usage::ZERO,
+            usage_source: UsageSource::HoldAssumed,
+            cost: self.held,
+            held: self.held,
+            is_unpriced: self.is_unpriced,
+        }
+    }
+}
+
 /// How far a running attempt has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Checkpoint {

@@ -32,10 +32,9 @@ pub fn make_spare(folder: &Path, bytes: u64) -> io::Result<File> {
     let path = folder.join(SPARE);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
     let taken = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes);
-    let taken = taken.map_err(io::Error::from).or_else(|error| match error.kind() {
+    let taken = taken.map_err(io::Error::from).or_else(|error| {
         // Some file systems cannot take space ahead; then it is written.
-        io::ErrorKind::Unsupported => write_zeros(&file, bytes),
-        _ => Err(error),
+        if error.kind() == io::ErrorKind::Unsupported { write_zeros(&file, bytes) } else { Err(error) }
     });
     if let Err(error) = taken {
         // Half a spare would keep the space that somebody else may need.
@@ -46,7 +45,7 @@ pub fn make_spare(folder: &Path, bytes: u64) -> io::Result<File> {
 }
 
 fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut at = 0;
     while at < bytes {
         let length = usize::try_from(bytes - at).unwrap_or(ZEROS.len()).min(ZEROS.len());

@@ -18,7 +18,7 @@ fn all(journal: &Journal, from: Position) -> Vec<Owned> {
     let mut reader = journal.reader(from);
     let mut found = Vec::new();
     loop {
-        let chunk = reader.next().unwrap();
+        let chunk = reader.read_on().unwrap();
         if chunk.is_empty() {
             return found;
         }

@@ -95,7 +95,7 @@ impl Db {
 impl Verdict {
     fn differ(&mut self, what: String, folded: i64, stands: i64) {
         let difference = Money::from_nano(folded.abs_diff(stands).try_into().unwrap_or(i64::MAX));
-        self.fold_diff = self.fold_diff + difference;
+        self.fold_diff += difference;
         let (folded, stands) = (folded.to_string(), stands.to_string());
         self.differences.push(Difference { what, folded, stands });
     }
@@ -112,7 +112,7 @@ impl Verdict {
             let (folded, stands) = (folded.get(key).unwrap_or(&zero), stands.get(key).unwrap_or(&zero));
             if folded != stands {
                 let apart = money(folded).abs_diff(money(stands)).try_into().unwrap_or(i64::MAX);
-                self.fold_diff = self.fold_diff + Money::from_nano(apart);
+                self.fold_diff += Money::from_nano(apart);
                 let what = format!("{table} {key:?}");
                 let (folded, stands) = (format!("{folded:?}"), format!("{stands:?}"));
                 self.differences.push(Difference { what, folded, stands });
@@ -149,7 +149,8 @@ async fn fold(connection: &mut SqliteConnection) -> Result<Fold, StoreError> {
 async fn scopes_of_shapes(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<Scope>>, StoreError> {
     let rows: Vec<(i64, String, String, String)> = sqlx::query_as(SHAPES).fetch_all(connection).await?;
     let parse = |(shape, org, key, others): (i64, String, String, String)| {
-        let texts: BTreeSet<&str> = [org.as_str(), key.as_str()].into_iter().chain(others.split_whitespace()).collect();
+        let texts: BTreeSet<&str> =
+            [org.as_str(), key.as_str()].into_iter().chain(others.split_whitespace()).collect();
         let scopes = texts.into_iter().map(|text| id("request_shapes", "scopes", text));
         Ok((shape, scopes.collect::<Result<_, _>>()?))
     };
@@ -157,8 +158,7 @@ async fn scopes_of_shapes(connection: &mut SqliteConnection) -> Result<HashMap<i
 }
 
 async fn balances(connection: &mut SqliteConnection) -> Result<HashMap<BalanceKey, Balance>, StoreError> {
-    let rows: Vec<(String, String, i64, i64, i64)> =
-        sqlx::query_as(BALANCES).fetch_all(connection).await?;
+    let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(BALANCES).fetch_all(connection).await?;
     let parse = |(scope, window, start, settled, overage): (String, String, i64, i64, i64)| {
         let key = (id("balances", "scope", &scope)?, id("balances", "window_name", &window)?, start);
         Ok((key, Balance { settled, overage }))

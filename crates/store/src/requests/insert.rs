@@ -48,7 +48,8 @@ pub(crate) const ROWS: usize = 64;
 
 static PLAIN_MANY: LazyLock<String> = LazyLock::new(|| statement("requests", &COMMON, ROWS));
 static PLAIN_ONE: LazyLock<String> = LazyLock::new(|| statement("requests", &COMMON, 1));
-static FULL_ONE: LazyLock<String> = LazyLock::new(|| statement("requests", &[&COMMON[..], &RARE[..]].concat(), 1));
+static FULL_ONE: LazyLock<String> =
+    LazyLock::new(|| statement("requests", &[&COMMON[..], &RARE[..]].concat(), 1));
 
 pub(crate) fn statement(table: &str, columns: &[&str], rows: usize) -> String {
     // Nameless parameters, unlike anywhere else: SQLite looks names up one after the other, which for two

@@ -82,9 +82,8 @@ impl Shape {
 
     /// What it counts against beside key and organization, as its column has it.
     fn other_scopes(&self) -> String {
-        let is_other = |scope: &&Scope| {
-            **scope != Scope::Key(self.key) && **scope != Scope::Organization(self.org)
-        };
+        let is_other =
+            |scope: &&Scope| **scope != Scope::Key(self.key) && **scope != Scope::Organization(self.org);
         let others: Vec<String> = self.scopes.iter().filter(is_other).map(ToString::to_string).collect();
         others.join(" ")
     }

@@ -16,7 +16,9 @@ fn attempt_of(request: RequestId, number: u16) -> AttemptId {
 
 async fn rows(db: &Db, org: domain::OrgId) -> Vec<(AttemptId, &'static str, Money, String)> {
     let mut rows = Vec::new();
-    db.ledger_rows(org, None, |row| rows.push((row.attempt, row.kind, row.amount, row.source))).await.unwrap();
+    db.ledger_rows(org, None, |row| rows.push((row.attempt, row.kind, row.amount, row.source)))
+        .await
+        .unwrap();
     rows
 }
 

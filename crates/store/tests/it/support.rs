@@ -2,7 +2,8 @@
 
 use domain::record::{AttemptRecord, Operation, Outcome, RequestRecord};
 use domain::{
-    ApiKey, KeyHash, KeyId, KeyState, Money, OrgId, Organization, RequestId, Scope, Timestamp, Usage, UsageSource,
+    ApiKey, KeyHash, KeyId, KeyState, Money, OrgId, Organization, RequestId, Scope, Timestamp, Usage,
+    UsageSource,
 };
 use store::Db;
 use store::journal::Position;

@@ -47,7 +47,10 @@ impl Call {
             Ok(()) => self.metered(observed, true),
             Err(_) => self.metered(observed, false),
         };
-        let cost = self.price(&usage);
+        let held = self.entry.held();
+        // What was held is more than the provider may charge; an estimate is not to say otherwise.
+        let is_estimate = matches!(usage_source, UsageSource::Estimate | UsageSource::ProviderPartial);
+        let cost = self.price(&usage).map(|cost| if is_estimate { cost.min(held) } else { cost });
         let (outcome, error) = match ended {
             Ok(()) => (Outcome::Success, String::new()),
             Err(Stop::ClientGone) => (Outcome::ClientGone, String::new()),
@@ -68,9 +71,11 @@ impl Call {
             usage,
             usage_source,
             cost: cost.filter(|_| usage_source != UsageSource::None).unwrap_or(Money::ZERO),
+            held: if counts_nothing { Money::ZERO } else { held },
             is_unpriced: cost.is_none(),
         };
         let first_token_us = if self.prepared.is_stream { since(arrived) } else { 0 };
+        self.entry.intended = None;
         self.entry.note(|request: &mut RequestRecord| {
             request.first_token_us = first_token_us;
             request.response_id.clone_from(&observed.response_id);

@@ -1,6 +1,7 @@
 //! Streamed answers: read, follow, forward, and end so that nothing broken looks complete.
 
 use super::{Attempt, Call, Reply, Stop, TICK};
+use crate::inference::admit;
 use crate::inference::relay::{Relay, Step, Unreadable};
 use crate::inference::reply;
 use crate::inference::stream::{StreamBody, Writer, pipe};
@@ -8,10 +9,17 @@ use crate::refusal::Refusal;
 use crate::upstream::Answer;
 use axum::body::Body;
 use bytes::Bytes;
+use domain::Price;
 use domain::record::Outcome;
 use http::{HeaderMap, Response};
+use llm::tokens;
 use std::time::Instant;
+use store::failpoint;
+use store::journal::{Record, record::Checkpoint};
 use tokio::time::sleep_until;
+
+/// Tokens by which a reservation grows.
+const STEP: u64 = 2_048;
 
 impl Call {
     /// Reads and forwards a streamed answer.
@@ -118,13 +126,13 @@ impl Call {
 
     /// Forwards the rest of the stream.
     pub(super) async fn forward(
-        &self,
+        &mut self,
         writer: &Writer,
         relay: &mut Relay,
         answer: &mut Answer,
         attempt: &mut Attempt,
     ) -> Result<(), Stop> {
-        let limits = &self.gateway.limits;
+        let limits = self.gateway.limits;
         let mut heard = tokio::time::Instant::now();
         let end = tokio::time::Instant::from_std(attempt.started + limits.total);
         let gone = writer.closed();
@@ -163,7 +171,26 @@ impl Call {
             };
             heard = tokio::time::Instant::now();
             self.pass_on(writer, step, attempt).await?;
+            self.afford(relay.observed().output_bytes, attempt)?;
+            failpoint::hit("between_chunks");
         }
+    }
+
+    /// Sees to it that what was answered so far is paid for. A provider that answers at more length than it was
+    /// asked for is stopped when no more can be reserved.
+    fn afford(&mut self, output_bytes: u64, attempt: &Attempt) -> Result<(), Stop> {
+        let answered = tokens::of_bytes(output_bytes);
+        let output = &mut self.prepared.output;
+        if answered <= output.tokens || output.price == Price::ZERO {
+            return Ok(());
+        }
+        let more = domain::money::round_up(output.price.times(STEP));
+        let Some(hold) = &mut self.entry.hold else { return Ok(()) };
+        hold.extend(&self.account, more).map_err(|over| admit::refuse(&over))?;
+        output.tokens = output.tokens.saturating_add(STEP);
+        let checkpoint = Checkpoint { attempt: attempt.id, held: hold.amount(), output_tokens: answered };
+        self.entry.journal().record(&Record::Checkpoint(&checkpoint));
+        Ok(())
     }
 
     pub(super) async fn pass_on(

@@ -15,6 +15,7 @@ fn target(kind: &str, model: &str, preferred: Protocol) -> Target {
         key: None,
         catalog: Catalog::default(),
         allow_unknown_models: Some(true),
+        ignores_output_limit: false,
     };
     let providers = Providers::new([Provider::new(settings).unwrap()]);
     providers.target(&format!("p/{model}"), RouteKind::Chat, preferred).unwrap()

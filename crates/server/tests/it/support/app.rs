@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, wait_until};
 use bytes::Bytes;
-use domain::{Clock, OrgId, SystemClock};
+use domain::{Clock, Money, OrgId, SystemClock};
 use gateway::{Gateway, Limits};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
@@ -36,6 +36,7 @@ pub struct App {
     gateway: Option<Arc<Gateway>>,
     stop: CancellationToken,
     deadline: CancellationToken,
+    written: CancellationToken,
     serving: Option<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
     /// Ids of answers to calls that must be recorded.
@@ -65,14 +66,15 @@ impl App {
         let db = wire::open_store(&settings.data_dir).await.unwrap();
         bootstrap::first_start(&db, Some(KEY), &*clock).await.unwrap();
         let org = db.first_organization().await.unwrap().unwrap().id;
-        let wire::Parts { mut gateway, records, metrics } =
+        let wire::Parts { mut gateway, applier, metrics } =
             wire::build(&settings, &environment, &db, clock).await.unwrap();
         change(&mut Arc::get_mut(&mut gateway).unwrap().limits);
         let tls = listener::tls(&settings.tls).unwrap();
         let socket = listener::bind(settings.listen).unwrap();
         let address = socket.local_addr().unwrap();
         let (stop, deadline) = (CancellationToken::new(), CancellationToken::new());
-        let writer = tokio::task::spawn(gateway::record::write(db.clone(), metrics, records));
+        let written = CancellationToken::new();
+        let writer = tokio::task::spawn(gateway::record::write(applier, metrics, written.clone()));
         let router = gateway::router(gateway.clone());
         let cores = vec![tokio::runtime::Handle::current()];
         let listener = listener::Listener { socket, tls, service: router, cores };
@@ -86,6 +88,7 @@ impl App {
             gateway: Some(gateway),
             stop,
             deadline,
+            written,
             serving: Some(tokio::task::spawn(serving)),
             writer: Some(writer),
             answered: Mutex::default(),
@@ -101,6 +104,18 @@ impl App {
     /// Stops taking requests, as a drain does first.
     pub fn stop_taking_requests(&self) {
         self.gateway().is_ready.store(false, Ordering::Release);
+    }
+
+    /// Hears of a change of the configuration, as the gateway does every second.
+    pub async fn read_configuration(&self) {
+        self.gateway().snapshot.store(Arc::new(self.db.snapshot().await.unwrap()));
+    }
+
+    /// Waits until no call runs and no money is held.
+    pub async fn settled(&self) {
+        let gateway = self.gateway();
+        let is_settled = || gateway.tasks.is_empty() && gateway.recorder.budgets.held() == Money::ZERO;
+        wait_until("nothing is held", is_settled).await;
     }
 
     /// A request with the test's key, to be filled in.
@@ -182,9 +197,15 @@ impl App {
             panic!("a connection is still open");
         }
         let metrics = gateway.metrics.clone();
+        let budgets = gateway.recorder.budgets.clone();
+        gateway.recorder.journal.close();
         drop(gateway);
+        self.written.cancel();
         let writer = self.writer.take().unwrap();
         tokio::time::timeout(PATIENCE, writer).await.expect("a record was never closed").unwrap();
+        assert_eq!(budgets.held(), Money::ZERO, "a call has ended and its money is still held");
+        let verdict = self.db.verify().await.unwrap();
+        assert_eq!(verdict.differences, [], "the ledger does not agree with what is derived from it");
         let records = self.db.latest_requests(self.org, 100_000).await.unwrap();
         let counted = counted(&metrics.encode());
         assert_eq!(records.len(), counted, "a request was recorded more or less than once");

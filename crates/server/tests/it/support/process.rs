@@ -99,6 +99,16 @@ impl Process {
             .await
     }
 
+    /// Posts a body and waits for the head of the answer: its status, if one comes.
+    pub async fn try_post(&self, path: &str, key: &str, body: &str) -> Option<u16> {
+        let request = http::Request::post(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer {key}"));
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let answer = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap();
+        answer.ok().map(|answer| answer.status().as_u16())
+    }
+
     async fn send(&self, request: http::Request<Full<Bytes>>) -> (u16, String) {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let answer = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();

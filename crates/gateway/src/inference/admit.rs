@@ -1,0 +1,176 @@
+//! Can they pay: reserves what a call may cost, makes an answer fit what is left, or refuses.
+
+use super::bound::{self, Bound};
+use super::intake::Intake;
+use crate::Gateway;
+use crate::providers::Target;
+use crate::refusal::Refusal;
+use domain::record::Operation;
+use domain::{Account, Enforcement, Money, Price, Timestamp, Window};
+use llm::provider::OutputLimit;
+use store::{Hold, Overrun};
+
+/// Shorter answers are of no use to anybody: below, a call is refused instead.
+const OUTPUT_MIN: u64 = 256;
+/// Tries to fit a call into what others leave.
+const TRIES: u32 = 3;
+
+/// A call that may be made.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What is reserved for it.
+    pub hold: Hold,
+    /// The model has no price: nothing is reserved.
+    pub is_unpriced: bool,
+    /// The answer was cut to so many tokens, because no more are affordable.
+    pub clamped: Option<u64>,
+    /// Tokens of the answer that the reservation pays for, and the price of more.
+    pub output: OutputAllowance,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// How many tokens of an answer are paid for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct OutputAllowance {
+    /// All answers together.
+    pub tokens: u64,
+    /// Of one token more.
+    pub price: Price,
+}
+
+/// Reserves what a call may cost in all scopes it counts against.
+pub fn admit(
+    gateway: &Gateway,
+    account: &Account,
+    operation: Operation,
+    intake: &mut Intake,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
+    let Some(mut bound) = bound::of(operation, intake, target) else {
+        if is_limited {
+            return Err(Refusal::Unbounded(format!(
+                "the model `{}` has no known price, and a spending limit applies to this key",
+                intake.model
+            )));
+        }
+        let (hold, _) = reserve(gateway, account, Money::ZERO, now).map_err(|over| refuse(&over))?;
+        let output = OutputAllowance { tokens: u64::MAX, price: Price::ZERO };
+        return Ok(Admitted { hold, is_unpriced: true, clamped: None, output, warnings: Vec::new() });
+    };
+    if bound.is_guess && is_limited {
+        return Err(Refusal::Unbounded(
+            "a spending limit applies to this key, and nothing bounds the length of this call: set `max_tokens`, \
+             or give the model `context_window` and `max_output_tokens` in the settings"
+                .to_owned(),
+        ));
+    }
+    let mut clamped = None;
+    for _ in 0..TRIES {
+        let over = match reserve(gateway, account, bound.cost(), now) {
+            Ok((hold, warnings)) => {
+                let tokens = bound.output_tokens.saturating_mul(bound.answers);
+                let output = OutputAllowance { tokens, price: bound.ceiling.output };
+                return Ok(admitted(hold, clamped, output, warnings));
+            }
+            Err(over) => over,
+        };
+        let fitting = affordable(&bound, over.left());
+        if operation == Operation::Embeddings
+            || target.provider.ignores_output_limit
+            || fitting < OUTPUT_MIN
+            || fitting >= bound.output_tokens
+            || thinks_longer(intake, fitting)
+        {
+            return Err(refuse(&over));
+        }
+        bound.output_tokens = fitting;
+        clamped = Some(fitting);
+        limit_output(operation, intake, target, fitting);
+    }
+    Err(Refusal::SpendLimit(
+        "other calls take up what the spending limit leaves, please try again".to_owned(),
+    ))
+}
+
+fn admitted(
+    hold: Hold,
+    clamped: Option<u64>,
+    output: OutputAllowance,
+    mut warnings: Vec<String>,
+) -> Admitted {
+    if let Some(tokens) = clamped {
+        warnings.push(format!("max_tokens: set to {tokens}, which is what the spending limit affords"));
+    }
+    Admitted { hold, is_unpriced: false, clamped, output, warnings }
+}
+
+fn reserve(
+    gateway: &Gateway,
+    account: &Account,
+    amount: Money,
+    now: Timestamp,
+) -> Result<(Hold, Vec<String>), Overrun> {
+    let (hold, passed) = gateway.recorder.budgets.reserve(account, amount, now)?;
+    let warning = |limit: &domain::Limit| {
+        format!("spend_limit: the soft {} limit of ${} is passed", span(limit.window), limit.amount)
+    };
+    Ok((hold, passed.iter().map(warning).collect()))
+}
+
+/// Tokens of each answer that an amount pays for, beside the prompt.
+fn affordable(bound: &Bound, left: Money) -> u64 {
+    let left = Money::from_nano(left.nano().saturating_sub(bound.input_cost().nano()));
+    if left < Money::ZERO {
+        return 0;
+    }
+    bound.ceiling.output_tokens_for(left) / bound.answers
+}
+
+/// Whether the caller wants more thoughts than the answer could hold: such a request is no longer valid.
+fn thinks_longer(intake: &Intake, tokens: u64) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Thinking {
+        #[serde(default)]
+        budget_tokens: u64,
+    }
+    let thinking = intake.body.get("thinking").and_then(|raw| serde_json::from_slice::<Thinking>(raw).ok());
+    thinking.is_some_and(|thinking| thinking.budget_tokens >= tokens)
+}
+
+/// Writes a limit into the request, under the name it has there already, or the one its provider wants.
+fn limit_output(operation: Operation, intake: &mut Intake, target: &Target, tokens: u64) {
+    let preferred = match target.provider.spec.output_limit {
+        OutputLimit::MaxCompletionTokens if operation == Operation::ChatCompletions => {
+            "max_completion_tokens"
+        }
+        OutputLimit::MaxCompletionTokens | OutputLimit::MaxTokens => "max_tokens",
+    };
+    let field = bound::output_limit_field(&intake.body).unwrap_or(preferred);
+    intake.body.set(field, tokens.to_string().into_bytes());
+}
+
+fn span(window: Window) -> &'static str {
+    match window {
+        Window::Day => "daily",
+        Window::Month => "monthly",
+        Window::Total => "total",
+    }
+}
+
+/// What the caller is told of a limit that would be passed, with exact figures.
+pub fn refuse(over: &Overrun) -> Refusal {
+    let limit = &over.limit;
+    Refusal::SpendLimit(format!(
+        "Reached {} spend limit for {}: the limit is ${}, ${} are spent, ${} are reserved for running calls, and \
+         this call may cost ${}",
+        span(limit.window),
+        limit.scope.kind(),
+        limit.amount,
+        over.settled,
+        over.held,
+        over.asked,
+    ))
+}
