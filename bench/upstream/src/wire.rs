@@ -109,13 +109,7 @@ pub fn stream_chunk(api: Api, model: &str, text: &[u8], sent_ns: u64, arrived_ns
 }
 
 /// The `step`-th frame after the content; `None` when the stream is over.
-pub fn stream_end(
-    api: Api,
-    step: u32,
-    model: &str,
-    usage: Usage,
-    include_usage: bool,
-) -> Option<Bytes> {
+pub fn stream_end(api: Api, step: u32, model: &str, usage: Usage, include_usage: bool) -> Option<Bytes> {
     let (Usage { input, output, .. }, finish) = (usage, usage.finish_reason(api));
     match (api, step) {
         (Api::OpenAi, 0) => Some(Bytes::from(format!(
