@@ -1,5 +1,6 @@
 //! How one request is to be answered: the knobs, and where they are read from.
 
+use crate::wire::Usage;
 use bytes::Bytes;
 use memchr::memmem;
 
@@ -44,6 +45,10 @@ pub struct Knobs {
     every: u64,
     pub after: u32,
     pub fault: Fault,
+    /// Whether the request's limit on output tokens is kept.
+    pub honours_limit: bool,
+    /// Whether an aborted call is billed as if it had run to its end.
+    pub bills_full: bool,
 }
 
 impl Knobs {
@@ -58,6 +63,8 @@ impl Knobs {
         every: 1,
         after: 3,
         fault: Fault::None,
+        honours_limit: false,
+        bills_full: false,
     };
 
     /// Takes over each `key=value` of a comma-separated list; unknown keys are ignored.
@@ -76,6 +83,8 @@ impl Knobs {
                 "dims" => self.dimensions = (number() as usize).min(65_536),
                 "every" => self.every = number().max(1),
                 "after" => self.after = number() as u32,
+                "honour" => self.honours_limit = number() == 1,
+                "bill" => self.bills_full = value == "full",
                 "fault" => self.fault = Fault::parse(value),
                 _ => {}
             }
@@ -103,11 +112,25 @@ impl Knobs {
         knobs
     }
 
-    /// Input and output tokens to report.
-    pub fn usage(&self, body_bytes: usize) -> (u32, u32) {
+    /// Shortens the answer to the request's limit, where limits are kept; tells whether that cut it.
+    pub fn limit(&mut self, tokens_max: Option<u32>) -> bool {
+        let Some(max) = tokens_max.filter(|_| self.honours_limit) else { return false };
+        let wanted = if self.output_tokens > 0 { self.output_tokens } else { self.chunks };
+        self.chunks = self.chunks.min(max);
+        self.output_tokens = self.output_tokens.min(max);
+        wanted > max
+    }
+
+    /// Makes each content chunk of a stream one token, whatever `out` says.
+    pub fn count_chunks(&mut self) {
+        self.output_tokens = 0;
+    }
+
+    /// Input and output tokens to report, of an answer that no limit cut.
+    pub fn usage(&self, body_bytes: usize) -> Usage {
         let input = if self.input_tokens > 0 { self.input_tokens } else { (body_bytes / 4).max(1) as u32 };
         let output = if self.output_tokens > 0 { self.output_tokens } else { self.chunks.max(1) };
-        (input, output)
+        Usage { input, output, is_cut: false }
     }
 }
 
@@ -141,6 +164,16 @@ mod tests {
     fn every_spares_the_requests_in_between() {
         let faults: Vec<Fault> = (0..3).map(|n| knobs(n, "mock:fault=cut,every=2", None, "").fault).collect();
         assert_eq!(faults, [Fault::Cut, Fault::None, Fault::Cut]);
+    }
+
+    #[test]
+    fn a_limit_is_kept_only_when_asked() {
+        let mut ignoring = knobs(0, "mock:chunks=9", None, "");
+        assert!(!ignoring.limit(Some(4)) && ignoring.usage(8).output == 9);
+        let mut keeping = knobs(0, "mock:chunks=9,honour=1", None, "");
+        assert!(keeping.limit(Some(4)) && keeping.usage(8).output == 4);
+        let mut shorter = knobs(0, "mock:chunks=3,honour=1", None, "");
+        assert!(!shorter.limit(Some(4)) && shorter.usage(8).output == 3);
     }
 
     #[test]

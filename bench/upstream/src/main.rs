@@ -19,13 +19,22 @@
 //! between chunks), size (bytes of text in each chunk / in a non-stream answer x chunks),
 //! in / out (token usage reported), dims (embedding width), every (apply the fault to every
 //! N-th request only), after (chunks sent before a mid-stream fault), and
-//! fault = HTTP status | hang | reset | cut | stall | badjson | errevent.
+//! fault = HTTP status | hang | reset | cut | stall | badjson | errevent; honour (1: end the answer at the
+//! request's limit on output tokens, with the finish reason that says so) and bill (`full`: an aborted call is
+//! billed as if it had run to its end).
+//!
+//! `--invoice FILE` appends two JSON lines for every call that arrived whole: what it was, and at its end the tokens
+//! produced and billed (see `invoice.rs`). A stream then counts one token for each content chunk, whatever `out` says,
+//! as it does with `honour=1`. An answer that fails in place of its first byte (a status, reset, badjson) bills
+//! nothing. With `size` of 4 or more, and `size` x chunks of at least 4 x `out` in plain answers, no text has more
+//! tokens than a quarter of its bytes.
 //!
 //! Each streamed content chunk begins with `t=<CLOCK_MONOTONIC ns, 16 digits> `, taken when
 //! the chunk is handed to the socket, so a client on the same machine can tell the one-way
 //! delay of each chunk. The first one also carries `a=<ns>`, when the request had arrived
 //! here whole, so the way in can be told from the way out and from the simulator's own wait.
 
+mod invoice;
 mod knobs;
 mod stream;
 mod wire;
@@ -39,16 +48,18 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use invoice::{Arrival, Call};
 use knobs::{Fault, Knobs};
 use std::{
     io,
     net::SocketAddr,
     os::fd::AsRawFd,
+    path::Path,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 use stream::{Answer, SseStream, StreamPlan};
-use wire::Api;
+use wire::{Api, Usage};
 
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 static STREAMS: AtomicU64 = AtomicU64::new(0);
@@ -113,29 +124,45 @@ async fn handle(
         UNAUTHORIZED.fetch_add(1, Relaxed);
         return Ok(refuse(operation.api(), 401));
     }
-    let list = request.headers().get("x-mock").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let list = header("x-mock");
+    let attempt = header("x-client-request-id").unwrap_or_default();
     let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
     let arrived_ns = mono_ns();
     let model = wire::find_string(&body, b"\"model\"").unwrap_or("mock");
-    let knobs = Knobs::of_request(settings.base, number, model, list.as_deref(), &body);
+    let mut knobs = Knobs::of_request(settings.base, number, model, list.as_deref(), &body);
+    let is_stream = wire::find_true(&body, b"\"stream\"");
+    if is_stream && (invoice::is_open() || knobs.honours_limit) {
+        knobs.count_chunks();
+    }
+    let tokens_max = wire::tokens_max(&body);
+    let is_cut = knobs.limit(tokens_max);
+    let usage = Usage { is_cut, ..knobs.usage(body.len()) };
+    let arrival = Arrival { number, attempt: &attempt, model, is_stream, tokens_max };
+    let mut call = invoice::is_open().then(|| Call::begin(&arrival, &knobs, usage));
     if knobs.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(knobs.latency_ms)).await;
     }
     if let Some(outcome) = fail_early(knobs.fault, operation.api(), fd).await {
+        call.iter_mut().for_each(Call::end_refused);
         return outcome;
     }
-    let usage = knobs.usage(body.len());
     match operation {
-        Operation::Embeddings => Ok(json(200, wire::embeddings(&body, &knobs, model, usage.0))),
-        Operation::Chat(api) if wire::find_true(&body, b"\"stream\"") => Ok(stream(StreamPlan {
+        Operation::Embeddings => {
+            call.iter_mut().for_each(Call::end_whole);
+            Ok(json(200, wire::embeddings(&body, &knobs, model, usage.input)))
+        }
+        Operation::Chat(api) if is_stream => Ok(stream(StreamPlan {
             api,
             knobs,
             include_usage: wire::find_true(&body, b"\"include_usage\""),
             model: model.to_owned(),
             usage,
             arrived_ns,
+            call,
         })),
         Operation::Chat(api) => {
+            call.iter_mut().for_each(Call::end_whole);
             let text =
                 wire::with_text(knobs.chunk_bytes, knobs.chunks, |t| wire::answer(api, model, t, usage));
             Ok(if knobs.fault == Fault::Cut { cut_short(text.into()) } else { json(200, text) })
@@ -286,10 +313,12 @@ fn main() -> io::Result<()> {
             "--listen" => address = value,
             "--threads" => threads = value.parse().expect("--threads N"),
             "--set" => settings.base.apply(&value),
+            "--invoice" => invoice::open(Path::new(&value))?,
             "--require-key" => settings.required_key = Some(value),
             _ => {
                 eprintln!(
-                    "usage: upstream [--listen 127.0.0.1:9100] [--threads 1] [--set k=v,…] [--require-key KEY]"
+                    "usage: upstream [--listen 127.0.0.1:9100] [--threads 1] [--set k=v,…] [--require-key KEY] \
+                     [--invoice FILE]"
                 );
                 std::process::exit(2);
             }

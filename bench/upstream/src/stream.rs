@@ -2,9 +2,10 @@
 
 use crate::{
     CHUNKS, STREAMS_ABORTED,
+    invoice::Call,
     knobs::{Fault, Knobs},
     mono_ns,
-    wire::{self, Api},
+    wire::{self, Api, Usage},
 };
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -61,8 +62,9 @@ pub struct StreamPlan {
     pub knobs: Knobs,
     pub include_usage: bool,
     pub model: String,
-    pub usage: (u32, u32),
+    pub usage: Usage,
     pub arrived_ns: u64,
+    pub call: Option<Call>,
 }
 
 pub struct SseStream {
@@ -105,7 +107,7 @@ impl SseStream {
         let plan = &self.plan;
         if self.frames == 0 {
             self.frames = 1;
-            return frame(wire::stream_start(plan.api, &plan.model, plan.usage.0));
+            return frame(wire::stream_start(plan.api, &plan.model, plan.usage.input));
         }
         let sent = self.frames - 1;
         if sent >= plan.knobs.after {
@@ -120,6 +122,9 @@ impl SseStream {
         if sent < plan.knobs.chunks {
             ready!(self.wait_for_turn(context, sent == 0));
             self.frames += 1;
+            if let Some(call) = &mut self.plan.call {
+                call.produce();
+            }
             let arrived_ns = (sent == 0).then_some(self.plan.arrived_ns);
             let plan = &self.plan;
             return frame(wire::stream_chunk(plan.api, &plan.model, &self.text, mono_ns(), arrived_ns));
@@ -127,6 +132,11 @@ impl SseStream {
         match wire::stream_end(plan.api, self.end_step, &plan.model, plan.usage, plan.include_usage) {
             Some(bytes) => {
                 self.end_step += 1;
+                if self.end_step == wire::end_steps(plan.api)
+                    && let Some(call) = &mut self.plan.call
+                {
+                    call.end_whole();
+                }
                 frame(bytes)
             }
             None => {

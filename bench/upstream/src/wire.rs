@@ -14,6 +14,26 @@ pub enum Api {
     Anthropic,
 }
 
+/// The tokens of an answer, as reported.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Usage {
+    pub input: u32,
+    pub output: u32,
+    /// Whether the request's limit ended the answer.
+    pub is_cut: bool,
+}
+
+impl Usage {
+    fn finish_reason(self, api: Api) -> &'static str {
+        match (api, self.is_cut) {
+            (Api::OpenAi, false) => "stop",
+            (Api::OpenAi, true) => "length",
+            (Api::Anthropic, false) => "end_turn",
+            (Api::Anthropic, true) => "max_tokens",
+        }
+    }
+}
+
 /// The head of every OpenAI chunk, up to and including `"model":"`.
 const CHUNK_HEAD: &str = "data: {\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"";
 
@@ -23,18 +43,19 @@ pub const MODELS: &str = "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"obje
 pub const BROKEN_JSON: &str = "{\"id\":\"chatcmpl-mock\",\"choices\":[{\"ind";
 
 /// A whole answer, not streamed.
-pub fn answer(api: Api, model: &str, text: &str, (input, output): (u32, u32)) -> String {
+pub fn answer(api: Api, model: &str, text: &str, usage: Usage) -> String {
+    let (Usage { input, output, .. }, finish) = (usage, usage.finish_reason(api));
     match api {
         Api::OpenAi => format!(
             "{{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"{model}\",\
              \"system_fingerprint\":null,\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\
-             \"content\":\"{text}\",\"refusal\":null}},\"logprobs\":null,\"finish_reason\":\"stop\"}}],\
+             \"content\":\"{text}\",\"refusal\":null}},\"logprobs\":null,\"finish_reason\":\"{finish}\"}}],\
              \"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{}}}}}",
             input + output
         ),
         Api::Anthropic => format!(
             "{{\"id\":\"msg_mock\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"{model}\",\
-             \"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}],\"stop_reason\":\"end_turn\",\
+             \"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}],\"stop_reason\":\"{finish}\",\
              \"stop_sequence\":null,\"usage\":{{\"input_tokens\":{input},\"output_tokens\":{output}}}}}"
         ),
     }
@@ -88,17 +109,12 @@ pub fn stream_chunk(api: Api, model: &str, text: &[u8], sent_ns: u64, arrived_ns
 }
 
 /// The `step`-th frame after the content; `None` when the stream is over.
-pub fn stream_end(
-    api: Api,
-    step: u32,
-    model: &str,
-    (input, output): (u32, u32),
-    include_usage: bool,
-) -> Option<Bytes> {
+pub fn stream_end(api: Api, step: u32, model: &str, usage: Usage, include_usage: bool) -> Option<Bytes> {
+    let (Usage { input, output, .. }, finish) = (usage, usage.finish_reason(api));
     match (api, step) {
         (Api::OpenAi, 0) => Some(Bytes::from(format!(
             "{CHUNK_HEAD}{model}\",\"system_fingerprint\":null,\"choices\":[{{\"index\":0,\"delta\":{{}},\
-             \"logprobs\":null,\"finish_reason\":\"stop\"}}]}}\n\n"
+             \"logprobs\":null,\"finish_reason\":\"{finish}\"}}]}}\n\n"
         ))),
         (Api::OpenAi, 1) if include_usage => Some(Bytes::from(format!(
             "{CHUNK_HEAD}{model}\",\"system_fingerprint\":null,\"choices\":[],\"usage\":{{\"prompt_tokens\":{input},\
@@ -108,11 +124,19 @@ pub fn stream_end(
         (Api::OpenAi, 1) => Some(Bytes::from_static(b"data: [DONE]\n\n")),
         (Api::Anthropic, 0) => Some(Bytes::from(format!(
             "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":0}}\n\n\
-             event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\",\
+             event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{finish}\",\
              \"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{output}}}}}\n\n\
              event: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"
         ))),
         _ => None,
+    }
+}
+
+/// How many frames [`stream_end`] has.
+pub fn end_steps(api: Api) -> u32 {
+    match api {
+        Api::OpenAi => 2,
+        Api::Anthropic => 1,
     }
 }
 
@@ -218,6 +242,16 @@ pub fn find_true(body: &[u8], key: &[u8]) -> bool {
     after_key(body, key).is_some_and(|rest| rest.starts_with(b"true"))
 }
 
+/// The limit on output tokens that the request asks for, under any of its names.
+pub fn tokens_max(body: &[u8]) -> Option<u32> {
+    let keys = [b"\"max_completion_tokens\"".as_slice(), b"\"max_output_tokens\"", b"\"max_tokens\""];
+    keys.iter().find_map(|key| {
+        let rest = after_key(body, key)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+    })
+}
+
 fn after_key<'a>(body: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let rest = &body[memchr::memmem::find(body, key)? + key.len()..];
     let skip = rest.iter().take_while(|byte| matches!(byte, b' ' | b':' | b'\n' | b'\t')).count();
@@ -266,16 +300,32 @@ mod tests {
         );
     }
 
+    const USAGE: Usage = Usage { input: 1, output: 2, is_cut: false };
+
+    #[test]
+    fn a_cut_answer_says_so() {
+        let cut = Usage { is_cut: true, ..USAGE };
+        assert!(answer(Api::OpenAi, "m", "x", cut).contains("\"finish_reason\":\"length\""));
+        assert!(answer(Api::Anthropic, "m", "x", cut).contains("\"stop_reason\":\"max_tokens\""));
+    }
+
+    #[test]
+    fn the_limit_of_a_request_is_found_under_its_names() {
+        assert_eq!(tokens_max(br#"{"max_tokens": 12}"#), Some(12));
+        assert_eq!(tokens_max(br#"{"max_completion_tokens":7}"#), Some(7));
+        assert_eq!(tokens_max(br#"{"max_tokens":null}"#), None);
+    }
+
     #[test]
     fn every_text_is_valid_json() {
         let check = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         check(MODELS);
         for api in [Api::OpenAi, Api::Anthropic] {
-            check(&answer(api, "m", "hello", (1, 2)));
+            check(&answer(api, "m", "hello", USAGE));
             check(&error(api, 429));
             let mut frames =
                 vec![stream_start(api, "m", 3), stream_chunk(api, "m", b"x", 5, Some(4)), stream_error(api)];
-            frames.extend((0..3).filter_map(|step| stream_end(api, step, "m", (1, 2), true)));
+            frames.extend((0..3).filter_map(|step| stream_end(api, step, "m", USAGE, true)));
             for frame in frames {
                 let text = String::from_utf8(frame.to_vec()).unwrap();
                 assert!(text.ends_with("\n\n"), "{text}");

@@ -1,0 +1,23 @@
+//! The proofs, by name. Each gives its verdict line, or why it does not hold.
+
+mod conservation;
+mod crash;
+mod drain;
+mod leaks;
+mod overshoot;
+
+use crate::{failure::Failure, rig::Options};
+
+/// All of them, in the order of what their breach costs.
+pub const NAMES: [&str; 5] = ["crash", "overshoot", "conservation", "leaks", "drain"];
+
+pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
+    match name {
+        "crash" => crash::run(options).await,
+        "overshoot" => overshoot::run(options).await,
+        "conservation" => conservation::run(options).await,
+        "leaks" => leaks::run(options).await,
+        "drain" => drain::run(options).await,
+        unknown => Err(Failure::new(format!("no proof `{unknown}`; there are {}", NAMES.join(", ")))),
+    }
+}
