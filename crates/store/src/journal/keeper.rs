@@ -72,11 +72,14 @@ fn bring_to_disk(journal: &Journal) -> io::Result<()> {
 fn make_room(journal: &Journal) {
     let shared = &*journal.shared;
     let bytes = shared.options.segment_bytes;
-    let has_spare = lock(&shared.active).spare.is_some();
+    let mut has_spare = lock(&shared.active).spare.is_some();
     if !has_spare {
         // Outside of the lock: taking space is slow on some file systems.
         match segment::make_spare(&shared.folder, bytes) {
-            Ok(spare) => lock(&shared.active).spare = Some(spare),
+            Ok(spare) => {
+                lock(&shared.active).spare = Some(spare);
+                has_spare = true;
+            }
             Err(error) => {
                 if !shared.is_full.swap(true, Ordering::AcqRel) {
                     tracing::error!(%error, "no room for the journal: no new calls are taken");
@@ -99,7 +102,8 @@ fn make_room(journal: &Journal) {
     let oldest = shared.oldest.load(Ordering::Acquire);
     let segments = journal.end().segment.saturating_sub(oldest) + 1;
     let is_long = segments.saturating_mul(bytes) > shared.options.bytes_max;
-    let is_full = is_long || lock(&shared.active).spare.is_none();
+    // A spare that was taken into use since is no want of room: the next round makes another.
+    let is_full = is_long || !has_spare;
     if shared.is_full.swap(is_full, Ordering::AcqRel) != is_full {
         if is_full {
             tracing::error!(segments, "the journal waits to be applied: no new calls are taken");
