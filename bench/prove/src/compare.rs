@@ -46,12 +46,22 @@ impl Comparison {
 /// Compares attempt by attempt.
 pub fn compare(invoice: &Invoice, ledger: &Ledger, price: Price) -> Comparison {
     let mut found = Comparison::default();
+    if invoice.running > 0 {
+        found.lost += invoice.running;
+        found.note(format!("{} calls have no end on the invoice", invoice.running));
+    }
     for (attempt, calls) in &invoice.attempts {
         if calls.len() > 1 || attempt.is_empty() {
             found.duplicated += 1;
             found.note(format!("sent {} times under one name: `{attempt}`", calls.len()));
         }
         let rows = ledger.0.get(attempt).map_or(&[][..], Vec::as_slice);
+        let is_free =
+            calls.iter().all(|call| !call.is_something()) && !rows.iter().any(|row| row.is_hold_assumed);
+        if is_free && rows.iter().any(|row| row.amount != 0) {
+            found.invented += 1;
+            found.note(format!("billed nothing, and charged: {attempt} {rows:?}"));
+        }
         for call in calls.iter().filter(|call| call.is_something()) {
             found.billed += 1;
             compare_amount(&mut found, attempt, call, rows, price);
@@ -131,6 +141,18 @@ mod tests {
     fn a_call_without_a_charge_is_lost() {
         let found = compare(&invoice(&[("a", Ending::Aborted, 2)]), &ledger(&[]), PRICE);
         assert_eq!((found.lost, found.holds(), found.offences.len()), (1, false, 1));
+    }
+
+    #[test]
+    fn a_charge_for_what_was_not_billed_is_invented() {
+        let refused = invoice(&[("a", Ending::Refused, 0)]);
+        assert_eq!(compare(&refused, &ledger(&[("a", 5, false)]), PRICE).invented, 1);
+    }
+
+    #[test]
+    fn a_call_without_an_end_on_the_invoice_is_lost() {
+        let open = Invoice { running: 1, ..Invoice::default() };
+        assert!(!compare(&open, &ledger(&[]), PRICE).holds());
     }
 
     #[test]

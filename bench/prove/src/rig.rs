@@ -47,14 +47,19 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Starts the simulator; `settings` is appended to the gateway's.
-    pub fn new(name: &str, options: &Options, price: Price, settings: &str) -> Result<Rig, Failure> {
+    /// Starts the simulator. `settings` stands before the gateway's own, `provider` within those of the provider.
+    pub fn new(
+        name: &str,
+        options: &Options,
+        price: Price,
+        [settings, provider]: [&str; 2],
+    ) -> Result<Rig, Failure> {
         let folder = std::env::temp_dir().join(format!("prove-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).context(folder.display())?;
         let (upstream_port, port) = child::free_ports()?;
         let text = format!(
             "{settings}\n[[providers]]\nname = \"prove\"\nkind = \"openai-compatible\"\n\
-             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{PROVIDER_KEY}\"\n\
+             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{PROVIDER_KEY}\"\n{provider}\n\
              [[providers.models]]\nid = \"mock\"\n{}context_window = 8192\nmax_output_tokens = 1000\n",
             price.settings()
         );

@@ -22,8 +22,8 @@ pub enum Runner {
     CargoTest,
     Nextest,
     Unittest,
-    /// `sdk-tests/run`, which closes like this crate does.
-    SdkSuites,
+    /// `sdk-tests/run` and `bench/prove`, which close like this crate does.
+    Closing,
 }
 
 /// A stream of a process.
@@ -37,7 +37,7 @@ impl Runner {
     /// Where the summary is written.
     pub fn summary_stream(self) -> Stream {
         match self {
-            Runner::CargoTest | Runner::SdkSuites => Stream::Stdout,
+            Runner::CargoTest | Runner::Closing => Stream::Stdout,
             Runner::Nextest | Runner::Unittest => Stream::Stderr,
         }
     }
@@ -59,7 +59,7 @@ impl Runner {
                 let number = text.strip_prefix("Ran ").and_then(|rest| rest.split(' ').next());
                 Count { passed: number.and_then(|number| number.parse().ok()).unwrap_or(0), failed: 0 }
             }
-            Runner::SdkSuites => match Count::in_parts(text.split(", ")) {
+            Runner::Closing => match Count::in_parts(text.split(", ")) {
                 // The closing line is those words and nothing else.
                 count if text == count.to_string() => count,
                 _ => Count::default(),
@@ -124,15 +124,15 @@ mod tests {
         let coloured = "\u{1b}[32;1m     Summary\u{1b}[0m [ 0.1s] \u{1b}[1m1\u{1b}[0m test run: \u{1b}[1m1\u{1b}[0m passed";
         assert_count(Runner::Nextest, coloured, 1, 0);
         assert_count(Runner::Unittest, "Ran 7 tests in 0.001s", 7, 0);
-        assert_count(Runner::SdkSuites, "12 passed, 3 failed\n", 12, 3);
+        assert_count(Runner::Closing, "12 passed, 3 failed\n", 12, 3);
     }
 
     #[test]
     fn other_lines_count_nothing() {
         assert_count(Runner::CargoTest, "running 5 tests", 0, 0);
         assert_count(Runner::Nextest, "test result: FAILED. 0 passed; 1 failed; 0 ignored", 0, 0);
-        assert_count(Runner::SdkSuites, "the check of 5 passed, 3 failed to print", 0, 0);
-        assert_count(Runner::SdkSuites, "5 passed in 0.4s", 0, 0);
+        assert_count(Runner::Closing, "the check of 5 passed, 3 failed to print", 0, 0);
+        assert_count(Runner::Closing, "5 passed in 0.4s", 0, 0);
         assert_count(Runner::Unittest, "", 0, 0);
     }
 }

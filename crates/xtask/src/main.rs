@@ -10,6 +10,7 @@ mod failure;
 mod json;
 mod plot;
 mod prerequisites;
+mod prove;
 mod run;
 mod sdk;
 mod server;
@@ -36,6 +37,9 @@ usage: cargo xtask COMMAND
       --quick          one round of one second: does it work at all
       --prefer         keep other programs of a shared machine out of the figures (root)
       --out DIR        write there instead
+  prove NAME|all       hold the books against what a provider billed: crash, overshoot, conservation, leaks, drain
+      --long           as often as a release wants it (default: as often as a change does)
+      --seed N         other random numbers
   tidy                 check the rules that no compiler checks";
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         "run" => run::run(&rest),
         "test" => return test::run(&rest),
         "bench" => bench::run(&rest),
+        "prove" => prove::run(&rest),
         "tidy" => tidy::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -77,7 +77,7 @@ impl Environments {
         if upstream == Upstream::RealModel {
             command.arg("--real-model").arg("--real-model-venv").arg(&self.real_model);
         }
-        step::count(&mut command, Runner::SdkSuites)
+        step::count(&mut command, Runner::Closing)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     count::{Count, Runner},
     failure::Failure,
     prerequisites::{self, Tool},
+    prove,
     sdk::{Environments, Upstream},
     step::{self, Tested},
     workspace::Workspace,
@@ -51,6 +52,8 @@ fn run_all(options: Options, count: &mut Count) -> Result<(), Failure> {
     check_style(&workspace)?;
     add(count, rust_tests(&workspace))?;
     test_harness(&workspace, count)?;
+    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox"]))?;
+    add(count, prove::test(&workspace))?;
     if options.rust_only {
         return Ok(());
     }
@@ -109,7 +112,6 @@ fn test_harness(workspace: &Workspace, count: &mut Count) -> Result<(), Failure>
 
 fn sdk_suites(workspace: &Workspace, options: Options, count: &mut Count) -> Result<(), Failure> {
     step::heading("SDK suites");
-    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox"]))?;
     let binary = workspace.target.join("debug/signalbox");
     let environments = Environments::prepare(workspace)?;
     add(count, environments.run(&binary, Upstream::Fake))?;

@@ -14,7 +14,7 @@ const PRICE: Price = Price { input: 100, output: 400 };
 pub async fn run(options: &Options) -> Result<String, Failure> {
     let calls = if options.is_long { 5_000 } else { 200 };
     let mut rng = Rng::new(options.seed);
-    let mut rig = Rig::new("conservation", options, PRICE, "")?;
+    let mut rig = Rig::new("conservation", options, PRICE, ["", ""])?;
     let key = rig.create_key(None)?;
     rig.start(None).await?;
     for _ in 0..calls {

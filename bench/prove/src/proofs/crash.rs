@@ -11,6 +11,7 @@ use crate::{
     rig::{Options, QUIET_WAIT_MAX, Rig},
     rng::Rng,
 };
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 const POINTS: [&str; 11] = [
@@ -26,13 +27,14 @@ const POINTS: [&str; 11] = [
     "during_recovery",
     "before_rotate",
 ];
+const SIGABRT: i32 = 6;
 const ROUND_MS_MAX: u64 = 700;
 const PRICE: Price = Price { input: 100, output: 400 };
 
 pub async fn run(options: &Options) -> Result<String, Failure> {
     let (rounds, clients) = if options.is_long { (500, 32) } else { (12, 8) };
     let mut rng = Rng::new(options.seed);
-    let mut rig = Rig::new("crash", options, PRICE, "")?;
+    let mut rig = Rig::new("crash", options, PRICE, ["", ""])?;
     let key = rig.create_key(None)?;
     let mut at_points = 0;
     for round in 0..rounds {
@@ -55,6 +57,9 @@ pub async fn run(options: &Options) -> Result<String, Failure> {
     if found.billed == 0 {
         return Err(Failure::new(format!("{line}\nnothing was billed, so nothing is proved")));
     }
+    if at_points == 0 {
+        return Err(Failure::new(format!("{line}\nno named point was met: is it a debug build?")));
+    }
     if found.holds() { Ok(line) } else { Err(Failure::new(format!("{line}\n{}", found.offences.join("\n")))) }
 }
 
@@ -74,17 +79,22 @@ async fn kill_once(
             tokio::spawn(call_until(end, port, key, number % 2 == 0, rng))
         })
         .collect();
-    let mut ended_itself = false;
-    while Instant::now() < end && !ended_itself {
+    let mut status = None;
+    while Instant::now() < end && status.is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        ended_itself = rig.gateway.as_mut().is_none_or(|gateway| gateway.ended().is_some());
+        status = rig.gateway.as_mut().and_then(|gateway| gateway.ended());
+    }
+    // At a point of its own it aborts; any other end is a fault.
+    let aborted = status.is_some_and(|status| status.signal() == Some(SIGABRT));
+    if let Some(status) = status.filter(|_| !aborted) {
+        return Err(Failure::new(format!("the gateway ended by itself ({status})")));
     }
     rig.kill();
     for caller in callers {
         // A caller that panicked made no calls; the books do not depend on it.
         let _ = caller.await;
     }
-    Ok(ended_itself)
+    Ok(aborted)
 }
 
 async fn call_until(end: Instant, port: u16, key: String, is_stream: bool, mut rng: Rng) {

@@ -15,7 +15,7 @@ const EXIT_MAX: Duration = Duration::from_millis(4_500);
 
 pub async fn run(options: &Options) -> Result<String, Failure> {
     let clients = if options.is_long { 300 } else { 40 };
-    let mut rig = Rig::new("drain", options, PRICE, SETTINGS)?;
+    let mut rig = Rig::new("drain", options, PRICE, [SETTINGS, ""])?;
     let key = rig.create_key(None)?;
     rig.start(None).await?;
     let callers: Vec<_> = (0..clients)

@@ -32,7 +32,7 @@ const PATHS: [(&str, bool, Option<u64>); 14] = [
 
 pub async fn run(options: &Options) -> Result<String, Failure> {
     let times = if options.is_long { 200 } else { 10 };
-    let mut rig = Rig::new("leaks", options, PRICE, SETTINGS)?;
+    let mut rig = Rig::new("leaks", options, PRICE, [SETTINGS, ""])?;
     let key = rig.create_key(None)?;
     let poor_key = rig.create_key(Some("0.000000001"))?;
     rig.start(None).await?;

@@ -20,7 +20,7 @@ const FILL_CALLS_MAX: usize = 2_000;
 pub async fn run(options: &Options) -> Result<String, Failure> {
     let clients = if options.is_long { 500 } else { 60 };
     let mut rng = Rng::new(options.seed);
-    let mut rig = Rig::new("overshoot", options, PRICE, "")?;
+    let mut rig = Rig::new("overshoot", options, PRICE, ["", "ignores_output_limit = true"])?;
     let key = rig.create_key(Some("1.00"))?;
     rig.start(None).await?;
     let callers: Vec<_> =
