@@ -7,8 +7,9 @@ use crate::journal::record::{Checkpoint, Owned};
 use crate::journal::{Intent, Journal, JournalError, Position, Reader, Record};
 use domain::record::{AttemptRecord, Outcome};
 use domain::{AttemptId, RequestId, RequestRecord, Usage};
+use foldhash::{HashMap, HashSet};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Requests in one transaction at the most.
 const BATCH: usize = 2_048;

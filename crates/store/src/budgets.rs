@@ -6,7 +6,7 @@
 //! nanoseconds and never across a wait, makes a reservation in all scopes one step.
 
 use domain::{Account, Enforcement, Limit, Money, Scope, Timestamp, Window, Windows};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Money of one scope in its present windows.

@@ -1,10 +1,14 @@
-//! What the journal's frames hold: one letter for the kind, then JSON.
+//! What the journal's frames hold: one letter for the kind and its layout, then the fields in their order.
 //!
-//! JSON because a journal that an older version left behind must be read by a newer one: fields are added
-//! with a default, never renamed. Names are short, since every call writes them.
+//! Every call writes two of these and another thread reads them, so they are short: `postcard`, ids as bytes. A
+//! journal that an older version left behind must be read by a newer one: a layout that changes takes another
+//! letter, and the old one stays readable.
 
 use domain::record::{AttemptRecord, Metadata, Operation, Outcome, RequestRecord};
-use domain::{AttemptId, KeyId, Money, OrgId, RequestId, Scope, Timestamp, Usage, UsageSource};
+use domain::{
+    AttemptId, GroupId, KeyId, Money, OrgId, ProjectId, RequestId, Scope, ServiceAccountId, Timestamp, Usage,
+    UsageSource, UserId,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -101,51 +105,51 @@ pub enum Owned {
 impl Record<'_> {
     /// Appends the record's bytes.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        // Writing to memory cannot fail, and every key is a text.
-        let _ = match self {
-            Record::Intent(intent) => {
-                out.push(b'I');
-                serde_json::to_writer(out, &IntentWire::of(intent))
-            }
+        match self {
+            Record::Intent(intent) => write(out, b'I', &IntentWire::of(intent)),
             Record::Checkpoint(checkpoint) => {
-                out.push(b'C');
                 let Checkpoint { attempt, held, output_tokens } = checkpoint;
-                serde_json::to_writer(out, &(Id(*attempt), held.nano(), output_tokens))
+                write(out, b'C', &(attempt_wire(*attempt), held.nano(), *output_tokens));
             }
             Record::Ended(attempt, record) => {
-                out.push(b'E');
-                serde_json::to_writer(out, &(Id(*attempt), AttemptWire::of(record)))
+                write(out, b'E', &(attempt_wire(*attempt), AttemptWire::of(record)));
             }
-            Record::Request(record) => {
-                out.push(b'R');
-                serde_json::to_writer(out, &RequestWire::of(record))
-            }
-        };
+            Record::Request(record) => write(out, b'R', &RequestWire::of(record)),
+        }
     }
 }
 
 impl Owned {
     /// Reads a frame's payload.
     pub fn read(payload: &[u8]) -> Result<Self, String> {
-        let (kind, json) = payload.split_first().ok_or("it is empty")?;
+        let (kind, fields) = payload.split_first().ok_or("it is empty")?;
         match kind {
-            b'I' => parse::<IntentWire<'_>>(json)?.into_intent().map(Owned::Intent),
+            b'I' => parse::<IntentWire<'_>>(fields)?.into_intent().map(Owned::Intent),
             b'C' => {
-                let (Id(attempt), held, output_tokens) = parse(json)?;
-                Ok(Owned::Checkpoint(Checkpoint { attempt, held: Money::from_nano(held), output_tokens }))
+                let (attempt, held, output_tokens): (AttemptIdWire, i64, u64) = parse(fields)?;
+                let (attempt, held) = (attempt_of(attempt), Money::from_nano(held));
+                Ok(Owned::Checkpoint(Checkpoint { attempt, held, output_tokens }))
             }
             b'E' => {
-                let (Id(attempt), record): (Id<AttemptId>, AttemptWire<'_>) = parse(json)?;
-                Ok(Owned::Ended(attempt, record.into_record()?))
+                let (attempt, record): (AttemptIdWire, AttemptWire<'_>) = parse(fields)?;
+                Ok(Owned::Ended(attempt_of(attempt), record.into_record()?))
             }
-            b'R' => Ok(Owned::Request(Box::new(parse::<RequestWire<'_>>(json)?.into_record()?))),
+            b'R' => Ok(Owned::Request(Box::new(parse::<RequestWire<'_>>(fields)?.into_record()?))),
             other => Err(format!("its kind {other:?} is unknown")),
         }
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(json).map_err(|error| error.to_string())
+fn write(out: &mut Vec<u8>, kind: u8, fields: &impl Serialize) {
+    out.push(kind);
+    // Memory takes everything, and no field is of a kind that cannot be written.
+    if let Ok(written) = postcard::to_extend(fields, std::mem::take(out)) {
+        *out = written;
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(fields: &'a [u8]) -> Result<T, String> {
+    postcard::from_bytes(fields).map_err(|error| error.to_string())
 }
 
 fn word<T: FromStr>(text: &str) -> Result<T, String>
@@ -155,45 +159,61 @@ where
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
-/// An id as its text.
-#[derive(Clone, Copy, Debug)]
-struct Id<T>(T);
+/// An id's bytes.
+type Id = [u8; 16];
+/// A request's id and the attempt's number.
+type AttemptIdWire = (Id, u16);
 
-impl<T: std::fmt::Display> Serialize for Id<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
+fn attempt_wire(attempt: AttemptId) -> AttemptIdWire {
+    (attempt.request.to_bytes(), attempt.number)
 }
 
-impl<'de, T: FromStr> Deserialize<'de> for Id<T>
-where
-    T::Err: std::fmt::Display,
-{
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map(Id).map_err(serde::de::Error::custom)
-    }
+fn attempt_of((request, number): AttemptIdWire) -> AttemptId {
+    AttemptId { request: RequestId::from_bytes(request), number }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+/// A scope: which kind, and the id. The order is part of the layout.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum ScopeWire {
+    Organization(Id),
+    Project(Id),
+    Group(Id),
+    User(Id),
+    ServiceAccount(Id),
+    Key(Id),
 }
 
-fn scopes_wire(scopes: &[Scope]) -> Vec<Id<Scope>> {
-    scopes.iter().copied().map(Id).collect()
+fn scopes_wire(scopes: &[Scope]) -> Vec<ScopeWire> {
+    let wire = |scope: &Scope| match scope {
+        Scope::Organization(id) => ScopeWire::Organization(id.to_bytes()),
+        Scope::Project(id) => ScopeWire::Project(id.to_bytes()),
+        Scope::Group(id) => ScopeWire::Group(id.to_bytes()),
+        Scope::User(id) => ScopeWire::User(id.to_bytes()),
+        Scope::ServiceAccount(id) => ScopeWire::ServiceAccount(id.to_bytes()),
+        Scope::Key(id) => ScopeWire::Key(id.to_bytes()),
+    };
+    scopes.iter().map(wire).collect()
 }
 
-fn scopes_of(wire: &[Id<Scope>]) -> Arc<[Scope]> {
-    wire.iter().map(|Id(scope)| *scope).collect()
+fn scopes_of(wire: Vec<ScopeWire>) -> Arc<[Scope]> {
+    let scope = |scope| match scope {
+        ScopeWire::Organization(id) => Scope::Organization(OrgId::from_bytes(id)),
+        ScopeWire::Project(id) => Scope::Project(ProjectId::from_bytes(id)),
+        ScopeWire::Group(id) => Scope::Group(GroupId::from_bytes(id)),
+        ScopeWire::User(id) => Scope::User(UserId::from_bytes(id)),
+        ScopeWire::ServiceAccount(id) => Scope::ServiceAccount(ServiceAccountId::from_bytes(id)),
+        ScopeWire::Key(id) => Scope::Key(KeyId::from_bytes(id)),
+    };
+    wire.into_iter().map(scope).collect()
 }
 
 #[derive(Serialize, Deserialize)]
 struct IntentWire<'a> {
-    id: Id<AttemptId>,
+    id: AttemptIdWire,
     at: i64,
-    org: Id<OrgId>,
-    key: Id<KeyId>,
-    sc: Vec<Id<Scope>>,
+    org: Id,
+    key: Id,
+    sc: Vec<ScopeWire>,
     #[serde(borrow)]
     op: Cow<'a, str>,
     #[serde(borrow)]
@@ -202,20 +222,18 @@ struct IntentWire<'a> {
     p: Cow<'a, str>,
     #[serde(borrow)]
     m: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "is_default")]
     st: bool,
     he: i64,
-    #[serde(default, skip_serializing_if = "is_default")]
     un: bool,
 }
 
 impl<'a> IntentWire<'a> {
     fn of(intent: &'a Intent) -> Self {
         Self {
-            id: Id(intent.attempt),
+            id: attempt_wire(intent.attempt),
             at: intent.at.unix_ms(),
-            org: Id(intent.org),
-            key: Id(intent.key),
+            org: intent.org.to_bytes(),
+            key: intent.key.to_bytes(),
             sc: scopes_wire(&intent.scopes),
             op: intent.operation.as_str().into(),
             mr: (&*intent.model_requested).into(),
@@ -229,11 +247,11 @@ impl<'a> IntentWire<'a> {
 
     fn into_intent(self) -> Result<Intent, String> {
         Ok(Intent {
-            attempt: self.id.0,
+            attempt: attempt_of(self.id),
             at: Timestamp::from_unix_ms(self.at),
-            org: self.org.0,
-            key: self.key.0,
-            scopes: scopes_of(&self.sc),
+            org: OrgId::from_bytes(self.org),
+            key: KeyId::from_bytes(self.key),
+            scopes: scopes_of(self.sc),
             operation: word(&self.op)?,
             model_requested: self.mr.into(),
             provider: self.p.into(),
@@ -251,23 +269,20 @@ struct AttemptWire<'a> {
     p: Cow<'a, str>,
     #[serde(borrow)]
     m: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "is_default")]
     by: bool,
     st: u16,
     #[serde(borrow)]
     oc: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    #[serde(borrow)]
     er: Cow<'a, str>,
     sa: i64,
     du: u64,
-    #[serde(default, skip_serializing_if = "is_default")]
     ft: u64,
     us: [u64; 12],
     #[serde(borrow)]
     so: Cow<'a, str>,
     co: i64,
     he: i64,
-    #[serde(default, skip_serializing_if = "is_default")]
     un: bool,
 }
 
@@ -311,20 +326,13 @@ impl<'a> AttemptWire<'a> {
     }
 }
 
-#[derive(Serialize, Deserialize, Default)]
-#[serde(default)]
+#[derive(Serialize, Deserialize)]
 struct MetadataWire {
-    #[serde(skip_serializing_if = "is_default")]
     tags: Vec<String>,
-    #[serde(skip_serializing_if = "is_default")]
     user: String,
-    #[serde(skip_serializing_if = "is_default")]
     trace: String,
-    #[serde(skip_serializing_if = "is_default")]
     extra: Vec<(String, String)>,
-    #[serde(skip_serializing_if = "is_default")]
     referer: String,
-    #[serde(skip_serializing_if = "is_default")]
     title: String,
 }
 
@@ -342,10 +350,10 @@ impl MetadataWire {
 
 #[derive(Serialize, Deserialize)]
 struct RequestWire<'a> {
-    id: Id<RequestId>,
-    org: Id<OrgId>,
-    key: Id<KeyId>,
-    sc: Vec<Id<Scope>>,
+    id: Id,
+    org: Id,
+    key: Id,
+    sc: Vec<ScopeWire>,
     #[serde(borrow)]
     op: Cow<'a, str>,
     at: i64,
@@ -354,33 +362,28 @@ struct RequestWire<'a> {
     st: u16,
     #[serde(borrow)]
     oc: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    #[serde(borrow)]
     ec: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "is_default")]
     is: bool,
-    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    #[serde(borrow)]
     fr: Cow<'a, str>,
     du: u64,
-    #[serde(default, skip_serializing_if = "is_default")]
     ft: u64,
-    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    #[serde(borrow)]
     ri: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "is_default")]
     tc: Vec<String>,
-    #[serde(default, skip_serializing_if = "is_default")]
     wa: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     md: Option<MetadataWire>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     tr: Vec<AttemptWire<'a>>,
 }
 
 impl<'a> RequestWire<'a> {
     fn of(record: &'a RequestRecord) -> Self {
         Self {
-            id: Id(record.id),
-            org: Id(record.org),
-            key: Id(record.key),
+            id: record.id.to_bytes(),
+            org: record.org.to_bytes(),
+            key: record.key.to_bytes(),
             sc: scopes_wire(&record.scopes),
             op: record.operation.as_str().into(),
             at: record.at.unix_ms(),
@@ -402,10 +405,10 @@ impl<'a> RequestWire<'a> {
 
     fn into_record(self) -> Result<RequestRecord, String> {
         Ok(RequestRecord {
-            id: self.id.0,
-            org: self.org.0,
-            key: self.key.0,
-            scopes: scopes_of(&self.sc),
+            id: RequestId::from_bytes(self.id),
+            org: OrgId::from_bytes(self.org),
+            key: KeyId::from_bytes(self.key),
+            scopes: scopes_of(self.sc),
             operation: word(&self.op)?,
             at: Timestamp::from_unix_ms(self.at),
             model_requested: self.mr.into(),

@@ -2,8 +2,8 @@
 
 use crate::db::StoreError;
 use domain::{AttemptRecord, Money, Scope, Timestamp, Window, Windows};
+use foldhash::HashMap;
 use sqlx::SqliteConnection;
-use std::collections::HashMap;
 
 const HOUR_MS: i64 = 3_600_000;
 

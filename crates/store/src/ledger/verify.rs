@@ -4,9 +4,10 @@ use super::derived::{Balance, BalanceKey, Derived, Rollup, RollupKey};
 use super::{CHARGE, OVERAGE};
 use crate::db::{Db, StoreError, id};
 use domain::{Money, Scope, Timestamp};
+use foldhash::HashMap;
 use futures_util::TryStreamExt;
 use sqlx::SqliteConnection;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 
 const LEDGER: &str = "SELECT entry, shape_id, at, amount_nano, input_tokens, output_tokens FROM ledger";

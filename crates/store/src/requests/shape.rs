@@ -6,9 +6,9 @@
 use crate::db::StoreError;
 use domain::record::{Operation, Outcome};
 use domain::{AttemptRecord, KeyId, OrgId, RequestRecord, Scope, UsageSource};
+use foldhash::{HashMap, HashMapExt};
 use sqlx::{Row as _, SqliteConnection};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
