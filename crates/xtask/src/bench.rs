@@ -120,6 +120,24 @@ impl Gateway<'_> {
         command
     }
 
+    /// Sets four hard spending limits that nothing reaches: every call reserves under all of them.
+    fn set_limits(&self) -> Result<(), Failure> {
+        let text = step::capture(self.on_its_folder().args(["keys", "list", "--json"]))?;
+        let key = Json::parse(text.lines().next().unwrap_or_default()).context("keys list")?;
+        let key = key.at(&["id"]).and_then(Json::as_str).ok_or_else(|| Failure::new("there is no key"))?;
+        for (scope, window) in [("org", "day"), ("org", "month"), ("org", "total"), (key, "month")] {
+            let words = ["limits", "set", scope, "1000000", "--window", window];
+            step::capture(self.on_its_folder().args(words))?;
+        }
+        Ok(())
+    }
+
+    fn on_its_folder(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(self.config()).arg("--data-dir").arg(self.data_dir());
+        command
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder
     }
@@ -143,7 +161,8 @@ fn config_text(upstream_port: u16) -> String {
         format!(
             "[[providers]]\nname = \"{name}\"\nkind = \"{kind}\"\n\
              base_url = \"http://127.0.0.1:{upstream_port}{path}\"\napi_key = \"{UPSTREAM_KEY}\"\n\
-             [[providers.models]]\nid = \"mock\"\ninput = \"0.10\"\noutput = \"0.40\"\n"
+             [[providers.models]]\nid = \"mock\"\ninput = \"0.10\"\noutput = \"0.40\"\n\
+             context_window = 32768\nmax_output_tokens = 4096\n"
         )
     };
     provider("bench", "openai-compatible", "/v1") + "\n" + &provider("bench-anthropic", "anthropic", "")
@@ -169,6 +188,7 @@ fn measure(workspace: &Workspace, options: &Options, folder: &Path) -> Result<Js
     fs::write(gateway.config(), config_text(upstream_port)).context("the configuration")?;
     step::heading("time to ready");
     let startup = StartupTimes::measure(&gateway)?;
+    gateway.set_limits()?;
     let mut signalbox = Server::start(NAME, &mut gateway.command(), folder)?;
     signalbox.wait_until(|| server::answers_200(port, "/readyz"))?;
 

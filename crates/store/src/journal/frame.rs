@@ -7,6 +7,18 @@
 pub const HEAD: usize = 8;
 /// Longest payload: beyond, a length is taken for garbage.
 pub const PAYLOAD_MAX: usize = 16 << 20;
+/// Longest stretch that holds nothing: a page.
+pub const PADDING_MAX: usize = 4_096;
+
+/// The length that says: nothing here, go on after as many bytes as the checksum's place tells.
+const PADDING: u32 = u32::MAX;
+
+/// The head of a stretch of so many bytes, head included, that holds nothing. `None`: too short for a head.
+pub fn padding(bytes: u32) -> Option<[u8; HEAD]> {
+    let [a, b, c, d] = PADDING.to_le_bytes();
+    let [e, f, g, h] = bytes.to_le_bytes();
+    (bytes as usize >= HEAD).then_some([a, b, c, d, e, f, g, h])
+}
 
 /// A frame being made: the payload is written behind a head that is filled in at the end.
 #[derive(Debug)]
@@ -56,6 +68,8 @@ pub enum Next<'a> {
         /// Bytes it takes, head included.
         length: usize,
     },
+    /// Nothing, for so many bytes.
+    Padding(usize),
     /// Nothing was written here.
     End,
     /// The bytes may be the beginning of a frame; so many are needed to tell.
@@ -74,6 +88,10 @@ pub fn read(bytes: &[u8]) -> Next<'_> {
     let size = u32::from_le_bytes(length) as usize;
     if size == 0 {
         return if [e, f, g, h] == [0; 4] { Next::End } else { Next::Torn };
+    }
+    if size == PADDING as usize {
+        let skipped = u32::from_le_bytes([e, f, g, h]) as usize;
+        return if (HEAD..=PADDING_MAX).contains(&skipped) { Next::Padding(skipped) } else { Next::Torn };
     }
     if size > PAYLOAD_MAX {
         return Next::Torn;
@@ -106,6 +124,13 @@ mod tests {
         assert_eq!(read(&[]), Next::End);
         assert_eq!(read(&[0; 5]), Next::End);
         assert_eq!(read(&[0; 64]), Next::End);
+    }
+
+    #[test]
+    fn padding_is_skipped_and_never_more_than_a_page() {
+        assert_eq!(read(&padding(4_096).unwrap()), Next::Padding(4_096));
+        assert_eq!(padding(7), None);
+        assert_eq!(read(&padding(4_097).unwrap()), Next::Torn);
     }
 
     #[test]

@@ -57,29 +57,30 @@ impl Reader {
             if self.position.offset >= written {
                 return Ok(Chunk::default());
             }
-            let (chunk, is_at_end) = match self.read(written) {
+            let read = match self.read(written) {
                 Ok(read) => read,
                 Err(source) if !is_active && source.kind() == io::ErrorKind::NotFound => {
-                    (Chunk::default(), true)
+                    Read { is_at_end: true, ..Read::default() }
                 }
                 Err(source) => {
                     return Err(JournalError::Io { folder: self.journal.shared.folder.clone(), source });
                 }
             };
-            if let Some((_, position)) = chunk.frames.last() {
-                self.position = *position;
-                return Ok(chunk);
+            self.position.offset += read.consumed as u64;
+            if !read.chunk.is_empty() {
+                return Ok(read.chunk);
             }
-            if is_active || !is_at_end {
-                return Ok(chunk);
+            if read.is_at_end && !is_active {
+                self.position = Position { segment: self.position.segment + 1, offset: 0 };
+                self.file = None;
+            } else if read.consumed == 0 {
+                return Ok(Chunk::default());
             }
-            self.position = Position { segment: self.position.segment + 1, offset: 0 };
-            self.file = None;
         }
     }
 
-    /// Reads whole frames of the present segment, up to `written`; whether its end was met.
-    fn read(&mut self, written: u64) -> io::Result<(Chunk, bool)> {
+    /// Reads whole frames of the present segment, up to `written`.
+    fn read(&mut self, written: u64) -> io::Result<Read> {
         let Position { segment: number, offset } = self.position;
         let file = match &mut self.file {
             Some((known, file)) if *known == number => file,
@@ -100,6 +101,13 @@ impl Reader {
                         chunk.frames.push((at + frame::HEAD..at + length, end));
                         at += length;
                     }
+                    Next::Padding(length) if at + length <= read => at += length,
+                    // Its rest was not read.
+                    Next::Padding(_) if at > 0 => break false,
+                    Next::Padding(length) => {
+                        at = length;
+                        break false;
+                    }
                     // Longer than what was read, though the file has more.
                     Next::Short(needed) if read == size && size < available && at == 0 => {
                         size = needed.max(size + 1).min(available);
@@ -119,10 +127,20 @@ impl Reader {
                 }
             };
             if is_at_end || at > 0 {
-                return Ok((chunk, is_at_end));
+                return Ok(Read { chunk, consumed: at, is_at_end });
             }
         }
     }
+}
+
+/// What one reading gave.
+#[derive(Default)]
+struct Read {
+    chunk: Chunk,
+    /// Bytes that were understood.
+    consumed: usize,
+    /// Nothing more is in this segment.
+    is_at_end: bool,
 }
 
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
