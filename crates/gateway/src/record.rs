@@ -72,7 +72,7 @@ pub struct Entry {
     /// What is reserved for it.
     pub hold: Option<Hold>,
     /// The attempt that is written down as begun, until its own record is made.
-    pub intended: Option<Intent>,
+    pub intended: Option<Box<Intent>>,
     recorder: Recorder,
     record: Option<Box<RequestRecord>>,
 }

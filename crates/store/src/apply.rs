@@ -109,6 +109,7 @@ impl Applier {
                     batch.records.push(request);
                 }
             }
+            self.reader.give_back(chunk);
         }
         batch.position = self.reader.position();
         batch.is_dirty = batch.position != began;

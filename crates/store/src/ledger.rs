@@ -123,9 +123,14 @@ async fn entries(
 ) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::with_capacity(records.len());
     for record in records {
-        derived.request(record.at, shapes.id(connection, Shape::of(record)).await?);
+        let of_request = shapes.id(connection, Shape::of(record)).await?;
+        derived.request(record.at, of_request);
         for (number, attempt) in (1..).zip(&record.attempts) {
-            let shape = shapes.id(connection, Shape::of_attempt(record, attempt)).await?;
+            // The only attempt has the request's own shape.
+            let shape = match record.attempts.as_slice() {
+                [_] => of_request,
+                _ => shapes.id(connection, Shape::of_attempt(record, attempt)).await?,
+            };
             let (charge, overage) = split(attempt);
             let entry = Entry {
                 attempt: AttemptId { request: record.id, number }.to_bytes(),

@@ -11,7 +11,8 @@ use domain::record::Operation;
 use domain::{Ceiling, Money};
 use llm::ir::{ChatRequest, Content, Part, Source};
 use llm::raw::RawObject;
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
+use std::sync::LazyLock;
 
 /// What a provider adds to a prompt by itself: frames of messages, instructions for tools. Anthropic's dearest
 /// tool instructions take 804 tokens
@@ -26,8 +27,9 @@ const WEB_SEARCHES: u64 = 10;
 const ASSUMED_OUTPUT: u64 = 4_096;
 
 /// How a text tells that a body may hold more than text. An escaped letter may hide any of the others.
-const HINTS: [&[u8]; 7] =
-    [b"\"image", b"\"input_", b"\"audio", b"\"document", b"\"file", b"\"video", b"\\u00"];
+static HINTS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
+    ["\"image", "\"input_", "\"audio", "\"document", "\"file", "\"video", "\\u00"].map(Finder::new)
+});
 
 /// What a call may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,7 +112,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> (Option<
         return (window.map(|window| window.saturating_mul(WEB_SEARCHES + 1)), WEB_SEARCHES);
     }
     let may_hold_more =
-        |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| memmem::find(raw, hint).is_some()));
+        |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| hint.find(raw).is_some()));
     let text = bytes + OVERHEAD;
     if operation == Operation::Embeddings {
         return (Some(text), 0);

@@ -23,7 +23,7 @@ use llm::Protocol;
 use llm::observe::{self, Observed};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::journal::{Intent, Record};
+use store::journal::{Intent, Position, Record};
 use store::{JournalError, failpoint};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -80,6 +80,11 @@ impl From<Gone> for Stop {
     }
 }
 
+fn not_written(error: JournalError) -> Refusal {
+    tracing::warn!(%error, "a call is refused: it cannot be written down");
+    Refusal::StorageExhausted
+}
+
 struct Call {
     gateway: Arc<Gateway>,
     account: Arc<Account>,
@@ -112,9 +117,13 @@ impl Call {
         self.entry.note(|record| record.warnings = warnings);
         for number in 1..=ATTEMPTS_MAX {
             let mut attempt = Attempt::begin(&self.gateway, AttemptId { request: self.entry.id, number });
-            if let Err(refusal) = self.intend(&attempt).await {
-                self.entry.fail(refusal.status(), &refusal);
-                return self.answer_failure(reply, None, &refusal);
+            let intended = match self.intend(&attempt) {
+                Ok(Some(position)) => Box::pin(self.reach_disk(position)).await,
+                Ok(None) => Ok(()),
+                Err(refusal) => Err(refusal),
+            };
+            if let Err(refusal) = intended {
+                return self.refuse(reply, &attempt, refusal.into(), None, false);
             }
             let answer = match self.send(&mut reply, &attempt).await {
                 Ok(Ok(answer)) => answer,
@@ -144,14 +153,16 @@ impl Call {
     }
 
     /// Writes down what is about to be sent: without that, nothing is.
-    async fn intend(&mut self, attempt: &Attempt) -> Result<(), Refusal> {
+    ///
+    /// Gives the place in the journal that the disk must have first, where the settings ask for that.
+    fn intend(&mut self, attempt: &Attempt) -> Result<Option<Position>, Refusal> {
         let Some(record) = self.entry.record() else { return Err(Refusal::Internal) };
         // Nothing is billed, so nothing can be lost.
         if self.prepared.operation == Operation::CountTokens {
-            return Ok(());
+            return Ok(None);
         }
         failpoint::hit("before_intent");
-        let intent = Intent {
+        let intent = Box::new(Intent {
             attempt: attempt.id,
             at: record.at,
             org: record.org,
@@ -164,17 +175,18 @@ impl Call {
             is_stream: self.prepared.is_stream,
             held: self.entry.held(),
             is_unpriced: self.prepared.is_unpriced,
-        };
+        });
         let journal = self.entry.journal();
-        let refuse = |error: JournalError| {
-            tracing::warn!(%error, "a call is refused: it cannot be written down");
-            Refusal::StorageExhausted
-        };
-        let position = journal.admit(&Record::Intent(&intent)).map_err(refuse)?;
-        journal.settled(position).await.map_err(refuse)?;
+        let position = journal.admit(&Record::Intent(&intent)).map_err(not_written)?;
+        let must_wait = journal.is_strict();
         self.entry.intended = Some(intent);
         failpoint::hit("after_intent");
-        Ok(())
+        Ok(must_wait.then_some(position))
+    }
+
+    /// Waits until the disk has what is about to be sent.
+    async fn reach_disk(&self, position: Position) -> Result<(), Refusal> {
+        self.entry.journal().settled(position).await.map_err(not_written)
     }
 
     /// Writes down that an attempt has ended while its request goes on.
@@ -309,6 +321,7 @@ impl Call {
     }
 
     /// Ends a call whose answer has not begun.
+    #[expect(clippy::boxed_local, reason = "a call is always boxed; unboxing it here would copy it")]
     fn refuse(
         mut self: Box<Self>,
         reply: Reply,
@@ -334,12 +347,7 @@ impl Call {
         }
     }
 
-    fn answer_failure(
-        mut self: Box<Self>,
-        reply: Reply,
-        provider_headers: Option<&HeaderMap>,
-        refusal: &Refusal,
-    ) {
+    fn answer_failure(&mut self, reply: Reply, provider_headers: Option<&HeaderMap>, refusal: &Refusal) {
         let protocol = self.protocol;
         self.with_head(provider_headers, |head| {
             let _ = reply.send(reply::failure(protocol, head, refusal));

@@ -194,11 +194,16 @@ impl Journal {
 
     /// Waits until the disk has everything up to a position, where the settings ask for that.
     pub async fn settled(&self, position: Position) -> Result<(), JournalError> {
-        if self.shared.options.sync == Sync::Interval {
+        if !self.is_strict() {
             return Ok(());
         }
         let mut synced = self.shared.synced.subscribe();
         synced.wait_for(|synced| *synced >= position).await.map(|_| ()).map_err(|_| JournalError::Full)
+    }
+
+    /// Whether calls wait until the disk has them.
+    pub fn is_strict(&self) -> bool {
+        self.shared.options.sync == Sync::Strict
     }
 
     /// Whether no new calls may begin.

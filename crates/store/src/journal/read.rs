@@ -35,11 +35,18 @@ pub struct Reader {
     journal: Journal,
     position: Position,
     file: Option<(u64, File)>,
+    /// The buffer of a chunk that was given back.
+    spare: Vec<u8>,
 }
 
 impl Reader {
     pub(super) fn new(journal: Journal, from: Position) -> Self {
-        Self { journal, position: from, file: None }
+        Self { journal, position: from, file: None, spare: Vec::new() }
+    }
+
+    /// Takes a chunk back that is no longer needed, for the next one to use its memory.
+    pub fn give_back(&mut self, chunk: Chunk) {
+        self.spare = chunk.bytes;
     }
 
     /// Where it stands: behind everything it has given.
@@ -89,7 +96,8 @@ impl Reader {
         let available = usize::try_from(written - offset).unwrap_or(usize::MAX);
         let mut size = CHUNK.min(available);
         loop {
-            let mut bytes = vec![0; size];
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.resize(size, 0);
             let read = read_at(file, &mut bytes, offset)?;
             bytes.truncate(read);
             let mut chunk = Chunk { bytes, frames: Vec::new() };
