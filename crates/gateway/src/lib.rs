@@ -10,6 +10,7 @@ pub mod inference;
 pub mod metrics;
 pub mod providers;
 mod random;
+pub mod rates;
 pub mod record;
 pub mod refusal;
 pub mod tasks;
@@ -17,6 +18,7 @@ pub mod upstream;
 
 pub use crate::http::router;
 pub use providers::{Provider, Providers};
+pub use rates::Rates;
 pub use record::Recorder;
 pub use refusal::Refusal;
 pub use tasks::Tasks;

@@ -2,6 +2,7 @@
 
 use llm::protocol::Origin;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// Why a request is not answered with success. Has a status, a stable code (listed in
 /// `docs/api/errors.md`) and a text for people.
@@ -48,6 +49,14 @@ pub enum Refusal {
     /// The path exists, but not with this method.
     #[error("this endpoint does not take the method {0}")]
     MethodNotAllowed(String),
+    /// A rate limit of the gateway's own is reached.
+    #[error("{message}")]
+    RateLimited {
+        /// Which one, and what to do.
+        message: String,
+        /// When to try again. `None`: waiting does not help.
+        retry_after: Option<Duration>,
+    },
     /// A spending limit would be passed.
     #[error("{0}")]
     SpendLimit(String),
@@ -112,6 +121,7 @@ impl Refusal {
             Refusal::BodyTooSlow(_) => 408,
             Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) => 404,
             Refusal::MethodNotAllowed(_) => 405,
+            Refusal::RateLimited { .. } => 429,
             Refusal::SpendLimit(_) | Refusal::Unbounded(_) => 412,
             Refusal::StorageExhausted | Refusal::ShuttingDown | Refusal::Timeout(_) => 503,
             Refusal::Provider { status, .. } => *status,
@@ -119,6 +129,15 @@ impl Refusal {
             Refusal::InvalidResponse(_) => 424,
             Refusal::Internal => 500,
         }
+    }
+
+    /// What `retry-after` says, in whole seconds; `None`: the header is not sent.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        if let Refusal::RateLimited { retry_after, .. } = self {
+            let wait = (*retry_after)?;
+            return Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1));
+        }
+        (self.status() == 503).then_some(1)
     }
 
     /// The stable code.
@@ -140,6 +159,7 @@ impl Refusal {
             Refusal::WrongEndpoint { .. } => "wrong_endpoint",
             Refusal::NoSuchEndpoint(_) => "no_such_endpoint",
             Refusal::MethodNotAllowed(_) => "method_not_allowed",
+            Refusal::RateLimited { .. } => "rate_limit_exceeded",
             Refusal::SpendLimit(_) => "spend_limit_exceeded",
             Refusal::Unbounded(_) => "cost_unbounded",
             Refusal::StorageExhausted => "storage_exhausted",
@@ -166,6 +186,7 @@ impl Refusal {
             | Refusal::BodyCut
             | Refusal::NoSuchEndpoint(_)
             | Refusal::MethodNotAllowed(_)
+            | Refusal::RateLimited { .. }
             | Refusal::SpendLimit(_)
             | Refusal::Unbounded(_)
             | Refusal::StorageExhausted
@@ -205,6 +226,7 @@ impl Refusal {
             | Refusal::WrongEndpoint { .. }
             | Refusal::NoSuchEndpoint(_)
             | Refusal::MethodNotAllowed(_)
+            | Refusal::RateLimited { .. }
             | Refusal::SpendLimit(_)
             | Refusal::Unbounded(_)
             | Refusal::StorageExhausted => Outcome::Refused,
