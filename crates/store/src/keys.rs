@@ -10,8 +10,11 @@ const ALL: &str = "SELECT id, org_id, name, display, hash, created_at, expires_a
      completions, scopes, labels FROM api_keys ORDER BY created_at, id";
 const ONE: &str = "SELECT id, org_id, name, display, hash, created_at, expires_at, deleted_at, manage, \
      completions, scopes, labels FROM api_keys WHERE org_id = $1 AND id = $2";
+const OF_ORG: &str = "SELECT id, org_id, name, display, hash, created_at, expires_at, deleted_at, manage, \
+     completions, scopes, labels FROM api_keys WHERE org_id = $1 AND deleted_at IS NULL ORDER BY created_at, id";
 const DELETE: &str = "UPDATE api_keys SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL";
-const SET_EXPIRY: &str = "UPDATE api_keys SET expires_at = $1 WHERE id = $2 AND deleted_at IS NULL";
+const SET_EXPIRY: &str = "UPDATE api_keys SET expires_at = $1 WHERE id = $2 AND deleted_at IS NULL \
+     AND (expires_at IS NULL OR expires_at > $3)";
 const SET_LABELS: &str = "UPDATE api_keys SET labels = $1 WHERE id = $2 AND deleted_at IS NULL";
 
 type Row = (
@@ -64,6 +67,12 @@ impl Db {
         rows.into_iter().map(key).collect()
     }
 
+    /// The keys of an organization that are not deleted, oldest first.
+    pub async fn keys_of(&self, org: OrgId) -> Result<Vec<ApiKey>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(OF_ORG).bind(org.to_string()).fetch_all(&self.pool).await?;
+        rows.into_iter().map(key).collect()
+    }
+
     /// One key of an organization, deleted or not.
     pub async fn key(&self, org: OrgId, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
         let row = sqlx::query_as(ONE).bind(org.to_string()).bind(id.to_string());
@@ -78,13 +87,18 @@ impl Db {
         Ok(rows > 0)
     }
 
-    /// Sets when a key stops working, or that it does not. `false`: there is no such key.
+    /// Sets when a key stops working, or that it does not. `false`: there is no such key, or it has expired
+    /// by now, which is final.
     pub async fn set_key_expiry(
         &self,
         key: KeyId,
         expires_at: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let query = sqlx::query(SET_EXPIRY).bind(expires_at.map(Timestamp::unix_ms)).bind(key.to_string());
+        let query = sqlx::query(SET_EXPIRY)
+            .bind(expires_at.map(Timestamp::unix_ms))
+            .bind(key.to_string())
+            .bind(now.unix_ms());
         let mut change = Change::begin(self).await?;
         let rows = change.run(query).await?;
         change.commit().await?;

@@ -4,6 +4,7 @@
 //! top and parse rows into domain types, so corrupt data is found here. "Not found" is `Ok(None)`.
 
 pub mod apply;
+pub mod balances;
 pub mod budgets;
 mod db;
 pub mod failpoint;
@@ -14,6 +15,7 @@ pub mod limits;
 pub mod organizations;
 pub mod requests;
 pub mod snapshot;
+pub mod usage;
 
 pub use apply::{Applier, ApplyError};
 pub use budgets::{Budgets, Hold, Overrun};

@@ -5,6 +5,8 @@ use domain::{Enforcement, Limit, Money, OrgId, RateLimit, Scope, Window};
 
 const ALL: &str =
     "SELECT scope, window_name, amount_nano, enforcement FROM limits ORDER BY scope, window_name";
+const OF_ORG: &str = "SELECT scope, window_name, amount_nano, enforcement FROM limits \
+     WHERE org_id = $1 ORDER BY scope, window_name";
 const SET: &str = "INSERT INTO limits (org_id, scope, window_name, amount_nano, enforcement) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (scope, window_name) DO UPDATE \
      SET amount_nano = excluded.amount_nano, enforcement = excluded.enforcement";
@@ -12,6 +14,8 @@ const REMOVE: &str = "DELETE FROM limits WHERE org_id = $1 AND scope = $2 AND wi
 
 const ALL_RATES: &str = "SELECT scope, requests_per_minute, tokens_per_minute, concurrent FROM rate_limits \
      ORDER BY scope";
+const RATES_OF_ORG: &str = "SELECT scope, requests_per_minute, tokens_per_minute, concurrent \
+     FROM rate_limits WHERE org_id = $1 ORDER BY scope";
 const SET_RATE: &str = "INSERT INTO rate_limits \
      (org_id, scope, requests_per_minute, tokens_per_minute, concurrent) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (scope) DO UPDATE SET requests_per_minute = excluded.requests_per_minute, \
@@ -22,6 +26,13 @@ impl Db {
     /// All spending limits of all organizations.
     pub async fn limits(&self) -> Result<Vec<Limit>, StoreError> {
         let rows: Vec<(String, String, i64, String)> = sqlx::query_as(ALL).fetch_all(&self.pool).await?;
+        rows.into_iter().map(limit).collect()
+    }
+
+    /// The spending limits of an organization.
+    pub async fn limits_of(&self, org: OrgId) -> Result<Vec<Limit>, StoreError> {
+        let query = sqlx::query_as(OF_ORG).bind(org.to_string());
+        let rows: Vec<(String, String, i64, String)> = query.fetch_all(&self.pool).await?;
         rows.into_iter().map(limit).collect()
     }
 
@@ -49,17 +60,14 @@ impl Db {
 
     /// All rate limits of all organizations.
     pub async fn rate_limits(&self) -> Result<Vec<(Scope, RateLimit)>, StoreError> {
-        type Row = (String, Option<i64>, Option<i64>, Option<i64>);
-        let rows: Vec<Row> = sqlx::query_as(ALL_RATES).fetch_all(&self.pool).await?;
-        let small = |n: Option<i64>| n.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        let rate = |(scope, requests, tokens, concurrent): Row| {
-            let limit = RateLimit {
-                requests_per_minute: small(requests),
-                tokens_per_minute: tokens.map(|n| u64::try_from(n).unwrap_or(0)),
-                concurrent: small(concurrent),
-            };
-            Ok((id("rate_limits", "scope", &scope)?, limit))
-        };
+        let rows: Vec<RateRow> = sqlx::query_as(ALL_RATES).fetch_all(&self.pool).await?;
+        rows.into_iter().map(rate).collect()
+    }
+
+    /// The rate limits of an organization.
+    pub async fn rate_limits_of(&self, org: OrgId) -> Result<Vec<(Scope, RateLimit)>, StoreError> {
+        let query = sqlx::query_as(RATES_OF_ORG).bind(org.to_string());
+        let rows: Vec<RateRow> = query.fetch_all(&self.pool).await?;
         rows.into_iter().map(rate).collect()
     }
 
@@ -80,6 +88,18 @@ impl Db {
         change.run(query).await?;
         change.commit().await
     }
+}
+
+type RateRow = (String, Option<i64>, Option<i64>, Option<i64>);
+
+fn rate((scope, requests, tokens, concurrent): RateRow) -> Result<(Scope, RateLimit), StoreError> {
+    let small = |n: Option<i64>| n.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    let limit = RateLimit {
+        requests_per_minute: small(requests),
+        tokens_per_minute: tokens.map(|n| u64::try_from(n).unwrap_or(0)),
+        concurrent: small(concurrent),
+    };
+    Ok((id("rate_limits", "scope", &scope)?, limit))
 }
 
 fn limit((scope, window, amount, enforcement): (String, String, i64, String)) -> Result<Limit, StoreError> {

@@ -1,10 +1,11 @@
 //! Organizations.
 
 use crate::db::{Db, StoreError, id};
-use domain::{Organization, Timestamp};
+use domain::{OrgId, Organization, Timestamp};
 
 const INSERT: &str = "INSERT INTO organizations (id, name, created_at) VALUES ($1, $2, $3)";
 const FIRST: &str = "SELECT id, name FROM organizations ORDER BY created_at, id LIMIT 1";
+const ONE: &str = "SELECT name FROM organizations WHERE id = $1";
 
 impl Db {
     /// Adds an organization.
@@ -22,5 +23,12 @@ impl Db {
     pub async fn first_organization(&self) -> Result<Option<Organization>, StoreError> {
         let row: Option<(String, String)> = sqlx::query_as(FIRST).fetch_optional(&self.pool).await?;
         row.map(|(text, name)| Ok(Organization { id: id("organizations", "id", &text)?, name })).transpose()
+    }
+
+    /// An organization.
+    pub async fn organization(&self, id: OrgId) -> Result<Option<Organization>, StoreError> {
+        let row: Option<(String,)> =
+            sqlx::query_as(ONE).bind(id.to_string()).fetch_optional(&self.pool).await?;
+        Ok(row.map(|(name,)| Organization { id, name }))
     }
 }

@@ -123,3 +123,19 @@ async fn handles_that_write_at_once_wait_for_each_other() {
     writers.join_all().await;
     assert_eq!(store.db.keys().await.unwrap().len(), 20);
 }
+
+#[tokio::test]
+async fn an_end_can_be_moved_until_it_has_come() {
+    let store = Store::new().await;
+    let org = org(1);
+    store.db.insert_organization(&org, at(1)).await.unwrap();
+    let key = key(org.id, 1);
+    store.db.insert_key(&key).await.unwrap();
+    assert!(store.db.set_key_expiry(key.id, Some(at(10)), at(5)).await.unwrap());
+    assert!(store.db.set_key_expiry(key.id, Some(at(20)), at(9)).await.unwrap());
+    assert!(!store.db.set_key_expiry(key.id, None, at(20)).await.unwrap(), "an end is final");
+    assert!(store.db.set_key_expiry(key.id, None, at(19)).await.unwrap());
+    store.db.delete_key(key.id, at(30)).await.unwrap();
+    assert!(!store.db.set_key_expiry(key.id, None, at(31)).await.unwrap());
+    assert_eq!(store.db.keys_of(org.id).await.unwrap(), [], "a deleted key is not listed");
+}

@@ -9,6 +9,7 @@ mod limits;
 mod organizations;
 mod requests;
 mod support;
+mod usage;
 
 /// A file that is not named above would never be compiled.
 #[test]
