@@ -51,7 +51,7 @@ pub async fn serve(
         tokio::task::spawn(reload(gateway.clone(), flags.clone(), environment.clone(), stop.clone())),
     ];
     let deadline = CancellationToken::new();
-    let router = gateway::router(gateway.clone());
+    let router = wire::service(&gateway, db.clone());
     // Ready and deaf to sudden ends before the first connection is taken, and before anyone is told.
     let stopped = told_to_stop()?;
     gateway.is_ready.store(true, Ordering::Release);

@@ -3,6 +3,7 @@
 use crate::config::{self, ConfigError, Environment, Settings};
 use crate::cores;
 use arc_swap::ArcSwap;
+use control::Control;
 use domain::{Clock, Windows};
 use gateway::metrics::Metrics;
 use gateway::{Gateway, Recorder, Tasks, Upstream};
@@ -52,6 +53,17 @@ pub struct Parts {
     pub applier: Applier,
     /// Its counters.
     pub metrics: Metrics,
+}
+
+/// All that is served: the data plane, and the management API beside it.
+pub fn service(gateway: &Arc<Gateway>, db: Db) -> gateway::http::Service {
+    let configured = gateway.clone();
+    let control = Control {
+        db,
+        snapshot: Arc::new(move || configured.snapshot.load_full()),
+        clock: gateway.clock.clone(),
+    };
+    gateway::router(gateway.clone(), control::router(control))
 }
 
 /// Builds the data plane.

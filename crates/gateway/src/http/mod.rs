@@ -30,8 +30,8 @@ pub struct Service {
     rest: TowerToHyperService<Router>,
 }
 
-/// All routes of the data plane.
-pub fn router(gateway: Arc<Gateway>) -> Service {
+/// All routes of the data plane, and `beside` them those of other planes, whose paths are their own.
+pub fn router(gateway: Arc<Gateway>, beside: Router) -> Service {
     let rest = Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
@@ -39,6 +39,7 @@ pub fn router(gateway: Arc<Gateway>) -> Service {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(unknown)
+        .merge(beside.with_state(()))
         .method_not_allowed_fallback(wrong_method)
         .with_state(gateway.clone());
     Service { gateway, rest: TowerToHyperService::new(rest) }

@@ -65,3 +65,25 @@ fn every_refusal_of_a_provider_is_explained() {
         assert!(row(class.code()).is_some(), "{} is not explained", class.code());
     }
 }
+
+#[test]
+fn every_problem_of_the_management_api_is_explained() {
+    use control::Problem;
+    const MANAGE: &str = include_str!("../../../../docs/api/manage.md");
+    let text = String::new;
+    let all = [
+        Problem::MissingKey,
+        Problem::InvalidKey,
+        Problem::NotPermitted(""),
+        Problem::NoSuchKey(text()),
+        Problem::KeyExpired,
+        Problem::Invalid(text()),
+        Problem::BodyTooLarge(0),
+        Problem::BodyTooSlow(0),
+        Problem::Internal,
+    ];
+    for problem in all {
+        let row = format!("| `{}` | {} |", problem.code(), problem.status().as_u16());
+        assert!(MANAGE.contains(&row), "{row} is not there");
+    }
+}

@@ -11,6 +11,8 @@ mod drain;
 mod errors;
 mod http;
 mod keys;
+mod manage;
+mod manage_usage;
 mod passthrough;
 mod provider_errors;
 mod records;

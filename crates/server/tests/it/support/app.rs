@@ -75,7 +75,7 @@ impl App {
         let (stop, deadline) = (CancellationToken::new(), CancellationToken::new());
         let written = CancellationToken::new();
         let writer = tokio::task::spawn(gateway::record::write(applier, metrics, written.clone()));
-        let router = gateway::router(gateway.clone());
+        let router = wire::service(&gateway, db.clone());
         let cores = vec![tokio::runtime::Handle::current()];
         let listener = listener::Listener { socket, tls, service: router, cores };
         let serving = listener::serve(listener, stop.clone(), deadline.clone());
@@ -129,7 +129,8 @@ impl App {
 
     /// Sends a request and waits for the head of its answer.
     pub async fn open(&self, request: Request<Full<Bytes>>) -> Streaming {
-        let is_call = request.method() == "POST" && !request.uri().path().contains("nowhere");
+        let path = request.uri().path();
+        let is_call = request.method() == "POST" && !path.contains("nowhere") && !path.contains("/manage/");
         let sent = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
         let (head, body) = sent.expect("no answer came").expect("no answer").into_parts();
         let id = head.headers.get("x-request-id").map(|id| id.to_str().unwrap().to_owned());

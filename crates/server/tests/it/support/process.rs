@@ -109,6 +109,15 @@ impl Process {
         answer.ok().map(|answer| answer.status().as_u16())
     }
 
+    /// Calls the management API: the answer's status and body.
+    pub async fn manage(&self, method: &str, path: &str, key: &str, body: &str) -> (u16, String) {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}/v1/manage/{path}", self.address))
+            .header("authorization", format!("Bearer {key}"));
+        self.send(request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap()).await
+    }
+
     async fn send(&self, request: http::Request<Full<Bytes>>) -> (u16, String) {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let answer = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
