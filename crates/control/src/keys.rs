@@ -117,9 +117,9 @@ pub async fn show(State(control): State<Control>, readable: Readable) -> Result<
         return Err(Problem::NoSuchKey(key.id.to_string()));
     }
     let month = Windows::at(control.clock.now()).start(Window::Month);
-    let (settled, overage) = control.db.balance(Scope::Key(key.id), Window::Month, month).await?;
+    let spent = control.db.spent(Scope::Key(key.id), Window::Month, month).await?;
     let (limits, rates) = (control.db.limits_of(key.org).await?, control.db.rate_limits_of(key.org).await?);
-    body::answer(StatusCode::OK, &KeyView::of(&key, &limits, &rates, settled + overage))
+    body::answer(StatusCode::OK, &KeyView::of(&key, &limits, &rates, spent))
 }
 
 /// `POST /v1/manage/apikey`. The secret is in this answer and nowhere else.

@@ -27,10 +27,7 @@ pub async fn show(State(control): State<Control>, Reader(actor): Reader) -> Resu
     let mut limits = control.db.limits_of(id).await?;
     limits.retain(|limit| limit.scope == scope);
     let limit = |window| limits.iter().find(|limit| limit.window == window);
-    let spent = async |window| -> Result<Money, Problem> {
-        let (settled, overage) = control.db.balance(scope, window, windows.start(window)).await?;
-        Ok(settled + overage)
-    };
+    let spent = async |window| control.db.spent(scope, window, windows.start(window)).await;
     let balance = match limit(Window::Total).filter(|limit| limit.enforcement == Enforcement::Hard) {
         Some(limit) => Some(Amount(limit.amount - spent(Window::Total).await?)),
         None => None,

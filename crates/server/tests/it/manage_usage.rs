@@ -97,3 +97,24 @@ async fn the_organization_has_what_is_left_of_its_money() {
     assert_eq!(call(&app, KEY, "GET", "org", "").await.json()["balance"], json!(42.5));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn what_calls_cost_is_told_of_the_key_and_of_the_organization() {
+    let upstream = Upstream::start([Answer::json(200, CHAT_ANSWER), Answer::json(200, CHAT_ANSWER)]).await;
+    let app = App::start(&provider("openai", &upstream)).await;
+    for _ in 0..2 {
+        assert_eq!(app.chat(CHAT).await.status, 200);
+    }
+    app.recorded(2).await;
+    let spend = json!(0.0000328);
+    assert_eq!(call(&app, KEY, "GET", "apikey/self", "").await.json()["monthly_spend"], spend);
+    assert_eq!(call(&app, KEY, "GET", "apikey", "").await.json()["keys"][0]["monthly_spend"], spend);
+    assert_eq!(call(&app, KEY, "GET", "org", "").await.json()["monthly_spend"], spend);
+    let now = jiff::Timestamp::from_millisecond(domain::Clock::now(&domain::SystemClock).unix_ms()).unwrap();
+    let path = format!("org/usage?start={now}&resolution=month&group_by=model_used");
+    let report = call(&app, KEY, "GET", &path, "").await.json();
+    let (_, entry) = only(&report);
+    assert_eq!((&entry["spend"], &entry["total_tokens"]), (&spend, &json!(30)));
+    assert_eq!(entry["grouped_data"][0]["group_by_values"], json!({"model_used": "m"}));
+    app.finish().await;
+}
