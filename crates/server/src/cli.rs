@@ -83,7 +83,21 @@ pub enum Keys {
         #[command(flatten)]
         how: How,
     },
-    /// List all keys.
+    /// Set or remove a key's rate limits; what is not named stays as it is.
+    Rate {
+        /// The key's id.
+        id: domain::KeyId,
+        /// Requests in a minute, or `none`.
+        #[arg(long, value_name = "N")]
+        requests_per_minute: Option<Bound<u32>>,
+        /// Tokens in a minute, prompts and answers together, or `none`.
+        #[arg(long, value_name = "N")]
+        tokens_per_minute: Option<Bound<u64>>,
+        /// Calls at the same time, or `none`.
+        #[arg(long, value_name = "N")]
+        concurrent: Option<Bound<u32>>,
+    },
+    /// List all keys, with their limits.
     List {
         /// One JSON object a line.
         #[arg(long)]
@@ -118,6 +132,21 @@ impl FromStr for Amount {
             "none" => Ok(Self(None)),
             text => text.parse().map(|amount| Self(Some(amount))).map_err(|error| format!("{error}")),
         }
+    }
+}
+
+/// How many of something at the most, or any number.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<N>(pub Option<N>);
+
+impl<N: FromStr + From<u8> + PartialEq> FromStr for Bound<N> {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let count = text.parse().ok().filter(|count| *count != N::from(0));
+        count.map(|count| Self(Some(count))).ok_or("expected a whole number from 1, or none")
     }
 }
 

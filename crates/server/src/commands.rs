@@ -1,12 +1,13 @@
 //! The commands beside `serve`: short, on the store in the data folder.
 
+mod keys;
 mod ledger;
 mod limits;
 
 use crate::cli::{Cli, Command, Keys, Models, Providers, Requests};
 use crate::config::{self, Environment, Flags, Settings};
 use crate::{bootstrap, output, serve, telemetry, wire};
-use domain::{KeyState, NewKey, Permissions, Scope, SystemClock, Timestamp};
+use domain::{NewKey, Permissions, RateLimit, Scope, SystemClock, Timestamp};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -89,7 +90,16 @@ async fn keys(command: Keys, settings: &Settings) -> Done {
             }
             limits::set(&db, org.id, Scope::Key(id), amount.0, how).await?;
         }
-        Keys::List { json } => list_keys(&db.keys().await?, json),
+        Keys::Rate { id, requests_per_minute, tokens_per_minute, concurrent } => {
+            let present = limits::rate_of(&db.rate_limits().await?, id);
+            let rate = RateLimit {
+                requests_per_minute: requests_per_minute.map_or(present.requests_per_minute, |bound| bound.0),
+                tokens_per_minute: tokens_per_minute.map_or(present.tokens_per_minute, |bound| bound.0),
+                concurrent: concurrent.map_or(present.concurrent, |bound| bound.0),
+            };
+            limits::set_rate(&db, id, rate).await?;
+        }
+        Keys::List { json } => keys::list(&db, json).await?,
         Keys::Delete { id } => {
             let id = id.parse().map_err(|error| format!("{id:?} is {error}"))?;
             if !db.delete_key(id, domain::Clock::now(&SystemClock)).await? {
@@ -100,34 +110,6 @@ async fn keys(command: Keys, settings: &Settings) -> Done {
     }
     db.close().await;
     Ok(())
-}
-
-fn list_keys(keys: &[domain::ApiKey], json: bool) {
-    let state = |key: &domain::ApiKey| match key.state {
-        KeyState::Active { expires_at: None } => "active".to_owned(),
-        KeyState::Active { expires_at: Some(end) } if key.is_usable(domain::Clock::now(&SystemClock)) => {
-            format!("active until {}", date(end))
-        }
-        KeyState::Active { expires_at: Some(end) } => format!("expired {}", date(end)),
-        KeyState::Deleted { at } => format!("deleted {}", date(at)),
-    };
-    if json {
-        for key in keys {
-            let view = serde_json::json!({
-                "id": key.id.to_string(), "org_id": key.org.to_string(), "name": key.name,
-                "display": key.display, "state": state(key), "created_at": date(key.created_at),
-            });
-            output::line(view.to_string());
-        }
-        return;
-    }
-    let rows: Vec<[String; 5]> = keys
-        .iter()
-        .map(|key| {
-            [key.id.to_string(), key.name.clone(), key.display.clone(), state(key), date(key.created_at)]
-        })
-        .collect();
-    output::table(["ID", "NAME", "KEY", "STATE", "CREATED"], &rows);
 }
 
 fn models(command: &Models, settings: &Settings, environment: &Environment) -> Done {

@@ -1,3 +1,5 @@
+//! What rate limits must let through, and what not.
+
 use super::*;
 use domain::{KeyId, OrgId, Timestamp};
 use proptest::prelude::*;

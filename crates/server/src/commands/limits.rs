@@ -1,10 +1,10 @@
-//! `signalbox limits` and the limits of `signalbox keys`.
+//! `signalbox limits`, and the limits and rate limits of `signalbox keys`.
 
 use super::Done;
 use crate::cli::{How, Limits};
 use crate::config::Settings;
 use crate::{bootstrap, output, wire};
-use domain::{Clock, Enforcement, Limit, Money, OrgId, Scope, SystemClock, Windows};
+use domain::{Clock, Enforcement, KeyId, Limit, Money, OrgId, RateLimit, Scope, SystemClock, Windows};
 use store::Db;
 
 /// A limit as the command line describes it.
@@ -27,6 +27,32 @@ pub async fn set(db: &Db, org: OrgId, scope: Scope, amount: Option<Money>, how: 
         }
         None => return Err(format!("{scope} has no limit a {window}").into()),
     }
+    Ok(())
+}
+
+/// The rate limit of a key, among all.
+pub fn rate_of(rates: &[(Scope, RateLimit)], key: KeyId) -> RateLimit {
+    let own = rates.iter().find(|(scope, _)| *scope == Scope::Key(key));
+    own.map_or(RateLimit::default(), |(_, rate)| *rate)
+}
+
+/// A rate limit in words: empty where nothing is bounded.
+pub fn rate_text(rate: RateLimit) -> String {
+    let requests = rate.requests_per_minute.map(|n| format!("{n} requests a minute"));
+    let tokens = rate.tokens_per_minute.map(|n| format!("{n} tokens a minute"));
+    let concurrent = rate.concurrent.map(|n| format!("{n} at the same time"));
+    [requests, tokens, concurrent].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Sets the rate limit of a key, and says so.
+pub async fn set_rate(db: &Db, id: KeyId, rate: RateLimit) -> Done {
+    let (org, _) = bootstrap::organization(db, &SystemClock).await?;
+    if db.key(org.id, id).await?.is_none() {
+        return Err(format!("there is no key {id}").into());
+    }
+    db.set_rate_limit(org.id, Scope::Key(id), rate).await?;
+    let text = rate_text(rate);
+    output::line(format!("{id}: {}", if text.is_empty() { "no rate limit" } else { &text }));
     Ok(())
 }
 

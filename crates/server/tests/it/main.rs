@@ -5,6 +5,7 @@
 
 mod budgets;
 mod commands;
+mod commands_limits;
 mod disconnect;
 mod documents;
 mod drain;
