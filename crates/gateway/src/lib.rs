@@ -59,6 +59,8 @@ pub struct Gateway {
     pub upstream: Upstream,
     /// The way to the store.
     pub recorder: Recorder,
+    /// How often and how much scopes have called.
+    pub rates: Rates,
     /// Counters for `/metrics`.
     pub metrics: metrics::Metrics,
     /// Call tasks, waited for at shutdown.

@@ -5,9 +5,10 @@
 //! held for it settled.
 
 use crate::metrics::Metrics;
+use crate::rates::Admission;
 use crate::refusal::Refusal;
 use domain::record::{Operation, Outcome};
-use domain::{Money, Principal, RequestId, RequestRecord, Timestamp};
+use domain::{AttemptRecord, Money, Principal, RequestId, RequestRecord, Timestamp};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,6 +72,8 @@ pub struct Entry {
     pub started: Instant,
     /// What is reserved for it.
     pub hold: Option<Hold>,
+    /// What it takes of its callers' rates.
+    pub admission: Option<Admission>,
     /// The attempt that is written down as begun, until its own record is made.
     pub intended: Option<Box<Intent>>,
     recorder: Recorder,
@@ -113,6 +116,7 @@ impl Entry {
             id,
             started: Instant::now(),
             hold: None,
+            admission: None,
             intended: None,
             recorder,
             record: Some(Box::new(record)),
@@ -174,6 +178,10 @@ impl Drop for Entry {
         failpoint::hit("after_terminal");
         if let Some(hold) = self.hold.take() {
             hold.settle(record.cost());
+        }
+        if let Some(admission) = self.admission.take() {
+            let tokens = |attempt: &AttemptRecord| attempt.usage.total_input() + attempt.usage.total_output();
+            admission.settle(record.attempts.iter().map(tokens).sum(), Instant::now());
         }
     }
 }

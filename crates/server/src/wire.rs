@@ -6,12 +6,15 @@ use arc_swap::ArcSwap;
 use control::Control;
 use domain::{Clock, Windows};
 use gateway::metrics::Metrics;
-use gateway::{Gateway, Recorder, Tasks, Upstream};
+use gateway::{Gateway, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use store::{Applier, ApplyError, Budgets, Db, Journal, JournalError, StoreError};
+
+/// A call that has not ended so long after the longest one allowed is taken for lost.
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// Why the gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,7 @@ pub async fn build(
         providers: ArcSwap::from_pointee(providers),
         upstream: Upstream::new(Duration::from_secs(settings.timeouts.connect_seconds), cores::count()),
         recorder: Recorder { journal, budgets },
+        rates: Rates::new(Duration::from_secs(settings.timeouts.total_seconds) + LEASE_MARGIN),
         metrics: metrics.clone(),
         tasks: Tasks::default(),
         clock,

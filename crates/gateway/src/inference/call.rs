@@ -321,7 +321,6 @@ impl Call {
     }
 
     /// Ends a call whose answer has not begun.
-    #[expect(clippy::boxed_local, reason = "a call is always boxed; unboxing it here would copy it")]
     fn refuse(
         mut self: Box<Self>,
         reply: Reply,
@@ -366,6 +365,7 @@ impl Call {
             provider: Some(&self.prepared.target.provider.header),
             warnings: &warnings,
             clamped: self.prepared.clamped,
+            standing: self.prepared.standing,
             provider_headers,
         })
     }

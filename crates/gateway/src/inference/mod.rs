@@ -13,6 +13,7 @@ pub mod reply;
 pub mod stream;
 
 use crate::providers::Target;
+use crate::rates::Admission;
 use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::{Gateway, auth};
@@ -28,6 +29,7 @@ use llm::Protocol;
 use llm::provider::RouteKind;
 use prepare::Next;
 use std::sync::Arc;
+use std::time::Instant;
 use store::Hold;
 
 /// Longer bodies are read on a thread of their own: parsing one takes longer than other requests on the same
@@ -83,6 +85,7 @@ pub async fn serve(
                 provider: None,
                 warnings: &warnings,
                 clamped: None,
+                standing: None,
                 provider_headers: None,
             };
             let body = format!("{{\"input_tokens\":{input_tokens}}}");
@@ -124,9 +127,10 @@ async fn steps(
             record.metadata = metadata;
         });
     }
-    let (next, hold) = next?;
-    entry.hold = hold;
-    Ok(next)
+    let understood = next?;
+    entry.hold = understood.hold;
+    entry.admission = understood.admission;
+    Ok(understood.next)
 }
 
 /// Who calls what.
@@ -138,7 +142,11 @@ struct Inbound {
 }
 
 /// What comes of a request, and what is reserved for it.
-type Understood = Result<(Next, Option<Hold>), Refusal>;
+struct Understood {
+    next: Next,
+    hold: Option<Hold>,
+    admission: Option<Admission>,
+}
 
 /// What the record must know of a request even if it is refused.
 struct Facts {
@@ -153,7 +161,7 @@ fn understand(
     call: &Inbound,
     headers: &HeaderMap,
     body: Bytes,
-) -> (Option<Facts>, Understood) {
+) -> (Option<Facts>, Result<Understood, Refusal>) {
     let operation = call.operation;
     let mut intake: Intake = match intake::read(operation, body, &gateway.default_model) {
         Ok(intake) => intake,
@@ -165,21 +173,42 @@ fn understand(
         is_stream: intake.is_stream,
         metadata: intake.metadata.take().filter(|metadata| !metadata.is_empty()),
     };
-    let next = told.and_then(|()| target(gateway, operation, &intake.model)).and_then(|target| {
-        if operation == Operation::CountTokens {
-            return prepare::prepare(operation, intake, target, headers).map(|next| (next, None));
-        }
-        let admitted = admit::admit(gateway, &call.account, operation, &mut intake, &target, call.at)?;
-        let mut next = prepare::prepare(operation, intake, target, headers)?;
-        if let Next::Call(prepared) = &mut next {
-            prepared.is_unpriced = admitted.is_unpriced;
-            prepared.clamped = admitted.clamped;
-            prepared.output = admitted.output;
-            prepared.warnings.extend(admitted.warnings);
-        }
-        Ok((next, Some(admitted.hold)))
-    });
+    let next = told
+        .and_then(|()| target(gateway, operation, &intake.model))
+        .and_then(|target| allow(gateway, call, intake, target, headers));
     (Some(facts), next)
+}
+
+/// May they, now: takes of the caller's rates and money what the call needs, and prepares it.
+fn allow(
+    gateway: &Gateway,
+    call: &Inbound,
+    mut intake: Intake,
+    target: Target,
+    headers: &HeaderMap,
+) -> Result<Understood, Refusal> {
+    let operation = call.operation;
+    if operation == Operation::CountTokens {
+        let next = prepare::prepare(operation, intake, target, headers)?;
+        return Ok(Understood { next, hold: None, admission: None });
+    }
+    let rates = &call.account.rates;
+    let admission = if rates.is_empty() {
+        None
+    } else {
+        let tokens = llm::tokens::of_bytes(intake.body.original().len() as u64);
+        Some(gateway.rates.admit(rates, tokens, Instant::now())?)
+    };
+    let admitted = admit::admit(gateway, &call.account, operation, &mut intake, &target, call.at)?;
+    let mut next = prepare::prepare(operation, intake, target, headers)?;
+    if let Next::Call(prepared) = &mut next {
+        prepared.is_unpriced = admitted.is_unpriced;
+        prepared.clamped = admitted.clamped;
+        prepared.output = admitted.output;
+        prepared.standing = admission.as_ref().map(Admission::standing);
+        prepared.warnings.extend(admitted.warnings);
+    }
+    Ok(Understood { next, hold: Some(admitted.hold), admission })
 }
 
 fn target(gateway: &Gateway, operation: Operation, model: &str) -> Result<Target, Refusal> {

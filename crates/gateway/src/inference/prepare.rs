@@ -8,6 +8,7 @@ use super::admit::OutputAllowance;
 use super::intake::Intake;
 use super::protocol_of;
 use crate::providers::Target;
+use crate::rates::Standing;
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use domain::record::Operation;
@@ -79,6 +80,8 @@ pub struct Prepared {
     pub clamped: Option<u64>,
     /// What of the answer is paid for.
     pub output: OutputAllowance,
+    /// How far the caller's rate limits are used up, where it has any.
+    pub standing: Option<Standing>,
 }
 
 /// What comes of a request.
@@ -142,6 +145,7 @@ pub fn prepare(
         is_unpriced: false,
         clamped: None,
         output: OutputAllowance::default(),
+        standing: None,
         target,
     })))
 }

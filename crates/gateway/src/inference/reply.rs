@@ -1,5 +1,6 @@
 //! Answers to the caller: headers, whole bodies, and failures in the caller's own protocol.
 
+use crate::rates::Standing;
 use crate::refusal::Refusal;
 use axum::body::Body;
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub struct Head<'a> {
     pub warnings: &'a [String],
     /// The answer was cut to so many tokens, because no more are affordable.
     pub clamped: Option<u64>,
+    /// How far the caller's rate limits are used up, where it has any.
+    pub standing: Option<Standing>,
     /// The provider's headers, for those that are passed on.
     pub provider_headers: Option<&'a HeaderMap>,
 }
@@ -56,6 +59,9 @@ impl Head<'_> {
         }
         if let Some(provider_headers) = self.provider_headers {
             pass_headers(provider_headers, headers);
+        }
+        if let Some(standing) = &self.standing {
+            standing.write(headers);
         }
     }
 }
@@ -112,7 +118,7 @@ pub fn stream(head: &Head<'_>, body: Body) -> Response<Body> {
 pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response<Body> {
     failure(
         protocol,
-        &Head { id, provider: None, warnings: &[], clamped: None, provider_headers: None },
+        &Head { id, provider: None, warnings: &[], clamped: None, standing: None, provider_headers: None },
         refusal,
     )
 }
@@ -127,8 +133,8 @@ pub fn failure(protocol: Protocol, head: &Head<'_>, refusal: &Refusal) -> Respon
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
-    if refusal.status() == 503 {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if refusal.status() == 401 {
         headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -16,6 +16,7 @@ mod manage;
 mod manage_usage;
 mod passthrough;
 mod provider_errors;
+mod rates;
 mod records;
 mod secrets;
 mod slow_reader;
