@@ -77,7 +77,9 @@ pub async fn build(
     clock: Arc<dyn Clock>,
 ) -> Result<Parts, WireError> {
     let providers = config::resolve(settings, environment)?;
-    let journal = Journal::open(&settings.data_dir.join("journal"), settings.journal_options())?;
+    let first_segment = db.journal_position().await?.segment + 1;
+    let options = store::journal::Options { first_segment, ..settings.journal_options() };
+    let journal = Journal::open(&settings.data_dir.join("journal"), options)?;
     let (applier, crashed) = Applier::recover(db.clone(), journal.clone()).await?;
     if crashed > 0 {
         tracing::warn!(

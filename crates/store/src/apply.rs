@@ -91,10 +91,19 @@ impl Applier {
         }
     }
 
-    /// Reads on, up to a batch. Must be followed by [`Applier::commit`] until that succeeds.
+    /// Reads on, up to a batch. Must be followed by [`Applier::commit`] until that succeeds. After a failure the
+    /// same records are read again.
     pub fn gather(&mut self) -> Result<Batch, ApplyError> {
-        let mut batch = Batch::default();
         let began = self.reader.position();
+        let read = self.read_batch(began);
+        if read.is_err() {
+            self.reader = self.journal.reader(began);
+        }
+        read
+    }
+
+    fn read_batch(&mut self, began: Position) -> Result<Batch, ApplyError> {
+        let mut batch = Batch::default();
         while batch.records.len() < BATCH {
             let chunk = self.reader.read_on()?;
             if chunk.is_empty() {
@@ -250,5 +259,32 @@ fn crashed(intent: &Intent, attempts: Vec<AttemptRecord>) -> RequestRecord {
         warnings: Vec::new(),
         metadata: None,
         attempts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Options;
+
+    #[tokio::test]
+    async fn after_a_failure_the_same_records_are_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).await.unwrap();
+        let path = folder.path().join("journal");
+        let journal = Journal::open(&path, Options::default()).unwrap();
+        let (mut applier, _) = Applier::recover(db, journal.clone()).await.unwrap();
+        let request = RequestId::from_parts(domain::Timestamp::from_unix_ms(1), [1; 10]);
+        let attempt = AttemptId { request, number: 1 };
+        let checkpoint = Checkpoint { attempt, held: domain::Money::ZERO, output_tokens: 1 };
+        journal.record(&Record::Checkpoint(&checkpoint));
+        let began = applier.reader.position();
+        // A frame that is whole, of a kind that this version does not know.
+        journal.write_unknown();
+        for _ in 0..2 {
+            assert!(matches!(applier.gather(), Err(ApplyError::Journal(JournalError::Unreadable { .. }))));
+            assert_eq!(applier.reader.position(), began);
+        }
+        journal.close();
     }
 }

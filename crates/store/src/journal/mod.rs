@@ -55,11 +55,14 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Bytes of all segments; at more, no new calls are taken until some have been applied.
     pub bytes_max: u64,
+    /// The lowest number of the new segment: beyond everything that the database takes for applied, should the
+    /// folder have been emptied.
+    pub first_segment: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: Sync::Interval, segment_bytes: 16 << 20, bytes_max: 1 << 30 }
+        Self { sync: Sync::Interval, segment_bytes: 16 << 20, bytes_max: 1 << 30, first_segment: 1 }
     }
 }
 
@@ -143,7 +146,7 @@ impl Journal {
         let lock = File::create(folder.join("lock")).map_err(failed)?;
         lock.try_lock().map_err(|_| JournalError::Taken(folder.to_owned()))?;
         let numbers = segment::list(folder).map_err(failed)?;
-        let number = numbers.last().map_or(1, |last| last + 1);
+        let number = numbers.last().map_or(1, |last| last + 1).max(options.first_segment);
         segment::make_spare(folder, options.segment_bytes).map_err(failed)?;
         segment::promote_spare(folder, number).map_err(failed)?;
         let file = File::options().write(true).open(segment::path(folder, number)).map_err(failed)?;
@@ -284,6 +287,14 @@ impl Journal {
         drop(active);
         self.nudge();
         Ok(position)
+    }
+
+    /// Writes a frame whose record nobody can read.
+    #[cfg(test)]
+    pub(crate) fn write_unknown(&self) {
+        let mut frame = Frame::begin(Vec::new());
+        frame.payload().extend_from_slice(b"?");
+        self.append(&frame.finish().unwrap()).unwrap();
     }
 
     /// Goes on in the spare segment.

@@ -137,6 +137,22 @@ async fn an_attempt_without_an_end_costs_what_was_held_for_it_once() {
 }
 
 #[tokio::test]
+async fn a_journal_that_was_deleted_is_followed_from_its_new_beginning() {
+    let store = Store::new().await;
+    let org = org(1).id;
+    let applied = store::journal::Position { segment: 9, offset: 77 };
+    store.db.apply(&[request(org, 1)], applied).await.unwrap();
+    let first_segment = store.db.journal_position().await.unwrap().segment + 1;
+    let options = Options { first_segment, ..Options::default() };
+    let journal = Journal::open(&store.folder.path().join("journal"), options).unwrap();
+    journal.record(&Record::Request(&request(org, 2)));
+    let (applier, orphans) = Applier::recover(store.db.clone(), journal.clone()).await.unwrap();
+    assert_eq!((orphans, applier.unapplied_bytes()), (0, 0));
+    assert_eq!(rows(&store.db, org).await.len(), 2, "what is written now is newer than what was applied");
+    journal.close();
+}
+
+#[tokio::test]
 async fn a_long_call_outlives_the_segment_it_began_in() {
     let store = Store::new().await;
     let org = org(1).id;
