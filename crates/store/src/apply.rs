@@ -3,11 +3,11 @@
 
 use crate::db::{Db, StoreError};
 use crate::failpoint;
-use crate::journal::record::{Checkpoint, Owned};
+use crate::journal::record::{Checkpoint, Owned, Sealed, Texts};
 use crate::journal::{Intent, Journal, JournalError, Position, Reader, Record};
 use domain::record::{AttemptRecord, Outcome};
 use domain::{AttemptId, RequestId, RequestRecord, Usage};
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -26,13 +26,21 @@ pub enum ApplyError {
 }
 
 /// An attempt whose end has not been read yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Open {
-    intent: Intent,
-    /// Output tokens by the last checkpoint.
-    output_tokens: u64,
-    /// The segment that has to stay for its sake.
-    segment: u64,
+    /// What was written down before it was sent. `None`: that stands in a later segment, once more.
+    intent: Option<Sealed>,
+    /// The furthest checkpoint.
+    checkpoint: Option<Checkpoint>,
+    /// Behind the record that has to stay for its sake.
+    at: Position,
+}
+
+impl Open {
+    fn read(&self) -> Result<Option<Intent>, JournalError> {
+        let unreadable = |reason| JournalError::Unreadable { at: self.at, reason };
+        self.intent.as_ref().map(Sealed::open).transpose().map_err(unreadable)
+    }
 }
 
 /// Finished requests, ready to be written, and the place in the journal behind them.
@@ -53,10 +61,11 @@ pub struct Applier {
     open: HashMap<AttemptId, Open>,
     /// Attempts that have ended while their request goes on.
     ended: HashMap<RequestId, Vec<(AttemptId, AttemptRecord)>>,
-    /// Attempts whose intent was written again in a later segment.
-    carried: HashSet<AttemptId>,
+    /// Attempts whose intent was written again in a later segment, and how often that has not been read yet.
+    carried: HashMap<AttemptId, u32>,
     /// Behind the last record that is in the database.
     applied: Position,
+    texts: Texts,
 }
 
 impl Applier {
@@ -65,8 +74,8 @@ impl Applier {
     pub async fn recover(db: Db, journal: Journal) -> Result<(Self, usize), ApplyError> {
         let applied = db.journal_position().await?;
         let reader = journal.reader(journal.beginning());
-        let (open, ended, carried) = Default::default();
-        let mut applier = Self { db, journal, reader, open, ended, carried, applied };
+        let (open, ended, carried, texts) = Default::default();
+        let mut applier = Self { db, journal, reader, open, ended, carried, applied, texts };
         applier.apply_all().await?;
         failpoint::hit("during_recovery");
         let orphans = applier.orphans().await?;
@@ -110,9 +119,9 @@ impl Applier {
                 break;
             }
             for (payload, end) in chunk.frames() {
-                let record =
-                    Owned::read(payload).map_err(|reason| JournalError::Unreadable { at: end, reason })?;
-                if let Some(request) = self.track(record, end.segment)
+                let record = Owned::read(payload, &mut self.texts);
+                let record = record.map_err(|reason| JournalError::Unreadable { at: end, reason })?;
+                if let Some(request) = self.track(record, end)
                     && end > self.applied
                 {
                     batch.records.push(request);
@@ -142,25 +151,27 @@ impl Applier {
         Ok(())
     }
 
-    /// Follows one record; a finished request is given back.
-    fn track(&mut self, record: Owned, segment: u64) -> Option<Box<RequestRecord>> {
+    /// Follows one record, which ends at a position; a finished request is given back.
+    fn track(&mut self, record: Owned, at: Position) -> Option<Box<RequestRecord>> {
         match record {
-            Owned::Intent(intent) => {
-                // Written again for an attempt whose end was read meanwhile.
-                let is_late =
-                    self.carried.contains(&intent.attempt) && !self.open.contains_key(&intent.attempt);
-                if is_late {
-                    self.carried.remove(&intent.attempt);
-                } else {
-                    let output_tokens = self.open.get(&intent.attempt).map_or(0, |open| open.output_tokens);
-                    self.open.insert(intent.attempt, Open { intent, output_tokens, segment });
+            Owned::Intent(attempt, intent) => {
+                // Written again for an attempt whose end was read meanwhile?
+                if self.is_carried(attempt) && !self.open.contains_key(&attempt) {
+                    return None;
                 }
+                let open = self.open.entry(attempt).or_default();
+                (open.intent, open.at) = (Some(intent), at);
                 None
             }
-            Owned::Checkpoint(Checkpoint { attempt, held, output_tokens }) => {
-                if let Some(open) = self.open.get_mut(&attempt) {
-                    open.intent.held = held;
-                    open.output_tokens = output_tokens;
+            Owned::Checkpoint(checkpoint) => {
+                let attempt = checkpoint.attempt;
+                if self.carried.contains_key(&attempt) && !self.open.contains_key(&attempt) {
+                    return None;
+                }
+                let open = self.open.entry(attempt).or_insert(Open { at, ..Open::default() });
+                // One that was written again may be read behind a later one. Holds only ever grow.
+                if open.checkpoint.is_none_or(|known| known.held <= checkpoint.held) {
+                    open.checkpoint = Some(checkpoint);
                 }
                 None
             }
@@ -181,19 +192,35 @@ impl Applier {
         }
     }
 
+    /// Whether an intent that was just read is one that this process has written again.
+    fn is_carried(&mut self, attempt: AttemptId) -> bool {
+        if self.carried.is_empty() {
+            return false;
+        }
+        let Some(times) = self.carried.get_mut(&attempt) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            self.carried.remove(&attempt);
+        }
+        true
+    }
+
     /// Deletes segments that are applied. What is still open in them is written again first.
     fn let_go(&mut self) {
         let keep_from = self.applied.segment;
         if self.journal.beginning().segment >= keep_from {
             return;
         }
-        for (attempt, open) in self.open.iter_mut().filter(|(_, open)| open.segment < keep_from) {
-            if self.journal.admit(&Record::Intent(&open.intent)).is_err() {
+        let keep = Position { segment: keep_from, offset: 0 };
+        for (attempt, open) in self.open.iter_mut().filter(|(_, open)| open.at < keep) {
+            let again =
+                [open.intent.as_ref().map(Record::Sealed), open.checkpoint.as_ref().map(Record::Checkpoint)];
+            if again.into_iter().flatten().any(|record| self.journal.admit(&record).is_err()) {
                 // No room: the old segments stay a little longer.
                 return;
             }
-            self.carried.insert(*attempt);
-            open.segment = keep_from;
+            *self.carried.entry(*attempt).or_default() += 1;
+            open.at = keep;
         }
         if self.ended.is_empty() {
             self.journal.forget_before(keep_from);
@@ -201,20 +228,22 @@ impl Applier {
     }
 
     /// The requests of attempts that nobody will end.
-    async fn orphans(&self) -> Result<Vec<RequestRecord>, StoreError> {
-        let mut requests: BTreeMap<RequestId, Vec<&Open>> = BTreeMap::new();
+    async fn orphans(&self) -> Result<Vec<RequestRecord>, ApplyError> {
+        let mut requests: BTreeMap<RequestId, Vec<(Intent, &Open)>> = BTreeMap::new();
         for (attempt, open) in &self.open {
-            if !self.db.has_attempt(*attempt).await? {
-                requests.entry(attempt.request).or_default().push(open);
+            if !self.db.has_attempt(*attempt).await?
+                && let Some(intent) = open.read()?
+            {
+                requests.entry(attempt.request).or_default().push((intent, open));
             }
         }
-        let orphan = |(request, open): (RequestId, Vec<&Open>)| {
+        let orphan = |(request, open): (RequestId, Vec<(Intent, &Open)>)| {
             let ended = self.ended.get(&request).map_or(&[][..], Vec::as_slice);
             let mut attempts: Vec<(AttemptId, AttemptRecord)> = ended.to_vec();
-            attempts.extend(open.iter().map(|open| (open.intent.attempt, assumed(open))));
+            attempts.extend(open.iter().map(|(intent, open)| (intent.attempt, assumed(intent, open))));
             attempts.sort_by_key(|(attempt, _)| *attempt);
             let attempts = attempts.into_iter().map(|(_, record)| record).collect();
-            open.first().map(|open| crashed(&open.intent, attempts))
+            open.first().map(|(intent, _)| crashed(intent, attempts))
         };
         Ok(requests.into_iter().filter_map(orphan).collect())
     }
@@ -231,10 +260,12 @@ impl Applier {
 }
 
 /// What is written down of an attempt that a crash has cut off.
-fn assumed(open: &Open) -> AttemptRecord {
-    let usage = Usage { output: open.output_tokens, ..Usage::ZERO };
+fn assumed(intent: &Intent, open: &Open) -> AttemptRecord {
+    let output = open.checkpoint.map_or(0, |checkpoint| checkpoint.output_tokens);
+    let held = open.checkpoint.map_or(intent.held, |checkpoint| checkpoint.held.max(intent.held));
     let error = "the gateway died while this attempt was running";
-    AttemptRecord { usage, ..open.intent.assumed(Outcome::Crashed, error) }
+    let record = intent.assumed(Outcome::Crashed, error);
+    AttemptRecord { usage: Usage { output, ..Usage::ZERO }, cost: held, held, ..record }
 }
 
 /// What is written down of its request.

@@ -14,17 +14,16 @@ pub use verify::{Difference, Verdict};
 use crate::db::{Db, StoreError};
 use crate::failpoint;
 use crate::journal::Position;
-use crate::requests::insert::{self, ROWS, number, statement};
+use crate::requests::insert::{self, Statements, number};
 use crate::requests::{Batch, Shape};
-use derived::Derived;
+use derived::Tally;
 use domain::{AttemptId, AttemptRecord, Money, RequestRecord};
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::SqliteConnection;
 use std::sync::LazyLock;
 
 const COLUMNS: [&str; 8] =
     ["attempt", "entry", "shape_id", "at", "amount_nano", "held_nano", "input_tokens", "output_tokens"];
-static MANY: LazyLock<String> = LazyLock::new(|| statement("ledger", &COLUMNS, ROWS));
-static ONE: LazyLock<String> = LazyLock::new(|| statement("ledger", &COLUMNS, 1));
+static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new("ledger", &COLUMNS));
 
 const KNOWN: &str = "SELECT 1 FROM requests WHERE id = $1";
 const HAS_ATTEMPT: &str = "SELECT 1 FROM ledger WHERE attempt = $1 AND entry = 0";
@@ -79,16 +78,20 @@ impl Db {
     ) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mut shapes = self.shapes.batch();
-        let written = insert::insert(&mut transaction, records, &mut shapes).await?;
+        let mut shaped = Vec::with_capacity(records.len());
+        for record in records {
+            shaped.push((shapes.id(&mut transaction, Shape::of(record)).await?, &**record));
+        }
+        let written = insert::insert(&mut transaction, &shaped).await?;
         if written != records.len() as u64 {
             transaction.rollback().await?;
             return Ok(false);
         }
         failpoint::hit("inside_apply");
-        let mut derived = Derived::default();
-        let entries = entries(&mut transaction, records, &mut shapes, &mut derived).await?;
+        let mut tally = Tally::default();
+        let entries = entries(&mut transaction, &shaped, &mut shapes, &mut tally).await?;
         write(&mut transaction, &entries).await?;
-        derived.add(&mut transaction).await?;
+        tally.derive().add(&mut transaction).await?;
         sqlx::query(SET_POSITION)
             .bind(number(position.segment))
             .bind(number(position.offset))
@@ -115,16 +118,15 @@ impl Db {
 }
 
 /// The ledger's rows of some requests, counted into what is derived from them.
-async fn entries(
+async fn entries<'a>(
     connection: &mut SqliteConnection,
-    records: &[Box<RequestRecord>],
+    records: &[(i64, &'a RequestRecord)],
     shapes: &mut Batch<'_>,
-    derived: &mut Derived,
+    tally: &mut Tally<'a>,
 ) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::with_capacity(records.len());
-    for record in records {
-        let of_request = shapes.id(connection, Shape::of(record)).await?;
-        derived.request(record.at, of_request);
+    for (of_request, record) in records.iter().copied() {
+        tally.request(record, of_request);
         for (number, attempt) in (1..).zip(&record.attempts) {
             // The only attempt has the request's own shape.
             let shape = match record.attempts.as_slice() {
@@ -142,8 +144,7 @@ async fn entries(
                 input_tokens: attempt.usage.total_input(),
                 output_tokens: attempt.usage.total_output(),
             };
-            derived.attempt(record.at, shape, attempt);
-            derived.spent(record.at, &record.scopes, charge, overage);
+            tally.attempt(record, shape, attempt, (charge, overage));
             if overage > Money::ZERO {
                 let on_top = Entry { entry: OVERAGE, amount: overage, held: Money::ZERO, ..entry };
                 entries.push(Entry { input_tokens: 0, output_tokens: 0, ..on_top });
@@ -155,10 +156,8 @@ async fn entries(
 }
 
 async fn write(connection: &mut SqliteConnection, entries: &[Entry]) -> Result<(), StoreError> {
-    let (chunks, rest) = entries.as_chunks::<ROWS>();
-    let chunks = chunks.iter().map(|chunk| (&**MANY, &chunk[..]));
-    for (text, rows) in chunks.chain(rest.chunks(1).map(|row| (&**ONE, row))) {
-        let query = rows.iter().fold(sqlx::query(AssertSqlSafe(text)), |query, row| {
+    for (text, rows) in INSERT.split(entries) {
+        let query = rows.iter().fold(sqlx::query(text), |query, row| {
             query
                 .bind(&row.attempt[..])
                 .bind(row.entry)

@@ -23,20 +23,19 @@ fn run(journal: &Journal) {
     let shared = &*journal.shared;
     loop {
         let is_stopping = {
-            let mut work = lock(&shared.work);
-            while !work.is_dirty && !work.is_stopping {
+            let mut stopping = lock(&shared.is_stopping);
+            while !shared.is_dirty.swap(false, Ordering::AcqRel) && !*stopping {
                 let patience = if journal.is_full() { RETRY } else { Duration::from_secs(60) };
                 let (held, waited) = shared
                     .wake
-                    .wait_timeout(work, patience)
+                    .wait_timeout(stopping, patience)
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
-                work = held;
+                stopping = held;
                 if waited.timed_out() {
                     break;
                 }
             }
-            work.is_dirty = false;
-            work.is_stopping
+            *stopping
         };
         make_room(journal);
         if let Err(error) = bring_to_disk(journal) {

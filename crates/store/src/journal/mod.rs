@@ -15,6 +15,7 @@ pub use read::{Chunk, Reader};
 pub use record::{Intent, Record};
 
 use frame::Frame;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -113,7 +114,10 @@ struct Shared {
     is_full: AtomicBool,
     /// How far the disk has it.
     synced: watch::Sender<Position>,
-    work: Mutex<Work>,
+    /// The keeper has something to do.
+    is_dirty: AtomicBool,
+    /// The keeper is to end.
+    is_stopping: Mutex<bool>,
     wake: Condvar,
     /// Holds the lock that keeps other processes away.
     _lock: File,
@@ -128,13 +132,6 @@ struct Active {
     spare: Option<File>,
     /// Segments that are full but not on the disk yet.
     unsynced: Vec<Arc<File>>,
-}
-
-/// What the keeper has to do.
-#[derive(Debug, Default)]
-struct Work {
-    is_dirty: bool,
-    is_stopping: bool,
 }
 
 impl Journal {
@@ -165,7 +162,8 @@ impl Journal {
             stranded: Mutex::default(),
             oldest: AtomicU64::new(numbers.first().copied().unwrap_or(number)),
             synced: watch::Sender::new(Position { segment: number, offset: 0 }),
-            work: Mutex::default(),
+            is_dirty: AtomicBool::new(false),
+            is_stopping: Mutex::default(),
             wake: Condvar::new(),
             _lock: lock,
         };
@@ -179,19 +177,19 @@ impl Journal {
         if self.is_full() {
             return Err(JournalError::Full);
         }
-        let frame = encode(record)?;
-        self.append(&frame)
+        with_frame(record, |frame| self.append(frame))?
     }
 
     /// Writes a record of a call that runs or has ended. One that cannot be written is kept and tried again,
     /// while no new calls are taken.
     pub fn record(&self, record: &Record<'_>) {
-        let Ok(frame) = encode(record) else {
+        let written = with_frame(record, |frame| {
+            if self.append(frame).is_err() {
+                self.strand(frame.to_vec());
+            }
+        });
+        if written.is_err() {
             tracing::error!("a record is too long for the journal");
-            return;
-        };
-        if self.append(&frame).is_err() {
-            self.strand(frame);
         }
     }
 
@@ -263,7 +261,7 @@ impl Journal {
 
     /// Brings everything to the disk and ends the keeper.
     pub fn close(&self) {
-        lock(&self.shared.work).is_stopping = true;
+        *lock(&self.shared.is_stopping) = true;
         self.shared.wake.notify_all();
     }
 
@@ -330,19 +328,34 @@ impl Journal {
 
     /// Tells the keeper that there is something to do.
     fn nudge(&self) {
-        let mut work = lock(&self.shared.work);
-        if !work.is_dirty {
-            work.is_dirty = true;
-            drop(work);
-            self.shared.wake.notify_one();
+        // Every record comes here, and only the first since the keeper looked has something to say.
+        if self.shared.is_dirty.swap(true, Ordering::AcqRel) {
+            return;
         }
+        // The keeper looks with the lock held: it either sees the flag or hears the call.
+        drop(lock(&self.shared.is_stopping));
+        self.shared.wake.notify_one();
     }
 }
 
-fn encode(record: &Record<'_>) -> Result<Vec<u8>, JournalError> {
-    let mut frame = Frame::begin(Vec::with_capacity(1024));
+thread_local! {
+    /// Where this thread makes its frames.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Longer buffers are not kept.
+const BUFFER_MAX: usize = 16 * 1024;
+
+/// Makes a record's frame.
+fn with_frame<T>(record: &Record<'_>, use_it: impl FnOnce(&[u8]) -> T) -> Result<T, JournalError> {
+    let mut frame = Frame::begin(BUFFER.take());
     record.write(frame.payload());
-    frame.finish().ok_or(JournalError::Full)
+    let frame = frame.finish().ok_or(JournalError::Full)?;
+    let used = use_it(&frame);
+    if frame.capacity() <= BUFFER_MAX {
+        BUFFER.set(frame);
+    }
+    Ok(used)
 }
 
 /// A panic while one of these is held leaves counters, not half-written state.

@@ -9,7 +9,8 @@ use domain::{
     AttemptId, GroupId, KeyId, Money, OrgId, ProjectId, RequestId, Scope, ServiceAccountId, Timestamp, Usage,
     UsageSource, UserId,
 };
-use serde::{Deserialize, Serialize};
+use foldhash::HashSet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -76,11 +77,25 @@ pub struct Checkpoint {
     pub output_tokens: u64,
 }
 
+/// An intent as its frame holds it. Nearly every attempt is seen to end, and then nobody needs to read it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sealed(Box<[u8]>);
+
+impl Sealed {
+    /// Reads it.
+    pub fn open(&self) -> Result<Intent, String> {
+        let fields = self.0.get(1..).unwrap_or_default();
+        parse::<IntentWire<'_>>(fields)?.into_intent()
+    }
+}
+
 /// One record on its way into the journal.
 #[derive(Clone, Copy, Debug)]
 pub enum Record<'a> {
     /// An attempt is about to be sent.
     Intent(&'a Intent),
+    /// The same, written again.
+    Sealed(&'a Sealed),
     /// An attempt goes on.
     Checkpoint(&'a Checkpoint),
     /// An attempt has ended and its request goes on with another.
@@ -93,7 +108,7 @@ pub enum Record<'a> {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Owned {
     /// An attempt was about to be sent.
-    Intent(Intent),
+    Intent(AttemptId, Sealed),
     /// An attempt went on.
     Checkpoint(Checkpoint),
     /// An attempt ended and its request went on with another.
@@ -106,7 +121,8 @@ impl Record<'_> {
     /// Appends the record's bytes.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Record::Intent(intent) => write(out, b'I', &IntentWire::of(intent)),
+            Record::Intent(intent) => write(out, INTENT, &IntentWire::of(intent)),
+            Record::Sealed(intent) => out.extend_from_slice(&intent.0),
             Record::Checkpoint(checkpoint) => {
                 let Checkpoint { attempt, held, output_tokens } = checkpoint;
                 write(out, b'C', &(attempt_wire(*attempt), held.nano(), *output_tokens));
@@ -121,10 +137,15 @@ impl Record<'_> {
 
 impl Owned {
     /// Reads a frame's payload.
-    pub fn read(payload: &[u8]) -> Result<Self, String> {
+    pub fn read(payload: &[u8], texts: &mut Texts) -> Result<Self, String> {
         let (kind, fields) = payload.split_first().ok_or("it is empty")?;
-        match kind {
-            b'I' => parse::<IntentWire<'_>>(fields)?.into_intent().map(Owned::Intent),
+        match *kind {
+            INTENT => {
+                // The attempt is its first field.
+                let attempt = postcard::take_from_bytes::<AttemptIdWire>(fields);
+                let (attempt, _) = attempt.map_err(|error| error.to_string())?;
+                Ok(Owned::Intent(attempt_of(attempt), Sealed(payload.into())))
+            }
             b'C' => {
                 let (attempt, held, output_tokens): (AttemptIdWire, i64, u64) = parse(fields)?;
                 let (attempt, held) = (attempt_of(attempt), Money::from_nano(held));
@@ -132,11 +153,35 @@ impl Owned {
             }
             b'E' => {
                 let (attempt, record): (AttemptIdWire, AttemptWire<'_>) = parse(fields)?;
-                Ok(Owned::Ended(attempt_of(attempt), record.into_record()?))
+                Ok(Owned::Ended(attempt_of(attempt), record.into_record(texts)?))
             }
-            b'R' => Ok(Owned::Request(Box::new(parse::<RequestWire<'_>>(fields)?.into_record()?))),
+            b'R' => Ok(Owned::Request(Box::new(parse::<RequestWire<'_>>(fields)?.into_record(texts)?))),
             other => Err(format!("its kind {other:?} is unknown")),
         }
+    }
+}
+
+/// The letter of an intent.
+const INTENT: u8 = b'I';
+
+/// Texts that are remembered: the names of models and the like, which come again and again.
+const TEXTS_MAX: usize = 1_000;
+
+/// Texts that were read before, to be shared.
+#[derive(Default, Debug)]
+pub struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        if self.0.len() >= TEXTS_MAX {
+            self.0.clear();
+        }
+        let text: Arc<str> = text.into();
+        self.0.insert(text.clone());
+        text
     }
 }
 
@@ -183,28 +228,60 @@ enum ScopeWire {
     Key(Id),
 }
 
-fn scopes_wire(scopes: &[Scope]) -> Vec<ScopeWire> {
-    let wire = |scope: &Scope| match scope {
-        Scope::Organization(id) => ScopeWire::Organization(id.to_bytes()),
-        Scope::Project(id) => ScopeWire::Project(id.to_bytes()),
-        Scope::Group(id) => ScopeWire::Group(id.to_bytes()),
-        Scope::User(id) => ScopeWire::User(id.to_bytes()),
-        Scope::ServiceAccount(id) => ScopeWire::ServiceAccount(id.to_bytes()),
-        Scope::Key(id) => ScopeWire::Key(id.to_bytes()),
-    };
-    scopes.iter().map(wire).collect()
+impl From<&Scope> for ScopeWire {
+    fn from(scope: &Scope) -> Self {
+        match scope {
+            Scope::Organization(id) => ScopeWire::Organization(id.to_bytes()),
+            Scope::Project(id) => ScopeWire::Project(id.to_bytes()),
+            Scope::Group(id) => ScopeWire::Group(id.to_bytes()),
+            Scope::User(id) => ScopeWire::User(id.to_bytes()),
+            Scope::ServiceAccount(id) => ScopeWire::ServiceAccount(id.to_bytes()),
+            Scope::Key(id) => ScopeWire::Key(id.to_bytes()),
+        }
+    }
 }
 
-fn scopes_of(wire: Vec<ScopeWire>) -> Arc<[Scope]> {
-    let scope = |scope| match scope {
-        ScopeWire::Organization(id) => Scope::Organization(OrgId::from_bytes(id)),
-        ScopeWire::Project(id) => Scope::Project(ProjectId::from_bytes(id)),
-        ScopeWire::Group(id) => Scope::Group(GroupId::from_bytes(id)),
-        ScopeWire::User(id) => Scope::User(UserId::from_bytes(id)),
-        ScopeWire::ServiceAccount(id) => Scope::ServiceAccount(ServiceAccountId::from_bytes(id)),
-        ScopeWire::Key(id) => Scope::Key(KeyId::from_bytes(id)),
-    };
-    wire.into_iter().map(scope).collect()
+impl From<ScopeWire> for Scope {
+    fn from(scope: ScopeWire) -> Self {
+        match scope {
+            ScopeWire::Organization(id) => Scope::Organization(OrgId::from_bytes(id)),
+            ScopeWire::Project(id) => Scope::Project(ProjectId::from_bytes(id)),
+            ScopeWire::Group(id) => Scope::Group(GroupId::from_bytes(id)),
+            ScopeWire::User(id) => Scope::User(UserId::from_bytes(id)),
+            ScopeWire::ServiceAccount(id) => Scope::ServiceAccount(ServiceAccountId::from_bytes(id)),
+            ScopeWire::Key(id) => Scope::Key(KeyId::from_bytes(id)),
+        }
+    }
+}
+
+/// Scopes in their layout: those of a caller as they are written, and those that were read.
+enum ScopesWire<'a> {
+    Given(&'a [Scope]),
+    Read(Vec<ScopeWire>),
+}
+
+impl Serialize for ScopesWire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ScopesWire::Given(scopes) => serializer.collect_seq(scopes.iter().map(ScopeWire::from)),
+            ScopesWire::Read(scopes) => scopes.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ScopesWire<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(ScopesWire::Read)
+    }
+}
+
+impl From<ScopesWire<'_>> for Arc<[Scope]> {
+    fn from(scopes: ScopesWire<'_>) -> Self {
+        match scopes {
+            ScopesWire::Given(scopes) => scopes.into(),
+            ScopesWire::Read(scopes) => scopes.into_iter().map(Scope::from).collect(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -213,7 +290,8 @@ struct IntentWire<'a> {
     at: i64,
     org: Id,
     key: Id,
-    sc: Vec<ScopeWire>,
+    #[serde(borrow)]
+    sc: ScopesWire<'a>,
     #[serde(borrow)]
     op: Cow<'a, str>,
     #[serde(borrow)]
@@ -234,7 +312,7 @@ impl<'a> IntentWire<'a> {
             at: intent.at.unix_ms(),
             org: intent.org.to_bytes(),
             key: intent.key.to_bytes(),
-            sc: scopes_wire(&intent.scopes),
+            sc: ScopesWire::Given(&intent.scopes),
             op: intent.operation.as_str().into(),
             mr: (&*intent.model_requested).into(),
             p: (&*intent.provider).into(),
@@ -251,7 +329,7 @@ impl<'a> IntentWire<'a> {
             at: Timestamp::from_unix_ms(self.at),
             org: OrgId::from_bytes(self.org),
             key: KeyId::from_bytes(self.key),
-            scopes: scopes_of(self.sc),
+            scopes: self.sc.into(),
             operation: word(&self.op)?,
             model_requested: self.mr.into(),
             provider: self.p.into(),
@@ -306,10 +384,10 @@ impl<'a> AttemptWire<'a> {
         }
     }
 
-    fn into_record(self) -> Result<AttemptRecord, String> {
+    fn into_record(self, texts: &mut Texts) -> Result<AttemptRecord, String> {
         Ok(AttemptRecord {
-            provider: self.p.into(),
-            model: self.m.into(),
+            provider: texts.share(&self.p),
+            model: texts.share(&self.m),
             is_byok: self.by,
             status: self.st,
             outcome: word::<Outcome>(&self.oc)?,
@@ -353,7 +431,8 @@ struct RequestWire<'a> {
     id: Id,
     org: Id,
     key: Id,
-    sc: Vec<ScopeWire>,
+    #[serde(borrow)]
+    sc: ScopesWire<'a>,
     #[serde(borrow)]
     op: Cow<'a, str>,
     at: i64,
@@ -384,7 +463,7 @@ impl<'a> RequestWire<'a> {
             id: record.id.to_bytes(),
             org: record.org.to_bytes(),
             key: record.key.to_bytes(),
-            sc: scopes_wire(&record.scopes),
+            sc: ScopesWire::Given(&record.scopes),
             op: record.operation.as_str().into(),
             at: record.at.unix_ms(),
             mr: (&*record.model_requested).into(),
@@ -403,27 +482,29 @@ impl<'a> RequestWire<'a> {
         }
     }
 
-    fn into_record(self) -> Result<RequestRecord, String> {
+    fn into_record(self, texts: &mut Texts) -> Result<RequestRecord, String> {
+        let attempts = self.tr.into_iter().map(|attempt| attempt.into_record(texts));
+        let attempts = attempts.collect::<Result<_, _>>()?;
         Ok(RequestRecord {
             id: RequestId::from_bytes(self.id),
             org: OrgId::from_bytes(self.org),
             key: KeyId::from_bytes(self.key),
-            scopes: scopes_of(self.sc),
+            scopes: self.sc.into(),
             operation: word(&self.op)?,
             at: Timestamp::from_unix_ms(self.at),
-            model_requested: self.mr.into(),
+            model_requested: texts.share(&self.mr),
             status: self.st,
             outcome: word::<Outcome>(&self.oc)?,
             error_code: Cow::Owned(self.ec.into_owned()),
             is_stream: self.is,
-            finish_reason: self.fr.into(),
+            finish_reason: texts.share(&self.fr),
             duration_us: self.du,
             first_token_us: self.ft,
             response_id: self.ri.into_owned(),
             tool_calls: self.tc,
             warnings: self.wa,
             metadata: self.md.map(|metadata| Box::new(metadata.into_metadata())),
-            attempts: self.tr.into_iter().map(AttemptWire::into_record).collect::<Result<_, _>>()?,
+            attempts,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What the journal promises.
 
-use super::record::{Checkpoint, Owned};
+use super::record::{Checkpoint, Owned, Texts};
 use super::*;
 use domain::{AttemptId, Money, RequestId, Timestamp};
 
@@ -22,7 +22,7 @@ fn all(journal: &Journal, from: Position) -> Vec<Owned> {
         if chunk.is_empty() {
             return found;
         }
-        found.extend(chunk.frames().map(|(payload, _)| Owned::read(payload).unwrap()));
+        found.extend(chunk.frames().map(|(payload, _)| Owned::read(payload, &mut Texts::default()).unwrap()));
     }
 }
 

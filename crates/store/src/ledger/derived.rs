@@ -1,7 +1,7 @@
 //! What is derived from requests and ledger: balances of scopes in windows, and rollups by the hour.
 
 use crate::db::StoreError;
-use domain::{AttemptRecord, Money, Scope, Timestamp, Window, Windows};
+use domain::{AttemptRecord, Money, RequestRecord, Scope, Timestamp, Window, Windows};
 use foldhash::HashMap;
 use sqlx::SqliteConnection;
 
@@ -58,26 +58,82 @@ fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
+/// Sums over the requests of one hour and shape, whose scopes and windows are therefore the same.
+#[derive(Debug)]
+struct Group<'a> {
+    at: Timestamp,
+    scopes: &'a [Scope],
+    rollup: Rollup,
+    charge: Money,
+    overage: Money,
+}
+
+/// Counts finished requests: what they add to is looked up once for all that are alike.
+#[derive(Default, Debug)]
+pub(super) struct Tally<'a>(HashMap<RollupKey, Group<'a>>);
+
+impl<'a> Tally<'a> {
+    fn group(&mut self, record: &'a RequestRecord, shape: i64) -> &mut Group<'a> {
+        self.0.entry((hour(record.at), shape)).or_insert_with(|| Group {
+            at: record.at,
+            scopes: &record.scopes,
+            rollup: Rollup::default(),
+            charge: Money::ZERO,
+            overage: Money::ZERO,
+        })
+    }
+
+    /// Counts a request.
+    pub fn request(&mut self, record: &'a RequestRecord, shape: i64) {
+        self.group(record, shape).rollup.requests += 1;
+    }
+
+    /// Counts one of its attempts, and how its cost is split.
+    pub fn attempt(
+        &mut self,
+        record: &'a RequestRecord,
+        shape: i64,
+        attempt: &AttemptRecord,
+        (charge, overage): (Money, Money),
+    ) {
+        let group = self.group(record, shape);
+        let tokens = [attempt.usage.total_input(), attempt.usage.total_output()].map(number);
+        group.rollup.add(1, tokens, attempt.cost);
+        group.charge += charge;
+        group.overage += overage;
+    }
+
+    /// The sums.
+    pub fn derive(self) -> Derived {
+        let mut derived = Derived::default();
+        for (key, group) in self.0 {
+            if group.rollup.attempts > 0 {
+                derived.spent(group.at, group.scopes, group.charge, group.overage);
+            }
+            derived.rollups.insert(key, group.rollup);
+        }
+        derived
+    }
+}
+
+impl Rollup {
+    fn add(&mut self, attempts: i64, [input, output]: [i64; 2], amount: Money) {
+        self.attempts += attempts;
+        self.input_tokens = self.input_tokens.saturating_add(input);
+        self.output_tokens = self.output_tokens.saturating_add(output);
+        self.cost += amount.nano();
+    }
+}
+
 impl Derived {
     /// Counts a request.
     pub fn request(&mut self, at: Timestamp, shape: i64) {
         self.rollups.entry((hour(at), shape)).or_default().requests += 1;
     }
 
-    /// Counts an attempt.
-    pub fn attempt(&mut self, at: Timestamp, shape: i64, attempt: &AttemptRecord) {
-        let (input, output) = (attempt.usage.total_input(), attempt.usage.total_output());
-        self.ledger_row(at, shape, 1, [number(input), number(output)], attempt.cost);
-    }
-
     /// Counts a row of the ledger into its hour. `attempts` is zero for what comes on top of a charge.
     pub fn ledger_row(&mut self, at: Timestamp, shape: i64, attempts: i64, tokens: [i64; 2], amount: Money) {
-        let [input, output] = tokens;
-        let rollup = self.rollups.entry((hour(at), shape)).or_default();
-        rollup.attempts += attempts;
-        rollup.input_tokens = rollup.input_tokens.saturating_add(input);
-        rollup.output_tokens = rollup.output_tokens.saturating_add(output);
-        rollup.cost += amount.nano();
+        self.rollups.entry((hour(at), shape)).or_default().add(attempts, tokens, amount);
     }
 
     /// Counts an amount against all its scopes.

@@ -4,7 +4,6 @@
 //! a [`shape`](super::shape), rows that leave the rare columns empty take a shorter statement, and parameters
 //! have no names.
 
-use super::shape::{Batch, Shape};
 use crate::db::StoreError;
 use domain::record::{Metadata, Outcome};
 use domain::{AttemptRecord, Money, RequestRecord, Usage};
@@ -42,16 +41,35 @@ const RARE: [&str; 10] = [
     "origin_title",
     "attempts",
 ];
-/// Rows in one statement: few enough for SQLite's and PostgreSQL's parameter limits, and a fixed number, so
-/// that the statement is prepared once.
-pub(crate) const ROWS: usize = 64;
+/// Rows in one statement: few enough for SQLite's and PostgreSQL's parameter limits, and a few fixed numbers,
+/// so that each statement is prepared once.
+const SIZES: [usize; 4] = [256, 64, 8, 1];
 
-static PLAIN_MANY: LazyLock<String> = LazyLock::new(|| statement("requests", &COMMON, ROWS));
-static PLAIN_ONE: LazyLock<String> = LazyLock::new(|| statement("requests", &COMMON, 1));
-static FULL_ONE: LazyLock<String> =
+static PLAIN: LazyLock<Statements> = LazyLock::new(|| Statements::new("requests", &COMMON));
+static FULL: LazyLock<String> =
     LazyLock::new(|| statement("requests", &[&COMMON[..], &RARE[..]].concat(), 1));
 
-pub(crate) fn statement(table: &str, columns: &[&str], rows: usize) -> String {
+/// The statements that insert rows into a table, for each of [`SIZES`].
+pub(crate) struct Statements([String; SIZES.len()]);
+
+impl Statements {
+    /// Those that fill these columns.
+    pub fn new(table: &str, columns: &[&str]) -> Self {
+        Self(SIZES.map(|rows| statement(table, columns, rows)))
+    }
+
+    /// Splits rows, the most at once first, and tells the statement for each part.
+    pub fn split<'a, T>(&'a self, rows: &'a [T]) -> impl Iterator<Item = (AssertSqlSafe<&'a str>, &'a [T])> {
+        let mut rest = rows;
+        SIZES.into_iter().zip(&self.0).flat_map(move |(size, text)| {
+            let (part, left) = rest.split_at(rest.len() - rest.len() % size);
+            rest = left;
+            part.chunks(size).map(|rows| (AssertSqlSafe(text.as_str()), rows))
+        })
+    }
+}
+
+fn statement(table: &str, columns: &[&str], rows: usize) -> String {
     // Nameless parameters, unlike anywhere else: SQLite looks names up one after the other, which for two
     // thousand of them takes longer than the rows themselves (measured: 40 % of the process's time).
     let row = format!("({})", vec!["?"; columns.len()].join(","));
@@ -60,33 +78,22 @@ pub(crate) fn statement(table: &str, columns: &[&str], rows: usize) -> String {
     format!("INSERT INTO {table} ({}) VALUES {values} ON CONFLICT DO NOTHING", columns.join(", "))
 }
 
-/// Writes records within a transaction: how many were not there before.
+/// Writes records, each with its shape's number, within a transaction: how many were not there before.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
-    records: &[Box<RequestRecord>],
-    shapes: &mut Batch<'_>,
+    records: &[(i64, &RequestRecord)],
 ) -> Result<u64, StoreError> {
     let mut written = 0;
-    let mut plain = Vec::with_capacity(records.len());
-    for record in records {
-        let shape = shapes.id(connection, Shape::of(record)).await?;
-        if is_plain(record) {
-            plain.push((shape, &**record));
-        } else {
-            let query = sqlx::query(AssertSqlSafe(FULL_ONE.as_str()));
-            let done = rare(common(query, shape, record), record).execute(&mut *connection).await?;
-            written += done.rows_affected();
-        }
+    let (plain, full): (Vec<_>, Vec<_>) = records.iter().partition(|(_, record)| is_plain(record));
+    for (shape, record) in full {
+        let query = sqlx::query(AssertSqlSafe(FULL.as_str()));
+        let done = rare(common(query, shape, record), record).execute(&mut *connection).await?;
+        written += done.rows_affected();
     }
-    let (chunks, rest) = plain.as_chunks::<ROWS>();
-    for chunk in chunks {
-        let query = sqlx::query(AssertSqlSafe(PLAIN_MANY.as_str()));
-        let query = chunk.iter().fold(query, |query, (shape, record)| common(query, *shape, record));
+    for (text, rows) in PLAIN.split(&plain) {
+        let query =
+            rows.iter().fold(sqlx::query(text), |query, (shape, record)| common(query, *shape, record));
         written += query.execute(&mut *connection).await?.rows_affected();
-    }
-    for (shape, record) in rest {
-        let query = sqlx::query(AssertSqlSafe(PLAIN_ONE.as_str()));
-        written += common(query, *shape, record).execute(&mut *connection).await?.rows_affected();
     }
     Ok(written)
 }
