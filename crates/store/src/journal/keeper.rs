@@ -3,7 +3,6 @@
 
 use super::{Active, Journal, Position, Sync, frame, lock, segment};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ fn bring_to_disk(journal: &Journal) -> io::Result<()> {
         let mut active = lock(&shared.active);
         begin_page(&mut active, shared.options.segment_bytes);
         let position = Position { segment: active.number, offset: active.offset };
-        (std::mem::take(&mut active.unsynced), active.file.clone(), position)
+        (std::mem::take(&mut active.unsynced), active.writer.file().clone(), position)
     };
     for file in full {
         file.sync_data()?;
@@ -78,7 +77,8 @@ fn begin_page(active: &mut Active, segment_bytes: u64) {
     let rest = PAGE - used;
     let Some(head) = u32::try_from(rest).ok().and_then(frame::padding).filter(|_| used > 0) else { return };
     let fits = active.offset + rest <= segment_bytes;
-    if fits && active.file.write_all_at(&head, active.offset).is_ok() {
+    let at = active.offset;
+    if fits && active.writer.write(at, &head).is_ok() {
         active.offset += rest;
     }
 }

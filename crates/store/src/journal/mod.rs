@@ -1,8 +1,8 @@
 //! The journal: what a call may cost stands here before its bytes leave, what it did cost when it ends.
 //!
 //! An append-only log in segments ([`segment`]) of checksummed frames ([`frame`]) that hold [`record`]s.
-//! Records are appended where requests run: one `pwrite` into the page cache, which survives the death of
-//! the process. One thread of its own ([`keeper`]) brings them to the disk, makes the next segment ready and
+//! Records are appended where requests run: into the page cache ([`writer`]), which survives the death of the
+//! process. One thread of its own ([`keeper`]) brings them to the disk, makes the next segment ready and
 //! tries again what could not be written. [`read`] follows the log for those who apply it.
 
 mod frame;
@@ -10,6 +10,7 @@ mod keeper;
 mod read;
 pub mod record;
 mod segment;
+mod writer;
 
 pub use read::{Chunk, Reader};
 pub use record::{Intent, Record};
@@ -19,11 +20,11 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+use writer::Writer;
 
 /// Records that could not be written and wait in memory, at the most: more calls than are ever running.
 const STRANDED_MAX: usize = 100_000;
@@ -126,10 +127,10 @@ struct Shared {
 #[derive(Debug)]
 struct Active {
     number: u64,
-    file: Arc<File>,
+    writer: Writer,
     offset: u64,
     /// The next segment, its space taken. `None` until the keeper has made it.
-    spare: Option<File>,
+    spare: Option<Writer>,
     /// Segments that are full but not on the disk yet.
     unsynced: Vec<Arc<File>>,
 }
@@ -144,21 +145,14 @@ impl Journal {
         lock.try_lock().map_err(|_| JournalError::Taken(folder.to_owned()))?;
         let numbers = segment::list(folder).map_err(failed)?;
         let number = numbers.last().map_or(1, |last| last + 1).max(options.first_segment);
-        segment::make_spare(folder, options.segment_bytes).map_err(failed)?;
+        let writer = segment::make_spare(folder, options.segment_bytes).map_err(failed)?;
         segment::promote_spare(folder, number).map_err(failed)?;
-        let file = File::options().write(true).open(segment::path(folder, number)).map_err(failed)?;
         let spare = segment::make_spare(folder, options.segment_bytes).ok();
         let shared = Shared {
             folder: folder.to_owned(),
             options,
             is_full: AtomicBool::new(spare.is_none()),
-            active: Mutex::new(Active {
-                number,
-                file: Arc::new(file),
-                offset: 0,
-                spare,
-                unsynced: Vec::new(),
-            }),
+            active: Mutex::new(Active { number, writer, offset: 0, spare, unsynced: Vec::new() }),
             stranded: Mutex::default(),
             oldest: AtomicU64::new(numbers.first().copied().unwrap_or(number)),
             synced: watch::Sender::new(Position { segment: number, offset: 0 }),
@@ -275,8 +269,8 @@ impl Journal {
             crate::failpoint::hit("before_rotate");
             self.rotate(&mut active)?;
         }
-        let written = active.file.write_all_at(frame, active.offset);
-        if let Err(source) = written {
+        let at = active.offset;
+        if let Err(source) = active.writer.write(at, frame) {
             shared.is_full.store(true, Ordering::Release);
             return Err(JournalError::Io { folder: shared.folder.clone(), source });
         }
@@ -307,8 +301,8 @@ impl Journal {
             None => segment::make_spare(&shared.folder, shared.options.segment_bytes).map_err(failed)?,
         };
         segment::promote_spare(&shared.folder, active.number + 1).map_err(failed)?;
-        let full = std::mem::replace(&mut active.file, Arc::new(spare));
-        active.unsynced.push(full);
+        let full = std::mem::replace(&mut active.writer, spare);
+        active.unsynced.push(full.file().clone());
         active.number += 1;
         active.offset = 0;
         Ok(())

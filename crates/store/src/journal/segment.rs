@@ -2,6 +2,7 @@
 //!
 //! A full disk is thereby noticed when a segment is made, not when a record is written.
 
+use super::writer::Writer;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -28,20 +29,25 @@ pub fn list(folder: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Makes the spare segment, its space taken. One that is there already is made anew.
-pub fn make_spare(folder: &Path, bytes: u64) -> io::Result<File> {
+pub fn make_spare(folder: &Path, bytes: u64) -> io::Result<Writer> {
     let path = folder.join(SPARE);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
     let taken = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes);
-    let taken = taken.map_err(io::Error::from).or_else(|error| {
+    let taken = taken.map(|()| true).map_err(io::Error::from).or_else(|error| {
         // Some file systems cannot take space ahead; then it is written.
-        if error.kind() == io::ErrorKind::Unsupported { write_zeros(&file, bytes) } else { Err(error) }
+        if error.kind() != io::ErrorKind::Unsupported {
+            return Err(error);
+        }
+        write_zeros(&file, bytes).map(|()| false)
     });
-    if let Err(error) = taken {
-        // Half a spare would keep the space that somebody else may need.
-        let _ = fs::remove_file(&path);
-        return Err(error);
+    match taken {
+        Ok(is_taken) => Ok(Writer::new(file, bytes, is_taken)),
+        Err(error) => {
+            // Half a spare would keep the space that somebody else may need.
+            let _ = fs::remove_file(&path);
+            Err(error)
+        }
     }
-    Ok(file)
 }
 
 fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {

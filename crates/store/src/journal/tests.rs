@@ -3,6 +3,7 @@
 use super::record::{Checkpoint, Owned, Texts};
 use super::*;
 use domain::{AttemptId, Money, RequestId, Timestamp};
+use std::os::unix::fs::FileExt;
 
 fn checkpoint(n: u16) -> Checkpoint {
     let request = RequestId::from_parts(Timestamp::from_unix_ms(1_000), [7; 10]);
