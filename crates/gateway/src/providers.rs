@@ -128,9 +128,12 @@ impl Provider {
         self.endpoints.iter().find(|endpoint| endpoint.route == route)
     }
 
-    /// Headers that every call carries: credentials, content type, what is accepted.
-    pub fn headers(&self, is_stream: bool) -> HeaderMap {
-        if is_stream { self.stream_headers.clone() } else { self.headers.clone() }
+    /// The headers of a call: those that every call carries (credentials, content type, what is accepted), and
+    /// its own.
+    pub fn headers(&self, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+        let mut headers = if is_stream { self.stream_headers.clone() } else { self.headers.clone() };
+        headers.extend(own.iter().cloned());
+        headers
     }
 
     /// A text of the provider's without our key, should it quote it.

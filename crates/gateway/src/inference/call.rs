@@ -206,7 +206,7 @@ impl Call {
         let limits = &self.gateway.limits;
         let patience = if *is_stream { limits.first_event.min(limits.total) } else { limits.total };
         let now = self.gateway.clock.now();
-        let mut headers = headers.clone();
+        let mut headers = target.provider.headers(*is_stream, headers);
         if let Ok(id) = HeaderValue::try_from(attempt.id.to_string()) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }

@@ -18,21 +18,27 @@ use llm::Protocol;
 use llm::protocol::TranslateError;
 use llm::provider::{OutputLimit, RouteKind};
 use llm::raw::RawObject;
-use memchr::memmem;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// The version of Anthropic's API that is asked for when the caller names none.
 /// <https://platform.claude.com/docs/en/api/versioning>, read 2026-11-22.
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// Headers of the caller that matter to a provider of the same protocol.
-const PASSED_HEADERS: [HeaderName; 3] = [
-    HeaderName::from_static("anthropic-version"),
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("openai-beta"),
-];
+const PASSED_HEADERS: [HeaderName; 3] =
+    [VERSION, HeaderName::from_static("anthropic-beta"), HeaderName::from_static("openai-beta")];
 
 /// What only this gateway and the reference product understand in messages of OpenAI's protocol.
-const OUR_WORDS: [&str; 4] =
-    ["\"reasoning_signature\"", "\"thinking_blocks\"", "\"input_file\"", "\"file_input\""];
+static OUR_WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+    ["\"reasoning_signature\"", "\"thinking_blocks\"", "\"input_file\"", "\"file_input\""].map(Finder::new)
+});
+/// What only some providers take.
+static CACHE_CONTROL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"cache_control\""));
+static REASONING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"reasoning_content\""));
+/// Thoughts as our own translation of unsigned ones writes them.
+static UNSIGNED: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| ["\"signature\":\"\"", "\"signature\": \"\""].map(Finder::new));
 /// The efforts that go to OpenAI-speaking providers as they are; the others are the reference product's.
 const EFFORTS: [&str; 7] =
     ["\"none\"", "\"minimal\"", "\"low\"", "\"medium\"", "\"high\"", "\"xhigh\"", "null"];
@@ -60,8 +66,8 @@ pub struct Prepared {
     pub target: Target,
     /// How.
     pub mode: Mode,
-    /// The headers for the provider.
-    pub headers: HeaderMap,
+    /// Headers for the provider beside those that every call to it carries.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body for the provider.
     pub body: Bytes,
     /// The caller wants a stream.
@@ -134,7 +140,7 @@ pub fn prepare(
     };
     Ok(Next::Call(Box::new(Prepared {
         operation,
-        headers: headers(&target, caller, mode, intake.is_stream),
+        headers: headers(&target, caller, mode),
         mode,
         body,
         is_stream: intake.is_stream,
@@ -191,24 +197,18 @@ fn lost_headers(caller: &HeaderMap) -> impl Iterator<Item = String> {
 fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
     let spec = target.provider.spec;
     let has = |field: &str| body.get(field).is_some_and(|raw| raw != b"null");
-    let holds = |field: &str, word: &str| {
-        body.get(field).is_some_and(|raw| memmem::find(raw, word.as_bytes()).is_some())
-    };
+    let holds = |field: &str, word: &Finder<'_>| body.get(field).is_some_and(|raw| word.find(raw).is_some());
     let mut fields = Vec::new();
     if target.endpoint.route.protocol == Protocol::AnthropicMessages {
-        // Our own translation of unsigned thoughts writes them so.
-        let is_unsigned = |word| holds("messages", word);
-        if !spec.takes_unsigned_thoughts
-            && ["\"signature\":\"\"", "\"signature\": \"\""].into_iter().any(is_unsigned)
-        {
+        if !spec.takes_unsigned_thoughts && UNSIGNED.iter().any(|word| holds("messages", word)) {
             fields.push("messages");
             // Some models think only where the turn that awaits tool results begins with its thoughts.
             fields.extend(["thinking", "max_tokens"].iter().filter(|_| has("max_tokens")));
         }
         return fields;
     }
-    let refuses_marker = |field| !spec.takes_cache_control && holds(field, "\"cache_control\"");
-    let refuses_thoughts = !spec.takes_unsigned_thoughts && holds("messages", "\"reasoning_content\"");
+    let refuses_marker = |field| !spec.takes_cache_control && holds(field, &CACHE_CONTROL);
+    let refuses_thoughts = !spec.takes_unsigned_thoughts && holds("messages", &REASONING);
     if refuses_thoughts || refuses_marker("messages") || OUR_WORDS.iter().any(|word| holds("messages", word))
     {
         fields.push("messages");
@@ -297,17 +297,16 @@ fn ask_for_usage(body: &mut RawObject) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn headers(target: &Target, caller: &HeaderMap, mode: Mode, is_stream: bool) -> HeaderMap {
-    let mut headers = target.provider.headers(is_stream);
+fn headers(target: &Target, caller: &HeaderMap, mode: Mode) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
     if mode == Mode::Passthrough {
-        for name in PASSED_HEADERS {
-            if let Some(value) = caller.get(&name) {
-                headers.insert(name, value.clone());
-            }
-        }
+        let passed = PASSED_HEADERS.into_iter();
+        headers.extend(passed.filter_map(|name| caller.get(&name).cloned().map(|value| (name, value))));
     }
-    if target.endpoint.route.protocol == Protocol::AnthropicMessages {
-        headers.entry(HeaderName::from_static("anthropic-version")).or_insert(ANTHROPIC_VERSION);
+    if target.endpoint.route.protocol == Protocol::AnthropicMessages
+        && !headers.iter().any(|(name, _)| *name == VERSION)
+    {
+        headers.push((VERSION, ANTHROPIC_VERSION));
     }
     headers
 }
