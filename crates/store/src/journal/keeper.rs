@@ -1,7 +1,8 @@
 //! The journal's own thread: brings records to the disk, keeps the next segment ready, and tries again what
 //! could not be written.
 
-use super::{Active, Journal, Position, Sync, frame, lock, segment};
+use super::segment::{self, Blank};
+use super::{Active, Journal, Position, Sync, frame, lock};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -90,7 +91,7 @@ fn make_room(journal: &Journal) {
     let mut has_spare = lock(&shared.active).spare.is_some();
     if !has_spare {
         // Outside of the lock: taking space is slow on some file systems.
-        match segment::make_spare(&shared.folder, bytes) {
+        match segment::make(&shared.folder, Blank::Spare, bytes) {
             Ok(spare) => {
                 lock(&shared.active).spare = Some(spare);
                 has_spare = true;

@@ -16,6 +16,7 @@ pub use read::{Chunk, Reader};
 pub use record::{Intent, Record};
 
 use frame::Frame;
+use segment::Blank;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -145,9 +146,9 @@ impl Journal {
         lock.try_lock().map_err(|_| JournalError::Taken(folder.to_owned()))?;
         let numbers = segment::list(folder).map_err(failed)?;
         let number = numbers.last().map_or(1, |last| last + 1).max(options.first_segment);
-        let writer = segment::make_spare(folder, options.segment_bytes).map_err(failed)?;
-        segment::promote_spare(folder, number).map_err(failed)?;
-        let spare = segment::make_spare(folder, options.segment_bytes).ok();
+        let writer = segment::make(folder, Blank::Urgent, options.segment_bytes).map_err(failed)?;
+        segment::promote(folder, Blank::Urgent, number).map_err(failed)?;
+        let spare = segment::make(folder, Blank::Spare, options.segment_bytes).ok();
         let shared = Shared {
             folder: folder.to_owned(),
             options,
@@ -296,12 +297,16 @@ impl Journal {
             shared.is_full.store(true, Ordering::Release);
             JournalError::Io { folder: shared.folder.clone(), source }
         };
-        let spare = match active.spare.take() {
-            Some(spare) => spare,
-            None => segment::make_spare(&shared.folder, shared.options.segment_bytes).map_err(failed)?,
+        let (blank, writer) = match active.spare.take() {
+            Some(spare) => (Blank::Spare, spare),
+            None => {
+                // The keeper may be making the spare at this moment.
+                let made = segment::make(&shared.folder, Blank::Urgent, shared.options.segment_bytes);
+                (Blank::Urgent, made.map_err(failed)?)
+            }
         };
-        segment::promote_spare(&shared.folder, active.number + 1).map_err(failed)?;
-        let full = std::mem::replace(&mut active.writer, spare);
+        segment::promote(&shared.folder, blank, active.number + 1).map_err(failed)?;
+        let full = std::mem::replace(&mut active.writer, writer);
         active.unsynced.push(full.file().clone());
         active.number += 1;
         active.offset = 0;

@@ -8,8 +8,23 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The segment that waits to become the next one.
-const SPARE: &str = "spare";
+/// A segment that is not one yet. There are two, so that two threads never make the same file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blank {
+    /// The one that the keeper makes in advance.
+    Spare,
+    /// The one that is made where it is needed at once.
+    Urgent,
+}
+
+impl Blank {
+    fn path(self, folder: &Path) -> PathBuf {
+        folder.join(match self {
+            Blank::Spare => "spare",
+            Blank::Urgent => "urgent",
+        })
+    }
+}
 
 /// Where a segment's file stands.
 pub fn path(folder: &Path, number: u64) -> PathBuf {
@@ -28,9 +43,9 @@ pub fn list(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Makes the spare segment, its space taken. One that is there already is made anew.
-pub fn make_spare(folder: &Path, bytes: u64) -> io::Result<Writer> {
-    let path = folder.join(SPARE);
+/// Makes a blank segment, its space taken. One that is there already is made anew.
+pub fn make(folder: &Path, blank: Blank, bytes: u64) -> io::Result<Writer> {
+    let path = blank.path(folder);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
     let taken = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes);
     let taken = taken.map(|()| true).map_err(io::Error::from).or_else(|error| {
@@ -61,9 +76,9 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the spare the segment of this number. Its name is on disk when this returns.
-pub fn promote_spare(folder: &Path, number: u64) -> io::Result<()> {
-    fs::rename(folder.join(SPARE), path(folder, number))?;
+/// Makes a blank the segment of this number. Its name is on disk when this returns.
+pub fn promote(folder: &Path, blank: Blank, number: u64) -> io::Result<()> {
+    fs::rename(blank.path(folder), path(folder, number))?;
     File::open(folder)?.sync_all()
 }
 

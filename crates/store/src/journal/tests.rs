@@ -133,3 +133,26 @@ async fn strict_records_wait_for_the_disk() {
     assert!(*journal.shared.synced.borrow() >= position);
     journal.close();
 }
+
+#[test]
+fn segments_that_fill_faster_than_they_are_made_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), small()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let journal = &journal;
+            scope.spawn(move || {
+                for n in 0..150 {
+                    journal.admit(&Record::Checkpoint(&checkpoint(thread * 150 + n))).unwrap();
+                }
+            });
+        }
+    });
+    let mut found = all(&journal, journal.beginning());
+    found.sort_by_key(|record| match record {
+        Owned::Checkpoint(checkpoint) => checkpoint.attempt.number,
+        Owned::Intent(..) | Owned::Ended(..) | Owned::Request(_) => unreachable!(),
+    });
+    assert_eq!(found, expected(0..600));
+    journal.close();
+}
