@@ -1,6 +1,7 @@
 //! The configured providers and how a model's name leads to one.
 
 use crate::refusal::Refusal;
+use crate::upstream::PlainRoute;
 use domain::{Catalog, Mode, Model, ModelId, ProviderName, Secret};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
@@ -53,6 +54,8 @@ pub struct Endpoint {
     pub route: &'static Route,
     /// Where it is.
     pub uri: Uri,
+    /// The same for a connection without encryption, where it is one.
+    pub plain: Option<PlainRoute>,
 }
 
 /// What a provider's configuration says.
@@ -98,7 +101,7 @@ impl Provider {
             let base = if spec.auth == Auth::None { "http://demo" } else { base };
             let uri: Uri = format!("{base}{}", route.path).parse().ok()?;
             let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-            is_web.then_some(Endpoint { route, uri })
+            is_web.then(|| Endpoint { route, plain: PlainRoute::of(&uri), uri })
         };
         let endpoints: Option<Vec<Endpoint>> = spec.routes.iter().map(endpoint).collect();
         let headers = fixed_headers(spec, key.as_ref()).ok_or_else(|| ProviderError::BadKey(name.clone()))?;

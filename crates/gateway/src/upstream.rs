@@ -1,15 +1,20 @@
-//! The way to providers: one pooled client, and the demo provider in this process.
+//! The way to providers: pooled connections, and the demo provider in this process.
+
+mod plain;
+
+pub use plain::PlainRoute;
 
 use crate::providers::Target;
 use bytes::Bytes;
-use domain::Timestamp;
-use http::header::CONTENT_TYPE;
+use domain::Clock;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use plain::{Plain, PlainBody};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,10 +52,17 @@ pub fn enter_core(index: usize) {
     CORE.set(index);
 }
 
-/// The way to providers: a client for each core, since a connection is served by the runtime it was made on.
+/// The way to providers: clients for each core, since a connection is served by the runtime it was made on.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    clients: Arc<[HttpClient]>,
+    cores: Arc<[Core]>,
+}
+
+/// The clients of one core.
+#[derive(Debug)]
+struct Core {
+    plain: Plain,
+    any: HttpClient,
 }
 
 /// A provider's answer: its head, and its body to be read piece by piece.
@@ -66,35 +78,14 @@ pub struct Answer {
 #[derive(Debug)]
 enum Body {
     Remote(Incoming),
+    Plain(PlainBody),
     Demo { pieces: std::vec::IntoIter<Vec<u8>>, pause: Duration, due: Instant },
 }
 
 impl Upstream {
     /// Clients for so many cores, which give up connecting after `connect`.
     pub fn new(connect: Duration, cores: usize) -> Self {
-        Self { clients: (0..cores.max(1)).map(|_| Self::client(connect)).collect() }
-    }
-
-    fn client(connect: Duration) -> HttpClient {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(connect));
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
-        Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_max_idle_per_host(POOL_IDLE_MAX)
-            .http1_max_buf_size(READ_BUFFER)
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .build(connector)
+        Self { cores: (0..cores.max(1)).map(|_| Core::new(connect)).collect() }
     }
 
     /// Sends a body to a target and waits for the head of the answer.
@@ -103,16 +94,24 @@ impl Upstream {
         target: &Target,
         headers: HeaderMap,
         body: Bytes,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<Answer, UpstreamError> {
         if target.provider.is_demo() {
-            return Ok(demo(target.endpoint.route.path, &body, now));
+            return Ok(demo(target.endpoint.route.path, &body, clock.now()));
         }
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = target.endpoint.uri.clone();
         *request.headers_mut() = headers;
-        match self.clients[CORE.get() % self.clients.len()].request(request).await {
+        let core = &self.cores[CORE.get() % self.cores.len()];
+        let uri = &target.endpoint.uri;
+        if let Some(route) = &target.endpoint.plain {
+            request.headers_mut().insert(HOST, route.host.clone());
+            *request.uri_mut() = route.path.clone();
+            let (head, body) = core.plain.send(route, uri, request).await?;
+            return Ok(Answer { status: head.status, headers: head.headers, body: Body::Plain(body) });
+        }
+        *request.uri_mut() = uri.clone();
+        match core.any.request(request).await {
             Ok(answer) => {
                 let (head, body) = answer.into_parts();
                 Ok(Answer { status: head.status, headers: head.headers, body: Body::Remote(body) })
@@ -125,7 +124,33 @@ impl Upstream {
     }
 }
 
-fn demo(path: &str, body: &[u8], now: Timestamp) -> Answer {
+impl Core {
+    /// Clients that give up connecting after `connect`.
+    fn new(connect: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect));
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        let connector = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp.clone());
+        let any = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_max_idle_per_host(POOL_IDLE_MAX)
+            .http1_max_buf_size(READ_BUFFER)
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .build(connector);
+        Self { plain: Plain::new(tcp, POOL_IDLE), any }
+    }
+}
+
+fn demo(path: &str, body: &[u8], now: domain::Timestamp) -> Answer {
     let reply = llm::provider::demo::respond(path, body, now.unix_seconds());
     let kind = if reply.is_stream { "text/event-stream" } else { "application/json" };
     let mut headers = HeaderMap::new();
@@ -150,13 +175,13 @@ impl Answer {
     pub async fn next(&mut self) -> Option<Result<Bytes, UpstreamError>> {
         match &mut self.body {
             Body::Remote(incoming) => loop {
-                match incoming.frame().await? {
-                    Ok(frame) => {
-                        if let Ok(piece) = frame.into_data() {
-                            return Some(Ok(piece));
-                        }
-                    }
-                    Err(_) => return Some(Err(UpstreamError::Cut)),
+                if let Some(piece) = piece(incoming.frame().await?) {
+                    return Some(piece);
+                }
+            },
+            Body::Plain(body) => loop {
+                if let Some(piece) = piece(body.frame().await?) {
+                    return Some(piece);
                 }
             },
             Body::Demo { pieces, pause, due } => {
@@ -185,6 +210,11 @@ impl Answer {
         }
         Ok(Collected::TooLong)
     }
+}
+
+/// What a frame of a body carries for us: its bytes; trailers are nothing to us.
+fn piece(frame: Result<Frame<Bytes>, hyper::Error>) -> Option<Result<Bytes, UpstreamError>> {
+    frame.map_err(|_| UpstreamError::Cut).map(|frame| frame.into_data().ok()).transpose()
 }
 
 /// A body read whole.

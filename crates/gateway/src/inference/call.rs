@@ -202,15 +202,14 @@ impl Call {
         reply: &mut Reply,
         attempt: &Attempt,
     ) -> Result<Result<Answer, UpstreamError>, Stop> {
-        let Prepared { target, headers, body, is_stream, .. } = &*self.prepared;
+        let Prepared { target, body, is_stream, .. } = &*self.prepared;
         let limits = &self.gateway.limits;
         let patience = if *is_stream { limits.first_event.min(limits.total) } else { limits.total };
-        let now = self.gateway.clock.now();
-        let mut headers = target.provider.headers(*is_stream, headers);
+        let mut headers = self.prepared.headers();
         if let Ok(id) = HeaderValue::try_from(attempt.id.to_string()) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
-        let sending = self.gateway.upstream.send(target, headers, body.clone(), now);
+        let sending = self.gateway.upstream.send(target, headers, body.clone(), &*self.gateway.clock);
         self.watch(reply, sending, attempt.started + patience, "no answer").await
     }
 

@@ -67,7 +67,7 @@ pub struct Prepared {
     /// How.
     pub mode: Mode,
     /// Headers for the provider beside those that every call to it carries.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub own_headers: Vec<(HeaderName, HeaderValue)>,
     /// The body for the provider.
     pub body: Bytes,
     /// The caller wants a stream.
@@ -88,6 +88,13 @@ pub struct Prepared {
     pub output: OutputAllowance,
     /// How far the caller's rate limits are used up, where it has any.
     pub standing: Option<Standing>,
+}
+
+impl Prepared {
+    /// All headers for the provider.
+    pub fn headers(&self) -> HeaderMap {
+        self.target.provider.headers(self.is_stream, &self.own_headers)
+    }
 }
 
 /// What comes of a request.
@@ -140,7 +147,7 @@ pub fn prepare(
     };
     Ok(Next::Call(Box::new(Prepared {
         operation,
-        headers: headers(&target, caller, mode),
+        own_headers: own_headers(&target, caller, mode),
         mode,
         body,
         is_stream: intake.is_stream,
@@ -297,7 +304,7 @@ fn ask_for_usage(body: &mut RawObject) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn headers(target: &Target, caller: &HeaderMap, mode: Mode) -> Vec<(HeaderName, HeaderValue)> {
+fn own_headers(target: &Target, caller: &HeaderMap, mode: Mode) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
     if mode == Mode::Passthrough {
         let passed = PASSED_HEADERS.into_iter();

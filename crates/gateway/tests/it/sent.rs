@@ -63,7 +63,8 @@ fn written(spec: &'static ProviderSpec) -> String {
 
 fn request(out: &mut String, prepared: &Prepared) {
     writeln!(out, "POST {}", prepared.target.endpoint.uri).unwrap();
-    let mut headers: Vec<_> = prepared.headers.iter().filter(|(name, _)| *name != "user-agent").collect();
+    let all = prepared.headers();
+    let mut headers: Vec<_> = all.iter().filter(|(name, _)| *name != "user-agent").collect();
     headers.sort_by_key(|(name, _)| name.as_str());
     for (name, value) in headers {
         writeln!(out, "{name}: {}", value.to_str().unwrap()).unwrap();
