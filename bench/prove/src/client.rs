@@ -31,6 +31,22 @@ impl Ask {
             self.is_stream, self.knobs
         )
     }
+
+    /// The whole request as it goes over the wire.
+    pub fn request(&self, port: u16, key: &str) -> String {
+        request(port, "POST /v1/chat/completions", &head(key), &self.body())
+    }
+}
+
+fn head(key: &str) -> String {
+    format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n")
+}
+
+fn request(port: u16, line: &str, head: &str, body: &str) -> String {
+    format!(
+        "{line} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n{head}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// What came of it.
@@ -65,8 +81,7 @@ impl Outcome {
 
 /// Sends one chat request and waits for the end of its answer, or leaves.
 pub async fn send(port: u16, key: &str, ask: &Ask) -> Outcome {
-    let head = format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n");
-    let exchange = exchange(port, "POST /v1/chat/completions", &head, ask.body());
+    let exchange = exchange(port, ask.request(port, key));
     let wait = ask.leave_after.unwrap_or(ANSWER_WAIT_MAX);
     match timeout(wait, exchange).await {
         Ok(outcome) => outcome,
@@ -78,22 +93,17 @@ pub async fn send(port: u16, key: &str, ask: &Ask) -> Outcome {
 
 /// Gets a page; nothing unless it is answered with 200.
 pub async fn get(port: u16, path: &str) -> Option<String> {
-    let line = format!("GET {path}");
-    let exchange = exchange(port, &line, "", String::new());
+    let exchange = exchange(port, request(port, &format!("GET {path}"), "", ""));
     match timeout(Duration::from_secs(2), exchange).await {
         Ok(Outcome::Answered { status: 200, text }) => Some(text),
         _ => None,
     }
 }
 
-async fn exchange(port: u16, line: &str, head: &str, body: String) -> Outcome {
+async fn exchange(port: u16, request: String) -> Outcome {
     let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
         return Outcome::Failed;
     };
-    let request = format!(
-        "{line} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n{head}content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
     if socket.write_all(request.as_bytes()).await.is_err() {
         return Outcome::Failed;
     }

@@ -7,6 +7,7 @@
 mod books;
 mod child;
 mod client;
+mod clock;
 mod compare;
 mod failure;
 mod money;

@@ -170,8 +170,12 @@ impl Rig {
     }
 
     pub fn invoice(&self) -> Result<Invoice, Failure> {
-        let text = fs::read_to_string(self.folder.join("invoice.jsonl")).context("the invoice")?;
-        Invoice::read(&text)
+        Invoice::read(&self.invoice_text()?)
+    }
+
+    /// The invoice's lines as they are.
+    pub fn invoice_text(&self) -> Result<String, Failure> {
+        fs::read_to_string(self.folder.join("invoice.jsonl")).context("the invoice")
     }
 
     pub fn ledger(&self) -> Result<Ledger, Failure> {

@@ -20,8 +20,8 @@
 //! in / out (token usage reported), dims (embedding width), every (apply the fault to every
 //! N-th request only), after (chunks sent before a mid-stream fault), and
 //! fault = HTTP status | hang | reset | cut | stall | badjson | errevent; honour (1: end the answer at the
-//! request's limit on output tokens, with the finish reason that says so) and bill (`full`: an aborted call is
-//! billed as if it had run to its end).
+//! request's limit on output tokens, with the finish reason that says so), bill (`full`: an aborted call is
+//! billed as if it had run to its end) and tag (a number that is repeated on the invoice).
 //!
 //! `--invoice FILE` appends two JSON lines for every call that arrived whole: what it was, and at its end the tokens
 //! produced and billed (see `invoice.rs`). A stream then counts one token for each content chunk, whatever `out` says,

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod cores;
+pub mod departure;
 pub mod listener;
 pub mod output;
 pub mod serve;

@@ -1,6 +1,7 @@
 //! Accepting connections: TCP, TLS where configured, HTTP/1.1 and HTTP/2, and a clean end.
 
 use crate::config::Tls;
+use crate::departure::{self, Departure};
 use gateway::http::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -152,10 +153,11 @@ async fn connection(
             return;
         }
     };
+    let (stream, departure) = departure::watch(stream);
     match tls {
-        None => http_connection(stream, builder, router, stop).await,
+        None => http_connection(stream, &departure, builder, router, stop).await,
         Some(acceptor) => match tokio::time::timeout(HEAD_WAIT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => http_connection(stream, builder, router, stop).await,
+            Ok(Ok(stream)) => http_connection(stream, &departure, builder, router, stop).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
@@ -164,18 +166,27 @@ async fn connection(
 
 async fn http_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    departure: &Departure,
     builder: &Builder<TokioExecutor>,
     router: Service,
     stop: CancellationToken,
 ) {
     let connection = builder.serve_connection(TokioIo::new(stream), router);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let serving = async {
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = serving => ended,
+        // Dropping the connection drops its call's answer, which ends the call.
+        () = departure.happened() => Ok(()),
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended early");

@@ -2,6 +2,7 @@
 
 mod conservation;
 mod crash;
+mod disconnect;
 mod drain;
 mod leaks;
 mod overshoot;
@@ -9,7 +10,7 @@ mod overshoot;
 use crate::{failure::Failure, rig::Options};
 
 /// All of them, in the order of what their breach costs.
-pub const NAMES: [&str; 5] = ["crash", "overshoot", "conservation", "leaks", "drain"];
+pub const NAMES: [&str; 6] = ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect"];
 
 pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
     match name {
@@ -18,6 +19,7 @@ pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
         "conservation" => conservation::run(options).await,
         "leaks" => leaks::run(options).await,
         "drain" => drain::run(options).await,
+        "disconnect" => disconnect::run(options).await,
         unknown => Err(Failure::new(format!("no proof `{unknown}`; there are {}", NAMES.join(", ")))),
     }
 }
