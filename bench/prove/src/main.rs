@@ -11,6 +11,7 @@ mod clock;
 mod compare;
 mod failure;
 mod money;
+mod mount;
 mod proofs;
 mod rig;
 mod rng;

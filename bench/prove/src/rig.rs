@@ -6,6 +6,7 @@ use crate::{
     client,
     failure::{Context, Failure},
     money::Price,
+    mount::Mount,
 };
 use std::{
     fs,
@@ -43,6 +44,7 @@ pub struct Rig {
     pub gateway: Option<Program>,
     folder: PathBuf,
     binary: PathBuf,
+    disk: Option<Mount>,
     _upstream: Program,
 }
 
@@ -68,7 +70,25 @@ impl Rig {
         command.args(["--listen", &format!("127.0.0.1:{upstream_port}"), "--require-key", PROVIDER_KEY]);
         command.arg("--invoice").arg(folder.join("invoice.jsonl"));
         let upstream = Program::start(&mut command, &folder.join("upstream.log"))?;
-        Ok(Rig { port, gateway: None, folder, binary: options.gateway.clone(), _upstream: upstream })
+        Ok(Rig {
+            port,
+            gateway: None,
+            folder,
+            binary: options.gateway.clone(),
+            disk: None,
+            _upstream: upstream,
+        })
+    }
+
+    /// Gives the gateway a disk of its own of so many MiB.
+    pub fn limit_data(&mut self, mib: u32) -> Result<(), Failure> {
+        self.disk = Some(Mount::new(&self.folder.join("data"), mib)?);
+        Ok(())
+    }
+
+    /// The disk of [`Rig::limit_data`].
+    pub fn disk(&self) -> Result<&Mount, Failure> {
+        self.disk.as_ref().ok_or_else(|| Failure::new("the gateway has no disk of its own"))
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -193,6 +213,7 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         self.kill();
+        self.disk = None;
         // Left over in the temporary folder at worst.
         let _ = fs::remove_dir_all(&self.folder);
     }

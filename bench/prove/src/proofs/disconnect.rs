@@ -118,7 +118,7 @@ async fn leave(port: u16, key: String, leaver: Leaver) -> Result<u64, Failure> {
         tokens_max: Some(900),
         leave_after: None,
     };
-    let mut request = ask.request(port, &key);
+    let mut request = ask.request(port, &key, "");
     if leaver.way == Way::ByteThenClose {
         request.push('P');
     }

@@ -3,6 +3,7 @@
 mod conservation;
 mod crash;
 mod disconnect;
+mod disk_full;
 mod drain;
 mod leaks;
 mod overshoot;
@@ -10,7 +11,8 @@ mod overshoot;
 use crate::{failure::Failure, rig::Options};
 
 /// All of them, in the order of what their breach costs.
-pub const NAMES: [&str; 6] = ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect"];
+pub const NAMES: [&str; 7] =
+    ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect", "disk-full"];
 
 pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
     match name {
@@ -20,6 +22,7 @@ pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
         "leaks" => leaks::run(options).await,
         "drain" => drain::run(options).await,
         "disconnect" => disconnect::run(options).await,
+        "disk-full" => disk_full::run(options).await,
         unknown => Err(Failure::new(format!("no proof `{unknown}`; there are {}", NAMES.join(", ")))),
     }
 }
