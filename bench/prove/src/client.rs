@@ -43,7 +43,8 @@ fn head(key: &str) -> String {
     format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n")
 }
 
-fn request(port: u16, line: &str, head: &str, body: &str) -> String {
+/// A request as it goes over the wire; `head` is whole lines.
+pub fn request(port: u16, line: &str, head: &str, body: &str) -> String {
     format!(
         "{line} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n{head}content-length: {}\r\n\r\n{body}",
         body.len()

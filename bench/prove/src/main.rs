@@ -5,6 +5,7 @@
 //! right: the simulator's invoice is the other side. Fails when a proof does not hold or could not be carried out.
 
 mod books;
+mod canary;
 mod child;
 mod client;
 mod clock;

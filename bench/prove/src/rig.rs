@@ -10,7 +10,8 @@ use crate::{
 };
 use std::{
     fs,
-    path::PathBuf,
+    io::Write,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -42,32 +43,41 @@ pub struct Options {
 pub struct Rig {
     pub port: u16,
     pub gateway: Option<Program>,
+    upstream_port: u16,
     folder: PathBuf,
     binary: PathBuf,
     disk: Option<Mount>,
+    /// Variables of the gateway and its commands.
+    variables: Vec<(String, String)>,
     _upstream: Program,
 }
 
 impl Rig {
     /// Starts the simulator. `settings` stands before the gateway's own, `provider` within those of the provider.
-    pub fn new(
+    pub fn new(name: &str, options: &Options, price: Price, settings: [&str; 2]) -> Result<Rig, Failure> {
+        Rig::with_key(name, options, price, settings, PROVIDER_KEY)
+    }
+
+    /// The same, with a key of the provider's that is this one.
+    pub fn with_key(
         name: &str,
         options: &Options,
         price: Price,
         [settings, provider]: [&str; 2],
+        key: &str,
     ) -> Result<Rig, Failure> {
         let folder = std::env::temp_dir().join(format!("prove-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).context(folder.display())?;
         let (upstream_port, port) = child::free_ports()?;
         let text = format!(
             "{settings}\n[[providers]]\nname = \"prove\"\nkind = \"openai-compatible\"\n\
-             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{PROVIDER_KEY}\"\n{provider}\n\
+             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{key}\"\n{provider}\n\
              [[providers.models]]\nid = \"mock\"\n{}context_window = 8192\nmax_output_tokens = 1000\n",
             price.settings()
         );
         fs::write(folder.join("signalbox.toml"), text).context("the settings")?;
         let mut command = Command::new(&options.upstream);
-        command.args(["--listen", &format!("127.0.0.1:{upstream_port}"), "--require-key", PROVIDER_KEY]);
+        command.args(["--listen", &format!("127.0.0.1:{upstream_port}"), "--require-key", key]);
         command.arg("--invoice").arg(folder.join("invoice.jsonl"));
         let upstream = Program::start(&mut command, &folder.join("upstream.log"))?;
         Ok(Rig {
@@ -76,6 +86,8 @@ impl Rig {
             folder,
             binary: options.gateway.clone(),
             disk: None,
+            upstream_port,
+            variables: Vec::new(),
             _upstream: upstream,
         })
     }
@@ -91,10 +103,38 @@ impl Rig {
         self.disk.as_ref().ok_or_else(|| Failure::new("the gateway has no disk of its own"))
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    /// Sets a variable for the gateway and its commands.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Appends to the settings file.
+    pub fn add_settings(&self, text: &str) -> Result<(), Failure> {
+        let file = fs::OpenOptions::new().append(true).open(self.folder.join("signalbox.toml"));
+        file.and_then(|mut file| file.write_all(text.as_bytes())).context("the settings")
+    }
+
+    /// The simulator's address, as a provider's `base_url`.
+    pub fn upstream_url(&self) -> String {
+        format!("http://127.0.0.1:{}/v1", self.upstream_port)
+    }
+
+    /// The gateway's program without any settings.
+    pub fn bare_command(&self) -> Command {
+        Command::new(&self.binary)
+    }
+
+    /// Where everything is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A command of the gateway's, for what [`Rig::run`] does not do.
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("--config").arg(self.folder.join("signalbox.toml"));
         command.arg("--data-dir").arg(self.folder.join("data")).args(words);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -49,6 +49,8 @@ pub struct Knobs {
     pub honours_limit: bool,
     /// Whether an aborted call is billed as if it had run to its end.
     pub bills_full: bool,
+    /// Whether errors quote the credential that came with the request.
+    pub quotes_key: bool,
     /// The caller's name of the call, repeated on the invoice.
     pub tag: u64,
 }
@@ -67,6 +69,7 @@ impl Knobs {
         fault: Fault::None,
         honours_limit: false,
         bills_full: false,
+        quotes_key: false,
         tag: 0,
     };
 
@@ -87,6 +90,7 @@ impl Knobs {
                 "every" => self.every = number().max(1),
                 "after" => self.after = number() as u32,
                 "honour" => self.honours_limit = number() == 1,
+                "quote" => self.quotes_key = number() == 1,
                 "tag" => self.tag = number(),
                 "bill" => self.bills_full = value == "full",
                 "fault" => self.fault = Fault::parse(value),

@@ -21,7 +21,8 @@
 //! N-th request only), after (chunks sent before a mid-stream fault), and
 //! fault = HTTP status | hang | reset | cut | stall | badjson | errevent; honour (1: end the answer at the
 //! request's limit on output tokens, with the finish reason that says so), bill (`full`: an aborted call is
-//! billed as if it had run to its end) and tag (a number that is repeated on the invoice).
+//! billed as if it had run to its end), quote (1: errors quote the caller's key) and tag (a number that is repeated on
+//! the invoice).
 //!
 //! `--invoice FILE` appends two JSON lines for every call that arrived whole: what it was, and at its end the tokens
 //! produced and billed (see `invoice.rs`). A stream then counts one token for each content chunk, whatever `out` says,
@@ -119,14 +120,17 @@ async fn handle(
         return Ok(look_up(request.uri().path()));
     }
     let number = REQUESTS.fetch_add(1, Relaxed);
-    let Some(operation) = Operation::of(request.uri().path()) else { return Ok(refuse(Api::OpenAi, 404)) };
+    let Some(operation) = Operation::of(request.uri().path()) else {
+        return Ok(refuse(Api::OpenAi, 404, None));
+    };
     if !is_authorized(settings, request.headers()) {
         UNAUTHORIZED.fetch_add(1, Relaxed);
-        return Ok(refuse(operation.api(), 401));
+        return Ok(refuse(operation.api(), 401, credential(request.headers())));
     }
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let list = header("x-mock");
     let attempt = header("x-client-request-id").unwrap_or_default();
+    let key = credential(request.headers()).map(str::to_owned);
     let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
     let arrived_ns = mono_ns();
     let model = wire::find_string(&body, b"\"model\"").unwrap_or("mock");
@@ -138,12 +142,13 @@ async fn handle(
     let tokens_max = wire::tokens_max(&body);
     let is_cut = knobs.limit(tokens_max);
     let usage = Usage { is_cut, ..knobs.usage(body.len()) };
+    let key = key.filter(|_| knobs.quotes_key);
     let arrival = Arrival { number, attempt: &attempt, model, is_stream, tokens_max };
     let mut call = invoice::is_open().then(|| Call::begin(&arrival, &knobs, usage));
     if knobs.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(knobs.latency_ms)).await;
     }
-    if let Some(outcome) = fail_early(knobs.fault, operation.api(), fd).await {
+    if let Some(outcome) = fail_early(knobs.fault, operation.api(), fd, key.as_deref()).await {
         call.iter_mut().for_each(Call::end_refused);
         return outcome;
     }
@@ -160,6 +165,7 @@ async fn handle(
             usage,
             arrived_ns,
             call,
+            key,
         })),
         Operation::Chat(api) => {
             call.iter_mut().for_each(Call::end_whole);
@@ -197,20 +203,29 @@ fn statistics() -> String {
 
 fn is_authorized(settings: &Settings, headers: &HeaderMap) -> bool {
     let Some(key) = &settings.required_key else { return true };
+    credential(headers) == Some(key)
+}
+
+fn credential(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok())) == Some(key)
+    bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()))
 }
 
 /// The faults that take the place of an answer.
-async fn fail_early(fault: Fault, api: Api, fd: i32) -> Option<Result<Response<Answer>, io::Error>> {
+async fn fail_early(
+    fault: Fault,
+    api: Api,
+    fd: i32,
+    key: Option<&str>,
+) -> Option<Result<Response<Answer>, io::Error>> {
     if fault != Fault::None {
         FAULTS.fetch_add(1, Relaxed);
     }
     match fault {
-        Fault::Status(status) if status >= 300 => Some(Ok(refuse(api, status))),
+        Fault::Status(status) if status >= 300 => Some(Ok(refuse(api, status, key))),
         Fault::Hang => {
             tokio::time::sleep(Duration::from_secs(120)).await;
             Some(Err(io::Error::other("hang")))
@@ -252,8 +267,8 @@ fn json(status: u16, body: impl Into<Bytes>) -> Response<Answer> {
     respond(status, "application/json", Answer::Full(Full::new(body.into())))
 }
 
-fn refuse(api: Api, status: u16) -> Response<Answer> {
-    let mut response = json(status, wire::error(api, status));
+fn refuse(api: Api, status: u16, key: Option<&str>) -> Response<Answer> {
+    let mut response = json(status, wire::error(api, status, key));
     if status == 429 {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -5,7 +5,7 @@ use crate::departure::{self, Departure};
 use gateway::http::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -71,14 +71,23 @@ pub fn tls(settings: &Tls) -> Result<Option<TlsAcceptor>, ListenError> {
     let fault = |what| move |reason: String| ListenError::Tls { what, reason };
     let chain: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_file_iter(&settings.cert).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| fault("certificate")(error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| fault("key")(error.to_string()))?;
+    let chain = chain.map_err(|error| fault("certificate")(reason(&error)))?;
+    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| fault("key")(reason(&error)))?;
     let mut config = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| fault("certificate")(error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+/// Why a file is refused. The library's own text quotes the line, and a key may stand there.
+fn reason(error: &pem::Error) -> String {
+    if let pem::Error::Io(error) = error {
+        return error.to_string();
+    }
+    let is_missing = matches!(error, pem::Error::NoItemsFound);
+    if is_missing { "there is none in the file" } else { "the file is not valid PEM" }.to_owned()
 }
 
 /// What is needed to serve.

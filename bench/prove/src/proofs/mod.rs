@@ -7,12 +7,13 @@ mod disk_full;
 mod drain;
 mod leaks;
 mod overshoot;
+mod secrets;
 
 use crate::{failure::Failure, rig::Options};
 
 /// All of them, in the order of what their breach costs.
-pub const NAMES: [&str; 7] =
-    ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect", "disk-full"];
+pub const NAMES: [&str; 8] =
+    ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect", "disk-full", "secrets"];
 
 pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
     match name {
@@ -23,6 +24,7 @@ pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
         "drain" => drain::run(options).await,
         "disconnect" => disconnect::run(options).await,
         "disk-full" => disk_full::run(options).await,
+        "secrets" => secrets::run(options).await,
         unknown => Err(Failure::new(format!("no proof `{unknown}`; there are {}", NAMES.join(", ")))),
     }
 }
