@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod compare;
 mod failure;
+mod faketime;
 mod money;
 mod mount;
 mod proofs;

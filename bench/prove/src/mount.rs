@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-const PIECE: [u8; 64 << 10] = [0; 64 << 10];
+static PIECE: [u8; 64 << 10] = [0; 64 << 10];
 
 /// A mounted tmpfs. Dropping it takes it away, whoever still uses it.
 pub struct Mount {

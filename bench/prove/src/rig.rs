@@ -202,10 +202,16 @@ impl Rig {
 
     /// Makes a key, with a limit in dollars if there is one.
     pub fn create_key(&self, limit: Option<&str>) -> Result<String, Failure> {
-        let mut words = vec!["keys", "create", "--name", "prove"];
-        if let Some(limit) = limit {
-            words.extend(["--limit", limit, "--window", "total"]);
+        match limit {
+            Some(limit) => self.create_key_with(&["--limit", limit, "--window", "total"]),
+            None => self.create_key_with(&[]),
         }
+    }
+
+    /// Makes a key with these options.
+    pub fn create_key_with(&self, options: &[&str]) -> Result<String, Failure> {
+        let mut words = vec!["keys", "create", "--name", "prove"];
+        words.extend(options);
         let printed = self.run(&words)?;
         printed.lines().next().map(str::to_owned).ok_or_else(|| Failure::new("keys create printed no key"))
     }

@@ -5,6 +5,7 @@
 use crate::{
     count::Runner,
     failure::Failure,
+    prerequisites::{self, Tool},
     step::{self, Tested},
     workspace::Workspace,
 };
@@ -15,6 +16,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let Some((name, options)) = arguments.split_first() else {
         return Err(Failure::new("usage: cargo xtask prove NAME|all [--long] [--seed N]"));
     };
+    prerequisites::ensure(&[Tool::CCompiler, Tool::Faketime])?;
     let workspace = Workspace::locate()?;
     let bench = workspace.root.join("bench");
     let mut harness = step::cargo(&bench);

@@ -1,5 +1,6 @@
 //! The proofs, by name. Each gives its verdict line, or why it does not hold.
 
+mod clock;
 mod conservation;
 mod crash;
 mod disconnect;
@@ -12,8 +13,8 @@ mod secrets;
 use crate::{failure::Failure, rig::Options};
 
 /// All of them, in the order of what their breach costs.
-pub const NAMES: [&str; 8] =
-    ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect", "disk-full", "secrets"];
+pub const NAMES: [&str; 9] =
+    ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect", "disk-full", "secrets", "clock"];
 
 pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
     match name {
@@ -25,6 +26,7 @@ pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
         "disconnect" => disconnect::run(options).await,
         "disk-full" => disk_full::run(options).await,
         "secrets" => secrets::run(options).await,
+        "clock" => clock::run(options).await,
         unknown => Err(Failure::new(format!("no proof `{unknown}`; there are {}", NAMES.join(", ")))),
     }
 }

@@ -128,6 +128,11 @@ async fn steps(
         });
     }
     let understood = next?;
+    if let Some(hold) = &understood.hold {
+        // The ledger counts a call where it was admitted, also when the clock has stepped back before that day.
+        let day = hold.day();
+        entry.note(|record| record.at = record.at.max(day));
+    }
     entry.hold = understood.hold;
     entry.admission = understood.admission;
     Ok(understood.next)
