@@ -13,4 +13,5 @@ pub mod listener;
 pub mod output;
 pub mod serve;
 pub mod telemetry;
+mod toml_text;
 pub mod wire;

@@ -30,9 +30,14 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         "--package",
         "upstream",
     ]))?;
-    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox"]))?;
+    build(&workspace)?;
     step::heading("proofs");
     step::run(command(&workspace, name).args(options))
+}
+
+/// Builds what is proven: the gateway, and the fuzzer of its parsers.
+pub fn build(workspace: &Workspace) -> Result<(), Failure> {
+    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox", "--package", "fuzz"]))
 }
 
 /// Runs the short forms of all proofs. The harness is built already.

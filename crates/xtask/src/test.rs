@@ -52,7 +52,7 @@ fn run_all(options: Options, count: &mut Count) -> Result<(), Failure> {
     check_style(&workspace)?;
     add(count, rust_tests(&workspace))?;
     test_harness(&workspace, count)?;
-    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox"]))?;
+    prove::build(&workspace)?;
     add(count, prove::test(&workspace))?;
     if options.rust_only {
         return Ok(());

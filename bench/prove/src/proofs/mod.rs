@@ -6,6 +6,7 @@ mod crash;
 mod disconnect;
 mod disk_full;
 mod drain;
+mod fuzz;
 mod leaks;
 mod overshoot;
 mod secrets;
@@ -13,8 +14,18 @@ mod secrets;
 use crate::{failure::Failure, rig::Options};
 
 /// All of them, in the order of what their breach costs.
-pub const NAMES: [&str; 9] =
-    ["crash", "overshoot", "conservation", "leaks", "drain", "disconnect", "disk-full", "secrets", "clock"];
+pub const NAMES: [&str; 10] = [
+    "crash",
+    "overshoot",
+    "conservation",
+    "leaks",
+    "drain",
+    "disconnect",
+    "disk-full",
+    "secrets",
+    "clock",
+    "fuzz",
+];
 
 pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
     match name {
@@ -27,6 +38,7 @@ pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
         "disk-full" => disk_full::run(options).await,
         "secrets" => secrets::run(options).await,
         "clock" => clock::run(options).await,
+        "fuzz" => fuzz::run(options).await,
         unknown => Err(Failure::new(format!("no proof `{unknown}`; there are {}", NAMES.join(", ")))),
     }
 }

@@ -10,6 +10,7 @@ mod providers;
 pub use environment::Environment;
 pub use providers::{ModelSettings, ProviderEntry, resolve};
 
+use crate::toml_text;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -290,10 +291,8 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
 fn read(path: &Path) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
-        path: path.to_owned(),
-        reason: place_of(&error, &text),
-    })
+    toml_text::parse(&text)
+        .map_err(|error| ConfigError::Syntax { path: path.to_owned(), reason: place_of(&error, &text) })
 }
 
 /// The line and what is wrong with it. The library would also quote the line, and a key may stand there.
