@@ -14,6 +14,7 @@ mod failure;
 mod faketime;
 mod money;
 mod mount;
+mod process;
 mod proofs;
 mod rig;
 mod rng;

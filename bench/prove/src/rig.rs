@@ -78,6 +78,8 @@ impl Rig {
         fs::write(folder.join("signalbox.toml"), text).context("the settings")?;
         let mut command = Command::new(&options.upstream);
         command.args(["--listen", &format!("127.0.0.1:{upstream_port}"), "--require-key", key]);
+        // A provider's own buffer is not the gateway's to bound.
+        command.args(["--send-buffer", "65536"]);
         command.arg("--invoice").arg(folder.join("invoice.jsonl"));
         let upstream = Program::start(&mut command, &folder.join("upstream.log"))?;
         Ok(Rig {

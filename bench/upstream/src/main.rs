@@ -74,6 +74,8 @@ static UNAUTHORIZED: AtomicU64 = AtomicU64::new(0);
 struct Settings {
     base: Knobs,
     required_key: Option<String>,
+    /// What the operating system may hold of an answer that is not read.
+    send_buffer: Option<usize>,
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the load generator compares stamps with its own reading.
@@ -296,6 +298,9 @@ fn serve(address: SocketAddr, settings: &'static Settings) -> io::Result<()> {
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
         socket.set_nonblocking(true)?;
+        if let Some(bytes) = settings.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(4096)?;
         let listener = tokio::net::TcpListener::from_std(socket.into())?;
@@ -320,7 +325,7 @@ fn serve(address: SocketAddr, settings: &'static Settings) -> io::Result<()> {
 fn main() -> io::Result<()> {
     let mut address = "127.0.0.1:9100".to_owned();
     let mut threads = 1usize;
-    let mut settings = Settings { base: Knobs::DEFAULT, required_key: None };
+    let mut settings = Settings { base: Knobs::DEFAULT, required_key: None, send_buffer: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
@@ -329,11 +334,12 @@ fn main() -> io::Result<()> {
             "--threads" => threads = value.parse().expect("--threads N"),
             "--set" => settings.base.apply(&value),
             "--invoice" => invoice::open(Path::new(&value))?,
+            "--send-buffer" => settings.send_buffer = Some(value.parse().expect("--send-buffer BYTES")),
             "--require-key" => settings.required_key = Some(value),
             _ => {
                 eprintln!(
                     "usage: upstream [--listen 127.0.0.1:9100] [--threads 1] [--set k=v,…] [--require-key KEY] \
-                     [--invoice FILE]"
+                     [--invoice FILE] [--send-buffer BYTES]"
                 );
                 std::process::exit(2);
             }

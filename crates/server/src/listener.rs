@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 const HEAD_WAIT: Duration = Duration::from_secs(30);
 /// Buffer of a connection in each direction: bounds the memory of an idle one.
 const BUFFER: usize = 64 * 1024;
+/// What the operating system holds for a caller who does not read; accepted connections inherit it.
+const SEND_BUFFER: usize = 256 * 1024;
 /// HTTP/2 flow control: what a caller may send before it is read.
 const H2_STREAM_WINDOW: u32 = 128 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -56,6 +58,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
             socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
