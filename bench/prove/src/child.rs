@@ -24,6 +24,11 @@ impl Program {
         command.spawn().map(Program).context(format!("cannot start {}", command.get_program().display()))
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()

@@ -23,14 +23,32 @@ pub struct Ask {
 }
 
 impl Ask {
-    fn body(&self) -> String {
+    /// `fields` stand before all others, each with a comma behind it.
+    fn body(&self, fields: &str) -> String {
         let limit = self.tokens_max.map(|max| format!("\"max_tokens\":{max},")).unwrap_or_default();
         format!(
-            "{{\"model\":\"prove/mock\",{limit}\"stream\":{},\"messages\":[{{\"role\":\"user\",\
+            "{{{fields}\"model\":\"prove/mock\",{limit}\"stream\":{},\"messages\":[{{\"role\":\"user\",\
              \"content\":\"@mock{{{}}}\"}}]}}",
             self.is_stream, self.knobs
         )
     }
+
+    /// The whole request as it goes over the wire, with more fields in its body: each with a comma behind it.
+    pub fn request(&self, port: u16, key: &str, fields: &str) -> String {
+        request(port, "POST /v1/chat/completions", &head(key), &self.body(fields))
+    }
+}
+
+fn head(key: &str) -> String {
+    format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n")
+}
+
+/// A request as it goes over the wire; `head` is whole lines.
+pub fn request(port: u16, line: &str, head: &str, body: &str) -> String {
+    format!(
+        "{line} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n{head}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// What came of it.
@@ -65,8 +83,7 @@ impl Outcome {
 
 /// Sends one chat request and waits for the end of its answer, or leaves.
 pub async fn send(port: u16, key: &str, ask: &Ask) -> Outcome {
-    let head = format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n");
-    let exchange = exchange(port, "POST /v1/chat/completions", &head, ask.body());
+    let exchange = exchange(port, ask.request(port, key, ""));
     let wait = ask.leave_after.unwrap_or(ANSWER_WAIT_MAX);
     match timeout(wait, exchange).await {
         Ok(outcome) => outcome,
@@ -78,22 +95,23 @@ pub async fn send(port: u16, key: &str, ask: &Ask) -> Outcome {
 
 /// Gets a page; nothing unless it is answered with 200.
 pub async fn get(port: u16, path: &str) -> Option<String> {
-    let line = format!("GET {path}");
-    let exchange = exchange(port, &line, "", String::new());
-    match timeout(Duration::from_secs(2), exchange).await {
-        Ok(Outcome::Answered { status: 200, text }) => Some(text),
-        _ => None,
+    match look(port, path).await {
+        Outcome::Answered { status: 200, text } => Some(text),
+        Outcome::Answered { .. } | Outcome::Failed | Outcome::Left => None,
     }
 }
 
-async fn exchange(port: u16, line: &str, head: &str, body: String) -> Outcome {
+/// Gets a page, whatever its status.
+pub async fn look(port: u16, path: &str) -> Outcome {
+    let exchange = exchange(port, request(port, &format!("GET {path}"), "", ""));
+    timeout(Duration::from_secs(2), exchange).await.unwrap_or(Outcome::Failed)
+}
+
+/// Sends a request as it is and reads to the end of the connection.
+pub async fn exchange(port: u16, request: String) -> Outcome {
     let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
         return Outcome::Failed;
     };
-    let request = format!(
-        "{line} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n{head}content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
     if socket.write_all(request.as_bytes()).await.is_err() {
         return Outcome::Failed;
     }
@@ -120,7 +138,7 @@ mod tests {
     fn a_request_carries_knobs_and_limit() {
         let ask =
             Ask { knobs: "chunks=2".to_owned(), is_stream: true, tokens_max: Some(9), leave_after: None };
-        let body: serde_json::Value = serde_json::from_str(&ask.body()).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&ask.body("")).unwrap();
         assert_eq!((&body["max_tokens"], &body["stream"]), (&9.into(), &true.into()));
         assert_eq!(body["messages"][0]["content"], "@mock{chunks=2}");
     }

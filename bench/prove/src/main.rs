@@ -5,11 +5,16 @@
 //! right: the simulator's invoice is the other side. Fails when a proof does not hold or could not be carried out.
 
 mod books;
+mod canary;
 mod child;
 mod client;
+mod clock;
 mod compare;
 mod failure;
+mod faketime;
 mod money;
+mod mount;
+mod process;
 mod proofs;
 mod rig;
 mod rng;

@@ -6,10 +6,12 @@ use crate::{
     client,
     failure::{Context, Failure},
     money::Price,
+    mount::Mount,
 };
 use std::{
     fs,
-    path::PathBuf,
+    io::Write,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -41,40 +43,100 @@ pub struct Options {
 pub struct Rig {
     pub port: u16,
     pub gateway: Option<Program>,
+    upstream_port: u16,
     folder: PathBuf,
     binary: PathBuf,
+    disk: Option<Mount>,
+    /// Variables of the gateway and its commands.
+    variables: Vec<(String, String)>,
     _upstream: Program,
 }
 
 impl Rig {
     /// Starts the simulator. `settings` stands before the gateway's own, `provider` within those of the provider.
-    pub fn new(
+    pub fn new(name: &str, options: &Options, price: Price, settings: [&str; 2]) -> Result<Rig, Failure> {
+        Rig::with_key(name, options, price, settings, PROVIDER_KEY)
+    }
+
+    /// The same, with a key of the provider's that is this one.
+    pub fn with_key(
         name: &str,
         options: &Options,
         price: Price,
         [settings, provider]: [&str; 2],
+        key: &str,
     ) -> Result<Rig, Failure> {
         let folder = std::env::temp_dir().join(format!("prove-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).context(folder.display())?;
         let (upstream_port, port) = child::free_ports()?;
         let text = format!(
             "{settings}\n[[providers]]\nname = \"prove\"\nkind = \"openai-compatible\"\n\
-             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{PROVIDER_KEY}\"\n{provider}\n\
+             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{key}\"\n{provider}\n\
              [[providers.models]]\nid = \"mock\"\n{}context_window = 8192\nmax_output_tokens = 1000\n",
             price.settings()
         );
         fs::write(folder.join("signalbox.toml"), text).context("the settings")?;
         let mut command = Command::new(&options.upstream);
-        command.args(["--listen", &format!("127.0.0.1:{upstream_port}"), "--require-key", PROVIDER_KEY]);
+        command.args(["--listen", &format!("127.0.0.1:{upstream_port}"), "--require-key", key]);
+        // A provider's own buffer is not the gateway's to bound.
+        command.args(["--send-buffer", "65536"]);
         command.arg("--invoice").arg(folder.join("invoice.jsonl"));
         let upstream = Program::start(&mut command, &folder.join("upstream.log"))?;
-        Ok(Rig { port, gateway: None, folder, binary: options.gateway.clone(), _upstream: upstream })
+        Ok(Rig {
+            port,
+            gateway: None,
+            folder,
+            binary: options.gateway.clone(),
+            disk: None,
+            upstream_port,
+            variables: Vec::new(),
+            _upstream: upstream,
+        })
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    /// Gives the gateway a disk of its own of so many MiB.
+    pub fn limit_data(&mut self, mib: u32) -> Result<(), Failure> {
+        self.disk = Some(Mount::new(&self.folder.join("data"), mib)?);
+        Ok(())
+    }
+
+    /// The disk of [`Rig::limit_data`].
+    pub fn disk(&self) -> Result<&Mount, Failure> {
+        self.disk.as_ref().ok_or_else(|| Failure::new("the gateway has no disk of its own"))
+    }
+
+    /// Sets a variable for the gateway and its commands.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Appends to the settings file.
+    pub fn add_settings(&self, text: &str) -> Result<(), Failure> {
+        let file = fs::OpenOptions::new().append(true).open(self.folder.join("signalbox.toml"));
+        file.and_then(|mut file| file.write_all(text.as_bytes())).context("the settings")
+    }
+
+    /// The simulator's address, as a provider's `base_url`.
+    pub fn upstream_url(&self) -> String {
+        format!("http://127.0.0.1:{}/v1", self.upstream_port)
+    }
+
+    /// The gateway's program without any settings.
+    pub fn bare_command(&self) -> Command {
+        Command::new(&self.binary)
+    }
+
+    /// Where everything is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A command of the gateway's, for what [`Rig::run`] does not do.
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("--config").arg(self.folder.join("signalbox.toml"));
         command.arg("--data-dir").arg(self.folder.join("data")).args(words);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -142,10 +204,16 @@ impl Rig {
 
     /// Makes a key, with a limit in dollars if there is one.
     pub fn create_key(&self, limit: Option<&str>) -> Result<String, Failure> {
-        let mut words = vec!["keys", "create", "--name", "prove"];
-        if let Some(limit) = limit {
-            words.extend(["--limit", limit, "--window", "total"]);
+        match limit {
+            Some(limit) => self.create_key_with(&["--limit", limit, "--window", "total"]),
+            None => self.create_key_with(&[]),
         }
+    }
+
+    /// Makes a key with these options.
+    pub fn create_key_with(&self, options: &[&str]) -> Result<String, Failure> {
+        let mut words = vec!["keys", "create", "--name", "prove"];
+        words.extend(options);
         let printed = self.run(&words)?;
         printed.lines().next().map(str::to_owned).ok_or_else(|| Failure::new("keys create printed no key"))
     }
@@ -170,8 +238,12 @@ impl Rig {
     }
 
     pub fn invoice(&self) -> Result<Invoice, Failure> {
-        let text = fs::read_to_string(self.folder.join("invoice.jsonl")).context("the invoice")?;
-        Invoice::read(&text)
+        Invoice::read(&self.invoice_text()?)
+    }
+
+    /// The invoice's lines as they are.
+    pub fn invoice_text(&self) -> Result<String, Failure> {
+        fs::read_to_string(self.folder.join("invoice.jsonl")).context("the invoice")
     }
 
     pub fn ledger(&self) -> Result<Ledger, Failure> {
@@ -189,6 +261,7 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         self.kill();
+        self.disk = None;
         // Left over in the temporary folder at worst.
         let _ = fs::remove_dir_all(&self.folder);
     }

@@ -46,6 +46,7 @@ enum Ending {
 /// One call on the invoice. Dropping it ends the call as aborted, unless it has ended before.
 pub struct Call {
     number: u64,
+    tag: u64,
     attempt: String,
     usage: Usage,
     bills_full: bool,
@@ -59,10 +60,11 @@ impl Call {
     pub fn begin(arrival: &Arrival<'_>, knobs: &Knobs, usage: Usage) -> Call {
         append(&json!({
             "event": "begin", "call": arrival.number, "attempt": arrival.attempt, "model": arrival.model,
-            "stream": arrival.is_stream, "max_tokens": arrival.tokens_max, "at_ns": mono_ns(),
+            "tag": knobs.tag, "stream": arrival.is_stream, "max_tokens": arrival.tokens_max, "at_ns": mono_ns(),
         }));
         Call {
             number: arrival.number,
+            tag: knobs.tag,
             attempt: arrival.attempt.to_owned(),
             usage,
             bills_full: knobs.bills_full,
@@ -98,7 +100,7 @@ impl Call {
             Ending::Refused => "refused",
         };
         append(&json!({
-            "event": "end", "call": self.number, "attempt": self.attempt, "input_tokens": self.usage.input,
+            "event": "end", "call": self.number, "tag": self.tag, "attempt": self.attempt, "input_tokens": self.usage.input,
             "output_tokens": self.produced, "ended": ended,
             "billed": {"input_tokens": input, "output_tokens": output}, "at_ns": mono_ns(),
         }));
@@ -136,7 +138,7 @@ mod tests {
 
     fn call(bills_full: bool) -> Call {
         let usage = Usage { input: 7, output: 10, is_cut: false };
-        Call { number: 1, attempt: "a".to_owned(), usage, bills_full, produced: 0, has_ended: false }
+        Call { number: 1, tag: 0, attempt: "a".to_owned(), usage, bills_full, produced: 0, has_ended: false }
     }
 
     #[test]

@@ -49,6 +49,10 @@ pub struct Knobs {
     pub honours_limit: bool,
     /// Whether an aborted call is billed as if it had run to its end.
     pub bills_full: bool,
+    /// Whether errors quote the credential that came with the request.
+    pub quotes_key: bool,
+    /// The caller's name of the call, repeated on the invoice.
+    pub tag: u64,
 }
 
 impl Knobs {
@@ -65,6 +69,8 @@ impl Knobs {
         fault: Fault::None,
         honours_limit: false,
         bills_full: false,
+        quotes_key: false,
+        tag: 0,
     };
 
     /// Takes over each `key=value` of a comma-separated list; unknown keys are ignored.
@@ -84,6 +90,8 @@ impl Knobs {
                 "every" => self.every = number().max(1),
                 "after" => self.after = number() as u32,
                 "honour" => self.honours_limit = number() == 1,
+                "quote" => self.quotes_key = number() == 1,
+                "tag" => self.tag = number(),
                 "bill" => self.bills_full = value == "full",
                 "fault" => self.fault = Fault::parse(value),
                 _ => {}

@@ -20,8 +20,9 @@
 //! in / out (token usage reported), dims (embedding width), every (apply the fault to every
 //! N-th request only), after (chunks sent before a mid-stream fault), and
 //! fault = HTTP status | hang | reset | cut | stall | badjson | errevent; honour (1: end the answer at the
-//! request's limit on output tokens, with the finish reason that says so) and bill (`full`: an aborted call is
-//! billed as if it had run to its end).
+//! request's limit on output tokens, with the finish reason that says so), bill (`full`: an aborted call is
+//! billed as if it had run to its end), quote (1: errors quote the caller's key) and tag (a number that is repeated on
+//! the invoice).
 //!
 //! `--invoice FILE` appends two JSON lines for every call that arrived whole: what it was, and at its end the tokens
 //! produced and billed (see `invoice.rs`). A stream then counts one token for each content chunk, whatever `out` says,
@@ -73,6 +74,8 @@ static UNAUTHORIZED: AtomicU64 = AtomicU64::new(0);
 struct Settings {
     base: Knobs,
     required_key: Option<String>,
+    /// What the operating system may hold of an answer that is not read.
+    send_buffer: Option<usize>,
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the load generator compares stamps with its own reading.
@@ -119,14 +122,17 @@ async fn handle(
         return Ok(look_up(request.uri().path()));
     }
     let number = REQUESTS.fetch_add(1, Relaxed);
-    let Some(operation) = Operation::of(request.uri().path()) else { return Ok(refuse(Api::OpenAi, 404)) };
+    let Some(operation) = Operation::of(request.uri().path()) else {
+        return Ok(refuse(Api::OpenAi, 404, None));
+    };
     if !is_authorized(settings, request.headers()) {
         UNAUTHORIZED.fetch_add(1, Relaxed);
-        return Ok(refuse(operation.api(), 401));
+        return Ok(refuse(operation.api(), 401, credential(request.headers())));
     }
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let list = header("x-mock");
     let attempt = header("x-client-request-id").unwrap_or_default();
+    let key = credential(request.headers()).map(str::to_owned);
     let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
     let arrived_ns = mono_ns();
     let model = wire::find_string(&body, b"\"model\"").unwrap_or("mock");
@@ -138,12 +144,13 @@ async fn handle(
     let tokens_max = wire::tokens_max(&body);
     let is_cut = knobs.limit(tokens_max);
     let usage = Usage { is_cut, ..knobs.usage(body.len()) };
+    let key = key.filter(|_| knobs.quotes_key);
     let arrival = Arrival { number, attempt: &attempt, model, is_stream, tokens_max };
     let mut call = invoice::is_open().then(|| Call::begin(&arrival, &knobs, usage));
     if knobs.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(knobs.latency_ms)).await;
     }
-    if let Some(outcome) = fail_early(knobs.fault, operation.api(), fd).await {
+    if let Some(outcome) = fail_early(knobs.fault, operation.api(), fd, key.as_deref()).await {
         call.iter_mut().for_each(Call::end_refused);
         return outcome;
     }
@@ -160,6 +167,7 @@ async fn handle(
             usage,
             arrived_ns,
             call,
+            key,
         })),
         Operation::Chat(api) => {
             call.iter_mut().for_each(Call::end_whole);
@@ -197,20 +205,29 @@ fn statistics() -> String {
 
 fn is_authorized(settings: &Settings, headers: &HeaderMap) -> bool {
     let Some(key) = &settings.required_key else { return true };
+    credential(headers) == Some(key)
+}
+
+fn credential(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok())) == Some(key)
+    bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()))
 }
 
 /// The faults that take the place of an answer.
-async fn fail_early(fault: Fault, api: Api, fd: i32) -> Option<Result<Response<Answer>, io::Error>> {
+async fn fail_early(
+    fault: Fault,
+    api: Api,
+    fd: i32,
+    key: Option<&str>,
+) -> Option<Result<Response<Answer>, io::Error>> {
     if fault != Fault::None {
         FAULTS.fetch_add(1, Relaxed);
     }
     match fault {
-        Fault::Status(status) if status >= 300 => Some(Ok(refuse(api, status))),
+        Fault::Status(status) if status >= 300 => Some(Ok(refuse(api, status, key))),
         Fault::Hang => {
             tokio::time::sleep(Duration::from_secs(120)).await;
             Some(Err(io::Error::other("hang")))
@@ -252,8 +269,8 @@ fn json(status: u16, body: impl Into<Bytes>) -> Response<Answer> {
     respond(status, "application/json", Answer::Full(Full::new(body.into())))
 }
 
-fn refuse(api: Api, status: u16) -> Response<Answer> {
-    let mut response = json(status, wire::error(api, status));
+fn refuse(api: Api, status: u16, key: Option<&str>) -> Response<Answer> {
+    let mut response = json(status, wire::error(api, status, key));
     if status == 429 {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -281,6 +298,9 @@ fn serve(address: SocketAddr, settings: &'static Settings) -> io::Result<()> {
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
         socket.set_nonblocking(true)?;
+        if let Some(bytes) = settings.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(4096)?;
         let listener = tokio::net::TcpListener::from_std(socket.into())?;
@@ -305,7 +325,7 @@ fn serve(address: SocketAddr, settings: &'static Settings) -> io::Result<()> {
 fn main() -> io::Result<()> {
     let mut address = "127.0.0.1:9100".to_owned();
     let mut threads = 1usize;
-    let mut settings = Settings { base: Knobs::DEFAULT, required_key: None };
+    let mut settings = Settings { base: Knobs::DEFAULT, required_key: None, send_buffer: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
@@ -314,11 +334,12 @@ fn main() -> io::Result<()> {
             "--threads" => threads = value.parse().expect("--threads N"),
             "--set" => settings.base.apply(&value),
             "--invoice" => invoice::open(Path::new(&value))?,
+            "--send-buffer" => settings.send_buffer = Some(value.parse().expect("--send-buffer BYTES")),
             "--require-key" => settings.required_key = Some(value),
             _ => {
                 eprintln!(
                     "usage: upstream [--listen 127.0.0.1:9100] [--threads 1] [--set k=v,…] [--require-key KEY] \
-                     [--invoice FILE]"
+                     [--invoice FILE] [--send-buffer BYTES]"
                 );
                 std::process::exit(2);
             }

@@ -65,6 +65,8 @@ pub struct StreamPlan {
     pub usage: Usage,
     pub arrived_ns: u64,
     pub call: Option<Call>,
+    /// Quoted in errors.
+    pub key: Option<String>,
 }
 
 pub struct SseStream {
@@ -188,7 +190,7 @@ impl SseStream {
     fn end_with_error(&mut self) -> Polled {
         if self.end_step == 0 {
             self.end_step = 1;
-            return frame(wire::stream_error(self.plan.api));
+            return frame(wire::stream_error(self.plan.api, self.plan.key.as_deref()));
         }
         self.is_finished = true;
         Poll::Ready(None)

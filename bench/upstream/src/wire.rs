@@ -141,21 +141,26 @@ pub fn end_steps(api: Api) -> u32 {
 }
 
 /// An error in the middle of a stream, as the format reports it.
-pub fn stream_error(api: Api) -> Bytes {
-    Bytes::from_static(match api {
-        Api::OpenAi => {
-            b"data: {\"error\":{\"message\":\"mock mid-stream error\",\"type\":\"server_error\",\
-              \"param\":null,\"code\":null}}\n\n"
-        }
+pub fn stream_error(api: Api, key: Option<&str>) -> Bytes {
+    let event = match api {
+        Api::OpenAi => "",
         Api::Anthropic => {
-            b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\
-              \"message\":\"mock mid-stream error\"}}\n\n"
+            "event: error
+"
         }
-    })
+    };
+    Bytes::from(format!(
+        "{event}data: {}
+
+",
+        error(api, 529, key)
+    ))
 }
 
 /// The body of an error status.
-pub fn error(api: Api, status: u16) -> String {
+///
+/// With a key, it quotes that: as it came, masked, and where only codes belong.
+pub fn error(api: Api, status: u16, key: Option<&str>) -> String {
     let kind = match status {
         400 => "invalid_request_error",
         401 => "authentication_error",
@@ -163,13 +168,22 @@ pub fn error(api: Api, status: u16) -> String {
         529 => "overloaded_error",
         _ => "api_error",
     };
+    let quoted = key.map(|key| {
+        let (head, tail) = (&key[..key.len().min(8)], &key[key.len().saturating_sub(8)..]);
+        format!(": {key}, or {head}******{tail}")
+    });
+    let message = format!("mock error {status}{}", quoted.unwrap_or_default());
+    let param = key.map_or("null".to_owned(), |key| format!("\"{key}\""));
     match api {
-        Api::OpenAi => format!(
-            "{{\"error\":{{\"message\":\"mock error {status}\",\"type\":\"{kind}\",\"param\":null,\"code\":\"{kind}\"}}}}"
-        ),
-        Api::Anthropic => format!(
-            "{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":\"mock error {status}\"}}}}"
-        ),
+        Api::OpenAi => {
+            let code = key.unwrap_or(kind);
+            format!(
+                "{{\"error\":{{\"message\":\"{message}\",\"type\":\"{kind}\",\"param\":{param},\"code\":\"{code}\"}}}}"
+            )
+        }
+        Api::Anthropic => {
+            format!("{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":\"{message}\"}}}}")
+        }
     }
 }
 
@@ -322,9 +336,13 @@ mod tests {
         check(MODELS);
         for api in [Api::OpenAi, Api::Anthropic] {
             check(&answer(api, "m", "hello", USAGE));
-            check(&error(api, 429));
-            let mut frames =
-                vec![stream_start(api, "m", 3), stream_chunk(api, "m", b"x", 5, Some(4)), stream_error(api)];
+            check(&error(api, 429, None));
+            check(&error(api, 401, Some("made-up")));
+            let mut frames = vec![
+                stream_start(api, "m", 3),
+                stream_chunk(api, "m", b"x", 5, Some(4)),
+                stream_error(api, None),
+            ];
             frames.extend((0..3).filter_map(|step| stream_end(api, step, "m", USAGE, true)));
             for frame in frames {
                 let text = String::from_utf8(frame.to_vec()).unwrap();

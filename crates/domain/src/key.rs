@@ -161,13 +161,19 @@ impl NewKey {
 
     /// The key that `text` is to open, as it is stored.
     pub fn into_key(self, text: &str, random: [u8; 10], now: Timestamp) -> ApiKey {
-        // Of a short key of the operator's own, not even the beginning is kept.
-        let is_long = text.len() >= 32;
+        // Of an operator's own key less is kept, of a short one nothing: who knows how it was made.
+        let display = if text.starts_with(KEY_PREFIX) && text.len() >= 32 {
+            text.chars().take(DISPLAY_CHARS).collect()
+        } else if text.len() >= 32 {
+            text.chars().take(DISPLAY_CHARS_OWN).chain(['…']).collect()
+        } else {
+            "…".to_owned()
+        };
         ApiKey {
             id: KeyId::from_parts(now, random),
             org: self.org,
             name: self.name,
-            display: if is_long { text.chars().take(DISPLAY_CHARS).collect() } else { "…".to_owned() },
+            display,
             hash: KeyHash::of(text.as_bytes()),
             state: KeyState::Active { expires_at: self.expires_at },
             permissions: self.permissions,
@@ -182,6 +188,8 @@ impl NewKey {
 const KEY_PREFIX: &str = "sbx_";
 /// How much of a key is kept to recognise it by.
 const DISPLAY_CHARS: usize = 10;
+/// The same for a key that an operator has brought.
+const DISPLAY_CHARS_OWN: usize = 4;
 
 impl ApiKey {
     /// Whether the key works at this instant.
@@ -218,6 +226,17 @@ mod tests {
         let key = key(KeyState::Active { expires_at: Some(Timestamp::from_unix_ms(100)) });
         assert!(key.is_usable(Timestamp::from_unix_ms(99)));
         assert!(!key.is_usable(Timestamp::from_unix_ms(100)));
+    }
+
+    #[test]
+    fn little_of_a_key_is_kept_to_recognise_it_by() {
+        let at = Timestamp::from_unix_ms(0);
+        let display = |text: &str| {
+            NewKey::named(OrgId::from_parts(at, [0; 10]), "x").into_key(text, [0; 10], at).display
+        };
+        assert_eq!(display(&NewKey::text([1; 32])), "sbx_010101");
+        assert_eq!(display("made-up-and-brought-by-an-operator"), "made…");
+        assert_eq!(display("short"), "…");
     }
 
     #[test]

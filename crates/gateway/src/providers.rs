@@ -10,6 +10,9 @@ use llm::provider::{Auth, ProviderSpec, Route, RouteKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// As much of a key's beginning and end is kept from callers, should a provider quote that.
+const KEY_END_BYTES: usize = 8;
+
 /// Why a provider cannot be used as configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
@@ -19,6 +22,11 @@ pub enum ProviderError {
     /// The address is not an absolute http(s) URL.
     #[error("the `base_url` of the provider `{0}` is not an http or https URL")]
     BadBaseUrl(ProviderName),
+    /// The address has parts that paths cannot be put behind, and that secrets are put into.
+    #[error(
+        "the `base_url` of the provider `{0}` must have no user, query or fragment; keys go into `api_key`"
+    )]
+    TooMuchBaseUrl(ProviderName),
     /// The key cannot stand in a header.
     #[error("the key of the provider `{0}` has characters that cannot be sent")]
     BadKey(ProviderName),
@@ -94,6 +102,9 @@ impl Provider {
             .or(spec.base_url)
             .ok_or_else(|| ProviderError::NoBaseUrl(name.clone()))?
             .trim_end_matches('/');
+        if base.contains(['@', '?', '#']) {
+            return Err(ProviderError::TooMuchBaseUrl(name));
+        }
         let endpoint = |route: &'static Route| {
             // Anthropic's base address has no version; people who know OpenAI's write one.
             let base =
@@ -139,14 +150,15 @@ impl Provider {
         headers
     }
 
-    /// A text of the provider's without our key, should it quote it.
+    /// A text of the provider's without our key, should it quote it, whole or only its ends.
     pub fn without_key(&self, text: String) -> String {
-        match &self.key {
-            Some(key) if !key.expose().is_empty() && text.contains(key.expose()) => {
-                text.replace(key.expose(), "[secret]")
-            }
-            _ => text,
-        }
+        let Some(key) = &self.key else { return text };
+        let key = key.expose();
+        let is_long = key.len() >= 3 * KEY_END_BYTES;
+        let ends = [key.get(..KEY_END_BYTES), key.get(key.len().saturating_sub(KEY_END_BYTES)..)];
+        let ends = ends.into_iter().flatten().filter(|_| is_long);
+        let parts = std::iter::once(key.as_str()).chain(ends).filter(|part| !part.is_empty());
+        parts.fold(text, |text, part| if text.contains(part) { text.replace(part, "[secret]") } else { text })
     }
 
     /// Whether the provider lives in this process.
@@ -231,5 +243,27 @@ impl Providers {
         }
         let endpoint = provider.endpoint(kind, preferred).ok_or_else(wrong)?.clone();
         Ok(Target { provider: provider.clone(), endpoint, model_id: id.into(), model })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_key_is_taken_out_whole_and_in_part() {
+        let provider = Provider::new(ProviderSettings {
+            name: "x".parse().unwrap(),
+            spec: llm::provider::find("openai").unwrap(),
+            base_url: None,
+            key: Some(Secret::new("made-up-0123456789-made-up".to_owned())),
+            catalog: Catalog::default(),
+            allow_unknown_models: None,
+            ignores_output_limit: false,
+        });
+        let without = |text: &str| provider.as_ref().unwrap().without_key(text.to_owned());
+        assert_eq!(without("no made-up-0123456789-made-up!"), "no [secret]!");
+        assert_eq!(without("no made-up-****-made-up"), "no [secret]****[secret]");
+        assert_eq!(without("made up"), "made up");
     }
 }

@@ -72,8 +72,10 @@ impl<'a> Iterator for Lines<'a> {
 pub struct Splitter {
     /// Bytes of an unfinished event from earlier pieces.
     rest: BytesMut,
-    /// How far `rest` has been searched: a line start.
+    /// Where the last line of `rest` begins.
     line_start: usize,
+    /// How far `rest` has been searched: a long line that comes in many pieces is searched only once.
+    searched: usize,
 }
 
 /// The complete events of a piece: ranges of `bytes`, which hold nothing else.
@@ -92,19 +94,24 @@ impl Splitter {
     pub fn feed(&mut self, piece: Bytes, complete: &mut Complete) -> Result<(), EventTooLong> {
         complete.events.clear();
         if self.rest.is_empty() {
-            let (end, line_start) = split(&piece, 0, &mut complete.events);
-            complete.bytes = piece.slice(..end);
-            if end < piece.len() {
-                self.rest.extend_from_slice(&piece[end..]);
-                self.line_start = line_start - end;
+            let found = split(&piece, 0, 0, &mut complete.events);
+            complete.bytes = piece.slice(..found.end);
+            if found.end < piece.len() {
+                self.rest.extend_from_slice(&piece[found.end..]);
             }
+            self.go_on_after(&found);
         } else {
             self.rest.extend_from_slice(&piece);
-            let (end, line_start) = split(&self.rest, self.line_start, &mut complete.events);
-            complete.bytes = self.rest.split_to(end).freeze();
-            self.line_start = line_start - end;
+            let found = split(&self.rest, self.line_start, self.searched, &mut complete.events);
+            complete.bytes = self.rest.split_to(found.end).freeze();
+            self.go_on_after(&found);
         }
         if self.rest.len() > EVENT_BYTES_MAX { Err(EventTooLong) } else { Ok(()) }
+    }
+
+    fn go_on_after(&mut self, found: &Found) {
+        self.line_start = found.line_start - found.end;
+        self.searched = found.searched - found.end;
     }
 
     /// Calls back for each complete event with data.
@@ -122,21 +129,31 @@ impl Splitter {
     /// What is left when the stream ends: an event without its blank line. Some servers never send it.
     pub fn finish(&mut self) -> Bytes {
         self.line_start = 0;
+        self.searched = 0;
         self.rest.split().freeze()
     }
 }
 
-/// Finds the ends of events in `bytes`, searching from a line start. Returns where the last complete event
-/// ends and the start of the line to go on from.
-fn split(bytes: &[u8], from: usize, events: &mut Vec<Range<usize>>) -> (usize, usize) {
+/// Where a search has come to.
+struct Found {
+    /// The end of the last complete event.
+    end: usize,
+    /// The start of the line to go on in.
+    line_start: usize,
+    /// Before here, that line has no end.
+    searched: usize,
+}
+
+/// Finds the ends of events in `bytes`, in the line that begins at `line_start` and was searched up to `from`.
+fn split(bytes: &[u8], mut line_start: usize, from: usize, events: &mut Vec<Range<usize>>) -> Found {
     let mut event_start = 0;
-    let mut line_start = from;
-    while let Some(found) = memchr::memchr2(b'\n', b'\r', &bytes[line_start..]) {
-        let end = line_start + found;
+    let mut searched = from;
+    while let Some(found) = memchr::memchr2(b'\n', b'\r', &bytes[searched..]) {
+        let end = searched + found;
         let next = match (bytes[end], bytes.get(end + 1)) {
             (b'\r', Some(b'\n')) => end + 2,
             // The line feed of a pair may be in the next piece.
-            (b'\r', None) => break,
+            (b'\r', None) => return Found { end: event_start, line_start, searched: end },
             _ => end + 1,
         };
         if end == line_start {
@@ -144,8 +161,9 @@ fn split(bytes: &[u8], from: usize, events: &mut Vec<Range<usize>>) -> (usize, u
             event_start = next;
         }
         line_start = next;
+        searched = next;
     }
-    (event_start, line_start.max(event_start))
+    Found { end: event_start, line_start, searched: bytes.len() }
 }
 
 #[cfg(test)]
@@ -181,6 +199,17 @@ mod tests {
         assert_eq!(data, ["{\"x\":1}", "one\ntwo", "[DONE]", "é"]);
         assert_eq!(found[0].0.as_deref(), Some("a"));
         assert_eq!(bytes, STREAM.as_bytes());
+    }
+
+    #[test]
+    fn a_long_line_in_many_pieces_is_searched_only_once() {
+        let mut splitter = Splitter::default();
+        let mut complete = Complete::default();
+        let piece = Bytes::from_static(b"data: x ");
+        for number in 1..1_000 {
+            splitter.feed(piece.clone(), &mut complete).unwrap();
+            assert_eq!((splitter.line_start, splitter.searched), (0, number * piece.len()));
+        }
     }
 
     #[test]

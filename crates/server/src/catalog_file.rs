@@ -103,7 +103,7 @@ pub fn embedded(kind: &str) -> Option<&'static str> {
 
 /// Reads the text of a catalogue file.
 pub fn parse(text: &str) -> Result<Vec<Model>, CatalogError> {
-    let file: File = toml::from_str(text).map_err(|error| malformed(text, &error))?;
+    let file: File = crate::toml_text::parse(text).map_err(|error| malformed(text, &error))?;
     let mut seen = HashSet::with_capacity(file.models.len());
     if let Some(twin) = file.models.iter().find(|entry| !seen.insert(entry.id.as_str())) {
         return Err(CatalogError::Duplicate { model: twin.id.clone() });

@@ -1,10 +1,11 @@
 //! Accepting connections: TCP, TLS where configured, HTTP/1.1 and HTTP/2, and a clean end.
 
 use crate::config::Tls;
+use crate::departure::{self, Departure};
 use gateway::http::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 const HEAD_WAIT: Duration = Duration::from_secs(30);
 /// Buffer of a connection in each direction: bounds the memory of an idle one.
 const BUFFER: usize = 64 * 1024;
+/// What the operating system holds for a caller who does not read; accepted connections inherit it.
+const SEND_BUFFER: usize = 256 * 1024;
 /// HTTP/2 flow control: what a caller may send before it is read.
 const H2_STREAM_WINDOW: u32 = 128 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -55,6 +58,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
             socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
@@ -70,14 +74,23 @@ pub fn tls(settings: &Tls) -> Result<Option<TlsAcceptor>, ListenError> {
     let fault = |what| move |reason: String| ListenError::Tls { what, reason };
     let chain: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_file_iter(&settings.cert).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| fault("certificate")(error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| fault("key")(error.to_string()))?;
+    let chain = chain.map_err(|error| fault("certificate")(reason(&error)))?;
+    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| fault("key")(reason(&error)))?;
     let mut config = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| fault("certificate")(error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+/// Why a file is refused. The library's own text quotes the line, and a key may stand there.
+fn reason(error: &pem::Error) -> String {
+    if let pem::Error::Io(error) = error {
+        return error.to_string();
+    }
+    let is_missing = matches!(error, pem::Error::NoItemsFound);
+    if is_missing { "there is none in the file" } else { "the file is not valid PEM" }.to_owned()
 }
 
 /// What is needed to serve.
@@ -152,10 +165,11 @@ async fn connection(
             return;
         }
     };
+    let (stream, departure) = departure::watch(stream);
     match tls {
-        None => http_connection(stream, builder, router, stop).await,
+        None => http_connection(stream, &departure, builder, router, stop).await,
         Some(acceptor) => match tokio::time::timeout(HEAD_WAIT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => http_connection(stream, builder, router, stop).await,
+            Ok(Ok(stream)) => http_connection(stream, &departure, builder, router, stop).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
@@ -164,18 +178,27 @@ async fn connection(
 
 async fn http_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    departure: &Departure,
     builder: &Builder<TokioExecutor>,
     router: Service,
     stop: CancellationToken,
 ) {
     let connection = builder.serve_connection(TokioIo::new(stream), router);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let serving = async {
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = serving => ended,
+        // Dropping the connection drops its call's answer, which ends the call.
+        () = departure.happened() => Ok(()),
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended early");

@@ -87,8 +87,8 @@ pub async fn build(
             "calls without an end were found: they cost what was held for them"
         );
     }
-    let now = clock.now();
-    let budgets = Budgets::new(db.balances(Windows::at(now)).await?, now);
+    let begin = store::budgets::begins_at(clock.now(), db.latest_day().await?);
+    let budgets = Budgets::new(db.balances(Windows::at(begin)).await?, begin);
     let metrics = Metrics::default();
     let gateway = Arc::new(Gateway {
         snapshot: ArcSwap::from_pointee(db.snapshot().await?),

@@ -8,7 +8,16 @@ const OF_KEYS: &str = "SELECT balances.scope, settled_nano, overage_nano FROM ba
      JOIN api_keys ON api_keys.id = balances.scope \
      WHERE api_keys.org_id = $1 AND window_name = $2 AND window_start = $3";
 
+const LATEST_DAY: &str = "SELECT MAX(window_start) FROM balances WHERE window_name = $1";
+
 impl Db {
+    /// The start of the latest day in which anything was spent.
+    pub async fn latest_day(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (start,): (Option<i64>,) =
+            sqlx::query_as(LATEST_DAY).bind(Window::Day.as_str()).fetch_one(&self.pool).await?;
+        Ok(start.map(Timestamp::from_unix_ms))
+    }
+
     /// What each key of an organization has spent in the window that begins at `start`, all together, where it
     /// has spent anything. By the key's id as text.
     pub async fn key_balances(

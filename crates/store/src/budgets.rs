@@ -72,6 +72,16 @@ impl Overrun {
     }
 }
 
+/// A clock that was further ahead than this before a start was wrong, and is right now.
+const STEP_BACK_MAX_MS: i64 = 86_400_000;
+
+/// The instant whose windows a process begins with: the present one, unless money was spent in a later day, which
+/// a clock that has stepped back since has yet to reach again.
+pub fn begins_at(now: Timestamp, latest_day: Option<Timestamp>) -> Timestamp {
+    let is_near = |day: &Timestamp| day.unix_ms().saturating_sub(now.unix_ms()) <= STEP_BACK_MAX_MS;
+    latest_day.filter(is_near).map_or(now, |day| day.max(now))
+}
+
 /// Money reserved for one call, in all scopes it counts against. Given back when it is dropped, unless it was
 /// settled before.
 #[derive(Debug)]
@@ -198,6 +208,11 @@ impl Hold {
     /// What is reserved.
     pub fn amount(&self) -> Money {
         self.amount
+    }
+
+    /// When the day began in which it counts: after a step of the clock, later than the call itself.
+    pub fn day(&self) -> Timestamp {
+        self.windows.start(Window::Day)
     }
 
     /// Reserves more, in all scopes or in none. `account` is that of the reservation.

@@ -1,9 +1,9 @@
 //! The control store's connection pool and its migrations.
 
 use crate::requests::Shapes;
-use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,6 +67,12 @@ impl Db {
             .foreign_keys(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
+            // When its disk is full, SQLite ends a transaction by itself. The library does not notice, fails to end it
+            // once more, and would count the connection as within a transaction for ever.
+            .before_acquire(|connection, _| {
+                let is_clean = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_clean) })
+            })
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
@@ -119,4 +125,21 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| corrupt(table, column, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_itself_spoils_no_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).await.unwrap();
+        for _ in 0..8 {
+            let mut transaction = db.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            // As SQLite does when its disk is full.
+            sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        }
+        Change::begin(&db).await.unwrap().commit().await.unwrap();
+    }
 }

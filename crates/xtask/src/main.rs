@@ -37,7 +37,8 @@ usage: cargo xtask COMMAND
       --quick          one round of one second: does it work at all
       --prefer         keep other programs of a shared machine out of the figures (root)
       --out DIR        write there instead
-  prove NAME|all       hold the books against what a provider billed: crash, overshoot, conservation, leaks, drain
+  prove NAME|all       hold promises against what a provider saw: crash, overshoot, conservation, leaks, drain,
+                       disconnect, disk-full, secrets, clock, fuzz; by name only: memory
       --long           as often as a release wants it (default: as often as a change does)
       --seed N         other random numbers
   tidy                 check the rules that no compiler checks";

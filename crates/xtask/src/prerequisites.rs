@@ -14,6 +14,8 @@ pub enum Tool {
     PythonVenv,
     Node,
     Npm,
+    /// For the proof about the clock.
+    Faketime,
 }
 
 /// The oldest Node.js that the SDKs of the tests support.
@@ -30,6 +32,7 @@ impl Tool {
             Tool::PythonVenv => step::succeeds("python3", &["-c", "import ensurepip, venv"]),
             Tool::Node => node_major().is_some_and(|major| major >= NODE_MAJOR_MIN),
             Tool::Npm => step::succeeds("npm", &["--version"]),
+            Tool::Faketime => step::succeeds("faketime", &["--version"]),
         }
     }
 
@@ -44,6 +47,7 @@ impl Tool {
             Tool::PythonVenv => "python3 with venv",
             Tool::Node => "Node.js 20 or later",
             Tool::Npm => "npm",
+            Tool::Faketime => "faketime",
         }
     }
 
@@ -57,6 +61,7 @@ impl Tool {
             Tool::PythonVenv => &["python3", "python3-venv"],
             Tool::Node => &["nodejs"],
             Tool::Npm => &["npm"],
+            Tool::Faketime => &["faketime"],
         }
     }
 }

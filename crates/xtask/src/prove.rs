@@ -5,6 +5,7 @@
 use crate::{
     count::Runner,
     failure::Failure,
+    prerequisites::{self, Tool},
     step::{self, Tested},
     workspace::Workspace,
 };
@@ -15,6 +16,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let Some((name, options)) = arguments.split_first() else {
         return Err(Failure::new("usage: cargo xtask prove NAME|all [--long] [--seed N]"));
     };
+    prerequisites::ensure(&[Tool::CCompiler, Tool::Faketime])?;
     let workspace = Workspace::locate()?;
     let bench = workspace.root.join("bench");
     let mut harness = step::cargo(&bench);
@@ -28,9 +30,14 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         "--package",
         "upstream",
     ]))?;
-    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox"]))?;
+    build(&workspace)?;
     step::heading("proofs");
     step::run(command(&workspace, name).args(options))
+}
+
+/// Builds what is proven: the gateway, and the fuzzer of its parsers.
+pub fn build(workspace: &Workspace) -> Result<(), Failure> {
+    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox", "--package", "fuzz"]))
 }
 
 /// Runs the short forms of all proofs. The harness is built already.

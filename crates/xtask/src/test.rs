@@ -52,7 +52,7 @@ fn run_all(options: Options, count: &mut Count) -> Result<(), Failure> {
     check_style(&workspace)?;
     add(count, rust_tests(&workspace))?;
     test_harness(&workspace, count)?;
-    step::run(step::cargo(&workspace.root).args(["build", "--package", "signalbox"]))?;
+    prove::build(&workspace)?;
     add(count, prove::test(&workspace))?;
     if options.rust_only {
         return Ok(());
@@ -62,7 +62,7 @@ fn run_all(options: Options, count: &mut Count) -> Result<(), Failure> {
 
 /// The harness needs Python even where the SDK suites are left out.
 fn tools(options: Options) -> Vec<Tool> {
-    let mut tools = vec![Tool::Rustfmt, Tool::Clippy, Tool::CCompiler, Tool::Python];
+    let mut tools = vec![Tool::Rustfmt, Tool::Clippy, Tool::CCompiler, Tool::Python, Tool::Faketime];
     if !options.rust_only {
         tools.extend([Tool::PythonVenv, Tool::Node, Tool::Npm]);
     }

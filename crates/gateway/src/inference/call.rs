@@ -117,12 +117,17 @@ impl Call {
         self.entry.note(|record| record.warnings = warnings);
         for number in 1..=ATTEMPTS_MAX {
             let mut attempt = Attempt::begin(&self.gateway, AttemptId { request: self.entry.id, number });
-            let intended = match self.intend(&attempt) {
-                Ok(Some(position)) => Box::pin(self.reach_disk(position)).await,
-                Ok(None) => Ok(()),
-                Err(refusal) => Err(refusal),
+            let must_wait = match self.intend(&attempt) {
+                Ok(must_wait) => must_wait,
+                // What is not written down is not sent: there was no attempt.
+                Err(refusal) => {
+                    self.entry.fail(refusal.status(), &refusal);
+                    return self.answer_failure(reply, None, &refusal);
+                }
             };
-            if let Err(refusal) = intended {
+            if let Some(position) = must_wait
+                && let Err(refusal) = Box::pin(self.reach_disk(position)).await
+            {
                 return self.refuse(reply, &attempt, refusal.into(), None, false);
             }
             let answer = match self.send(&mut reply, &attempt).await {

@@ -18,16 +18,18 @@ use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::{Gateway, auth};
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use domain::record::{Metadata, Operation, Outcome};
 use domain::{Account, Timestamp};
 use http::{HeaderMap, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use intake::Intake;
 use llm::Protocol;
 use llm::provider::RouteKind;
 use prepare::Next;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 use store::Hold;
@@ -128,6 +130,11 @@ async fn steps(
         });
     }
     let understood = next?;
+    if let Some(hold) = &understood.hold {
+        // The ledger counts a call where it was admitted, also when the clock has stepped back before that day.
+        let day = hold.day();
+        entry.note(|record| record.at = record.at.max(day));
+    }
     entry.hold = understood.hold;
     entry.admission = understood.admission;
     Ok(understood.next)
@@ -226,13 +233,37 @@ fn target(gateway: &Gateway, operation: Operation, model: &str) -> Result<Target
 /// Reads the body within its bounds.
 async fn read_body(gateway: &Gateway, body: Incoming) -> Result<Bytes, Refusal> {
     let max = gateway.limits.body_bytes_max;
-    let read = tokio::time::timeout(gateway.limits.request_read, Limited::new(body, max).collect());
-    match read.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+    // One that says how long it is, is not read to find that out.
+    if body.size_hint().lower() > max as u64 {
+        return Err(Refusal::BodyTooLarge(max));
+    }
+    match tokio::time::timeout(gateway.limits.request_read, collect(Limited::new(body, max))).await {
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
             Err(Refusal::BodyTooLarge(max))
         }
         Ok(Err(_)) => Err(Refusal::BodyCut),
         Err(_) => Err(Refusal::BodyTooSlow(gateway.limits.request_read.as_secs())),
     }
+}
+
+/// All bytes in one piece. A body that comes in many is never held twice.
+async fn collect(mut body: Limited<Incoming>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        if first.is_empty() && all.is_empty() {
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            // A caller may announce more than it sends: what is not written takes no memory.
+            all.reserve(length.unwrap_or(first.len() * 4));
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 /// Pieces that may wait for the caller.
 const PIECES_MAX: usize = 64;
 /// Bytes that may wait for the caller; reading from the provider stops above it.
-const BYTES_MAX: usize = 64 * 1024;
+const BYTES_MAX: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
 struct Gauge {

@@ -1,6 +1,7 @@
 //! Settings from the environment.
 
 use super::{ConfigError, Settings};
+use crate::toml_text;
 use std::collections::BTreeMap;
 
 /// What stands before every variable of ours.
@@ -50,9 +51,8 @@ impl Environment {
         if let Some(text) = self.get("SIGNALBOX_PROVIDERS") {
             let refuse =
                 |reason: String| ConfigError::Variable { variable: "SIGNALBOX_PROVIDERS".to_owned(), reason };
-            let mut read: toml::Table = format!("providers = {text}")
-                .parse()
-                .map_err(|e: toml::de::Error| refuse(e.message().to_owned()))?;
+            let mut read: toml::Table = toml_text::parse(&format!("providers = {text}"))
+                .map_err(|error| refuse(error.message().to_owned()))?;
             let list = read.remove("providers").ok_or_else(|| refuse("not a list".to_owned()))?;
             table.insert("providers".to_owned(), list);
         }

@@ -10,6 +10,7 @@ mod providers;
 pub use environment::Environment;
 pub use providers::{ModelSettings, ProviderEntry, resolve};
 
+use crate::toml_text;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -276,7 +277,10 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     environment.overlay(&mut table)?;
     let mut settings: Settings = serde_path_to_error::deserialize(table).map_err(|error| {
         let path = error.path().to_string();
-        ConfigError::Setting { path, reason: error.inner().message().trim().to_owned() }
+        // What stands there instead of a text may still be the key.
+        let is_key = path.ends_with("api_key");
+        let reason = if is_key { "must be a string" } else { error.inner().message().trim() };
+        ConfigError::Setting { path, reason: reason.to_owned() }
     })?;
     settings.data_dir = flags.data_dir.clone().unwrap_or(settings.data_dir);
     settings.listen = flags.listen.unwrap_or(settings.listen);
@@ -287,10 +291,15 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
 fn read(path: &Path) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
-        path: path.to_owned(),
-        reason: error.to_string().trim().to_owned(),
-    })
+    toml_text::parse(&text)
+        .map_err(|error| ConfigError::Syntax { path: path.to_owned(), reason: place_of(&error, &text) })
+}
+
+/// The line and what is wrong with it. The library would also quote the line, and a key may stand there.
+fn place_of(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    format!("line {line}: {}", error.message().trim())
 }
 
 /// Rules that types cannot hold.

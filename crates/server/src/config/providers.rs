@@ -9,6 +9,9 @@ use gateway::{Provider, Providers};
 use llm::provider::{self, ProviderSpec};
 use serde::{Deserialize, Serialize};
 
+/// Longest name of a variable: many keys are longer.
+const VARIABLE_BYTES_MAX: usize = 64;
+
 /// One `[[providers]]` table.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +140,9 @@ fn from_entry(
     let key = match (&entry.api_key, &entry.api_key_env) {
         (Some(_), Some(_)) => return Err(fault(name, "`api_key` and `api_key_env` exclude each other")),
         (Some(KeyText(key)), None) => Some(key.clone()),
+        (None, Some(variable)) if !is_variable(variable) => {
+            return Err(fault(name, "`api_key_env` is not the name of a variable, such as OPENAI_API_KEY"));
+        }
         (None, Some(variable)) => {
             let key = environment.get(variable);
             let missing = || fault(name, format!("the variable {variable} is not set"));
@@ -159,6 +165,11 @@ fn from_entry(
         ignores_output_limit: entry.ignores_output_limit,
     };
     build(spec, name, key, catalog, of_entry)
+}
+
+/// Whether it can be the name of a variable. Most keys cannot: one that stands there by mistake is not repeated.
+fn is_variable(name: &str) -> bool {
+    name.len() <= VARIABLE_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// What an entry says otherwise than its provider file.

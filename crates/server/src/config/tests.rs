@@ -40,6 +40,29 @@ fn an_unknown_key_is_refused_with_its_path() {
 }
 
 #[test]
+fn what_is_said_of_wrong_settings_repeats_no_secret() {
+    let provider = "[[providers]]\nkind = \"openai\"\n";
+    for wrong in [
+        "api_key = \"made-up-1",
+        "api_key = \"made-up-1\" x",
+        "api_key = made-up-1",
+        "api_key = [\"made-up-1\"]",
+        "apikey = \"made-up-1\"",
+        "api_key_env = \"made-up-1\"",
+        "base_url = \"https://user:made-up-1@127.0.0.1/v1\"",
+        "base_url = \"https://127.0.0.1/v1?key=made-up-1\"",
+        "base_url = \"https://127.0.0.1/v1#made-up-1\"",
+    ] {
+        let read = from(&format!("{provider}{wrong}\n"), &[]);
+        let refused = read.and_then(|settings| resolve(&settings, &Environment::of(&[])).map(|_| ()));
+        let message = refused.unwrap_err().to_string();
+        assert!(!message.contains("made-up"), "{message}");
+    }
+    let message = from("[limits]\n\nbody_bytes_max = \"", &[]).unwrap_err().to_string();
+    assert!(message.contains("line 3"), "{message}");
+}
+
+#[test]
 fn a_value_of_the_wrong_kind_is_refused() {
     assert!(from("listen = \"here\"", &[]).is_err());
     assert!(from("[timeouts]\nidle_seconds = 0", &[]).is_err());

@@ -138,6 +138,24 @@ async fn a_caller_may_leave_within_its_own_request() {
 }
 
 #[tokio::test]
+async fn bytes_of_a_next_request_do_not_hide_that_the_caller_left() {
+    for more in ["P", "POST /v1/chat/completions HTTP/1.1\r\n"] {
+        let upstream = Upstream::start([Answer::silence()]).await;
+        let app = App::start(&provider("openai", &upstream)).await;
+        let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+        let request = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\n\r\n{CHAT}{more}",
+            CHAT.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        upstream.called(1).await;
+        drop(stream);
+        assert_eq!(upstream.ended().await, Ended::Cancelled, "after {more}");
+        assert_gone(&app.finish_one().await, false);
+    }
+}
+
+#[tokio::test]
 async fn who_has_everything_may_leave_without_being_missed() {
     let upstream = Upstream::start([Answer::sse(&CHAT_FRAMES)]).await;
     let app = App::start(&provider("openai", &upstream)).await;

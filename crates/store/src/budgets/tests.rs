@@ -49,6 +49,20 @@ fn a_reservation_that_fits_one_scope_but_not_all_holds_nothing() {
 }
 
 #[test]
+fn a_start_before_the_latest_day_goes_on_in_that_day() {
+    let day = at(0);
+    for (now, latest, begins) in [
+        (at(5), None, at(5)),
+        (at(5), Some(day), at(5)),
+        (at(-5), Some(day), day),
+        (at(-DAY), Some(day), day),
+        (at(-DAY - 1), Some(day), at(-DAY - 1)),
+    ] {
+        assert_eq!(begins_at(now, latest), begins, "{now:?} {latest:?}");
+    }
+}
+
+#[test]
 fn what_was_held_is_free_again_and_what_was_spent_is_not() {
     let budgets = Budgets::new([(Scope::Organization(org()), Window::Total, nano(10))], at(0));
     let account = account(1, [1_000, 1_000, 100]);

@@ -5,7 +5,7 @@
 //! process. One thread of its own ([`keeper`]) brings them to the disk, makes the next segment ready and
 //! tries again what could not be written. [`read`] follows the log for those who apply it.
 
-mod frame;
+pub mod frame;
 mod keeper;
 mod read;
 pub mod record;

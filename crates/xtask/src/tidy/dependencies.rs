@@ -13,6 +13,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("gateway", &["llm", "store", "domain"]),
     ("control", &["store", "domain"]),
     ("signalbox", &["gateway", "control", "llm", "store", "domain"]),
+    ("fuzz", &["signalbox", "gateway", "llm", "store", "domain"]),
     ("xtask", &[]),
 ];
 

@@ -67,7 +67,9 @@ fn read_folder(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(),
         }
         let is_small = || entry.metadata().is_ok_and(|metadata| metadata.len() <= FILE_BYTES_MAX);
         // What is not UTF-8 is an image or another binary; what has just gone was a passing file.
+        // In a worktree `.git` is a file.
         if kind.is_file()
+            && name != ".git"
             && is_small()
             && let Ok(text) = fs::read_to_string(entry.path())
         {

@@ -10,7 +10,8 @@ impl Call {
         let outbound = self.prepared.target.endpoint.route.protocol;
         let error = outbound.decode_error(status, body);
         let class = FailureClass::of_status(status);
-        let name = self.prepared.target.provider.name.as_str();
+        let provider = &self.prepared.target.provider;
+        let name = provider.name.as_str();
         let message = match class {
             FailureClass::Credential => {
                 format!("the provider `{name}` refused the gateway's own credential")
@@ -27,17 +28,20 @@ impl Call {
             FailureClass::CallerFault
             | FailureClass::RateLimited
             | FailureClass::ModelUnavailable
-            | FailureClass::Transient => self.prepared.target.provider.without_key(error.message),
+            | FailureClass::Transient => provider.without_key(error.message),
         };
         let speaks_for_caller = matches!(class, FailureClass::CallerFault | FailureClass::RateLimited);
-        let code =
-            if speaks_for_caller && !error.code.is_empty() { error.code.into() } else { class.code().into() };
+        let code = if speaks_for_caller && !error.code.is_empty() {
+            provider.without_key(error.code).into()
+        } else {
+            class.code().into()
+        };
         Refusal::Provider {
             status: class.reply_status(status),
             class: class.code(),
             code,
             message,
-            param: error.param,
+            param: error.param.map(|param| provider.without_key(param)),
         }
     }
 
@@ -49,8 +53,13 @@ impl Call {
             "rate_limit_error" | "rate_limit_exceeded" => 429,
             _ => 502,
         };
-        let message = self.prepared.target.provider.without_key(error.message);
-        let code = if error.code.is_empty() { "broken_provider_stream".into() } else { error.code.into() };
+        let provider = &self.prepared.target.provider;
+        let message = provider.without_key(error.message);
+        let code = if error.code.is_empty() {
+            "broken_provider_stream".into()
+        } else {
+            provider.without_key(error.code).into()
+        };
         Refusal::Provider { status, class: "broken_provider_stream", code, message, param: None }
     }
 }

@@ -1,0 +1,41 @@
+//! What the mutations begin with: the corpus beside this crate, and the traffic in the fixtures of `llm`.
+
+use crate::samples;
+use crate::targets::Target;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The seeds of a target, in an order that does not change.
+pub fn of(target: Target) -> io::Result<Vec<Vec<u8>>> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seeds = Vec::new();
+    read(&here.join("corpus").join(target.name()), "", &mut seeds)?;
+    let fixtures = here.join("../llm/fixtures");
+    match target {
+        Target::Request => read(&fixtures, ".request.json", &mut seeds)?,
+        Target::Answer => read(&fixtures, ".response.json", &mut seeds)?,
+        Target::Stream => read(&fixtures, ".sse", &mut seeds)?,
+        Target::Journal => seeds.extend(samples::records()?),
+        Target::Config => {
+            seeds.push(fs::read(here.join("../../config.example.toml"))?);
+            read(&here.join("../../catalog"), ".toml", &mut seeds)?;
+        }
+    }
+    Ok(seeds)
+}
+
+/// All files below a folder whose names end so.
+fn read(folder: &Path, ending: &str, seeds: &mut Vec<Vec<u8>>) -> io::Result<()> {
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            read(&path, ending, seeds)?;
+        } else if path.to_string_lossy().ends_with(ending) {
+            seeds.push(fs::read(path)?);
+        }
+    }
+    Ok(())
+}

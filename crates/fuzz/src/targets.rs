@@ -1,0 +1,208 @@
+//! What is fed: the parsers that read what strangers, providers, disks and operators write.
+//!
+//! A target only has to survive, within its time; where a rule is cheap to check it is asserted too.
+
+use crate::rng::Rng;
+use bytes::Bytes;
+use domain::Money;
+use domain::record::Operation;
+use gateway::inference::intake;
+use llm::Protocol;
+use llm::observe::{self, StreamObserver};
+use llm::protocol::{OutputLimit, StreamOptions, Target as EncodeTarget};
+use llm::raw::RawObject;
+use llm::sse::{Event, Splitter};
+use server::catalog_file;
+use server::config::{self, Environment, Flags};
+use store::journal::frame::{self, Frame, Next};
+use store::journal::record::{Owned, Texts};
+
+const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
+const OPERATIONS: [Operation; 4] =
+    [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
+    model: "claude-sonnet-4-5",
+    max_output_tokens: 64_000,
+    output_limit: OutputLimit::MaxTokens,
+    takes_stream_options: true,
+    takes_cache_control: true,
+    takes_unsigned_thoughts: true,
+};
+
+/// One of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A caller's body: its head, and its translation.
+    Request,
+    /// A provider's whole answer, or its error.
+    Answer,
+    /// A provider's stream, in any pieces.
+    Stream,
+    /// What the journal's files hold.
+    Journal,
+    /// The settings file, and a catalogue file.
+    Config,
+}
+
+impl Target {
+    pub const ALL: [Target; 5] =
+        [Target::Request, Target::Answer, Target::Stream, Target::Journal, Target::Config];
+
+    /// Its name, and that of its folder in the corpus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Target::Request => "request",
+            Target::Answer => "answer",
+            Target::Stream => "stream",
+            Target::Journal => "journal",
+            Target::Config => "config",
+        }
+    }
+
+    /// Feeds it an input. A panic is a finding.
+    pub fn feed(self, input: &[u8]) {
+        match self {
+            Target::Request => request(input),
+            Target::Answer => answer(input),
+            Target::Stream => stream(input),
+            Target::Journal => journal(input),
+            Target::Config => config(input),
+        }
+    }
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok()
+}
+
+fn request(input: &[u8]) {
+    let body = Bytes::copy_from_slice(input);
+    if let Ok(mut object) = RawObject::parse(body.clone()) {
+        let keys: Vec<String> = object.keys().map(str::to_owned).collect();
+        for key in keys.iter().take(8) {
+            assert!(object.get(key).is_some_and(is_json), "a value that is no JSON");
+            object.set(key, b"1".to_vec());
+        }
+        if let Some(key) = keys.first() {
+            object.remove(key);
+        }
+        assert!(RawObject::parse(object.to_bytes()).is_ok(), "an object that cannot be read again");
+    }
+    for operation in OPERATIONS {
+        if let Ok(intake) = intake::read(operation, body.clone(), "a/b") {
+            assert!(is_json(&intake.body.to_bytes()), "a body that is no JSON");
+        }
+    }
+    for protocol in PROTOCOLS {
+        let Ok(decoded) = protocol.decode_request(input) else { continue };
+        for encoded in PROTOCOLS.iter().filter_map(|to| to.encode_request(&decoded, &ENCODE_TARGET).ok()) {
+            assert!(is_json(&encoded.body), "a translation that is no JSON");
+        }
+    }
+}
+
+fn answer(input: &[u8]) {
+    for protocol in PROTOCOLS {
+        let seen = observe::answer(protocol, input);
+        if let Some(at) = seen.and_then(|answer| answer.usage_at) {
+            let out = observe::with_cost(input, at, Money::from_nano(123_456));
+            assert!(std::str::from_utf8(&out).is_ok());
+        }
+        if let Ok(decoded) = protocol.decode_response(input) {
+            for to in PROTOCOLS {
+                let encoded = to.encode_response(&decoded, Some(Money::from_nano(5)));
+                assert!(is_json(&encoded.body), "a translation that is no JSON");
+            }
+        }
+        assert!(protocol.decode_error(500, input).message.chars().count() <= 2_000);
+    }
+}
+
+/// The events of a stream, and what is left, when it comes in such pieces.
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Vec<u8>>> {
+    let mut splitter = Splitter::default();
+    let mut found = Vec::new();
+    for piece in pieces {
+        splitter.push(Bytes::copy_from_slice(piece), |event| found.push(event.data.into_owned())).ok()?;
+    }
+    found.push(splitter.finish().to_vec());
+    Some(found)
+}
+
+fn stream(input: &[u8]) {
+    let whole = events(std::iter::once(input));
+    // Pieces that the input itself decides, so that it does the same every time.
+    let sum = input.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    let mut rng = Rng::new(sum);
+    let size = 1 + rng.below(1 + input.len() / 8);
+    if input.len() / size < 4_096 {
+        assert_eq!(events(input.chunks(size)), whole, "other events in pieces of {size}");
+    }
+    let Some(whole) = whole else { return };
+    for protocol in PROTOCOLS {
+        let mut observer = StreamObserver::new(protocol);
+        let mut decoder = protocol.stream_decoder();
+        let mut decoded = Vec::new();
+        for data in &whole {
+            observer.push(data);
+            // A stream that broke is read no further.
+            if decoder.push(None, data, &mut decoded).is_err() {
+                break;
+            }
+        }
+        for to in PROTOCOLS {
+            let mut encoder = to.stream_encoder(StreamOptions::default());
+            let mut out = Vec::new();
+            decoded.iter().for_each(|event| encoder.push(event, &mut out));
+            encoder.end(&decoder.usage(), Some(Money::from_nano(5)), &mut out);
+            assert!(std::str::from_utf8(&out).is_ok());
+        }
+    }
+    let _ = Event::parse(input);
+}
+
+fn journal(input: &[u8]) {
+    // As the bytes of a segment.
+    let mut at = 0;
+    while let Some(rest) = input.get(at..) {
+        match frame::read(rest) {
+            Next::Frame { payload, length } => {
+                record(payload);
+                at += length;
+            }
+            Next::Padding(length) => at += length,
+            Next::End | Next::Short(_) | Next::Torn => break,
+        }
+    }
+    // As the payload of a frame whose checksum is right.
+    let mut frame = Frame::begin(Vec::new());
+    frame.payload().extend_from_slice(input);
+    if let Some(bytes) = frame.finish() {
+        assert_eq!(frame::read(&bytes), Next::Frame { payload: input, length: bytes.len() });
+    }
+    record(input);
+}
+
+/// As a frame's payload: an intent is read in a second step.
+fn record(payload: &[u8]) {
+    if let Ok(Owned::Intent(_, sealed)) = Owned::read(payload, &mut Texts::default()) {
+        let _ = sealed.open();
+    }
+}
+
+fn config(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let _ = catalog_file::parse(text);
+    let path = std::env::temp_dir().join(format!("fuzz-config-{}.toml", std::process::id()));
+    if std::fs::write(&path, input).is_err() {
+        return;
+    }
+    let environment = Environment::of(&[]);
+    let settings = config::load(&Flags { config: Some(path.clone()), ..Flags::default() }, &environment);
+    if let Ok(settings) = settings {
+        let _ = config::resolve(&settings, &environment);
+        let _ = settings.journal_options();
+    }
+    // Left over in the temporary folder at worst.
+    let _ = std::fs::remove_file(path);
+}
