@@ -7,8 +7,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 use store::StoredAnswer;
 
-/// On every answer that was made for an earlier request. The name is Stripe's
-/// (<https://docs.stripe.com/api/idempotent_requests>, read 2026-11-26).
+/// On every answer that was made for an earlier request. The name is Stripe's, which others have taken over
+/// (<https://docs.whop.com/developer/api/idempotency>, read 2026-11-26).
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Headers that say something of the answer. Those of the moment (rate limits, latency, when to retry) are not

@@ -36,7 +36,8 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 const ASKING_HEADERS: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
 /// Longer bodies are digested on a thread of their own.
 const BODY_BYTES_INLINE: usize = 256 * 1024;
-/// The vendors' SDKs try again after 409 and 5xx, unless they are told that it is of no use.
+/// The vendors' SDKs try again after 409 and 5xx, unless this tells them that it is of no use (`_should_retry` in
+/// `_base_client.py` of `openai` and `anthropic`, read 2026-11-26).
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What may be kept.

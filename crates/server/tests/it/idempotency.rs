@@ -346,6 +346,24 @@ async fn an_answer_outlives_the_process() {
 }
 
 #[tokio::test]
+async fn a_drain_waits_for_a_call_whose_caller_has_left() {
+    let upstream = Upstream::start([gated(CHAT_ANSWER)]).await;
+    let running = process(&upstream, "");
+    tokio::select! {
+        reply = running.keyed(CHAT_PATH, KEY, "a", CHAT) => panic!("answered: {reply:?}"),
+        () = upstream.called(1) => {}
+    }
+    running.signal("TERM");
+    upstream.open_gate();
+    let (code, log, folder) = running.exit().await;
+    assert_eq!(code, Some(0), "{log}");
+    let running = Process::start_in(folder, &[]);
+    let reply = running.keyed(CHAT_PATH, KEY, "a", CHAT).await.unwrap();
+    assert_eq!((reply.status, reply.header("idempotent-replayed")), (200, "true"));
+    assert_entries(&running, 1);
+}
+
+#[tokio::test]
 async fn a_call_that_died_with_the_process_is_not_made_again() {
     let upstream = Upstream::start([Answer::silence(), Answer::json(200, CHAT_ANSWER)]).await;
     let running = process(&upstream, "");
