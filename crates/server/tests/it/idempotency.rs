@@ -247,6 +247,20 @@ async fn an_answer_too_large_to_keep_is_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn the_room_for_kept_answers_is_bounded() {
+    let upstream = Upstream::always(Answer::json(200, CHAT_ANSWER), 2).await;
+    let room = CHAT_ANSWER.len() * 3 / 2;
+    let config = format!("[idempotency]\nstored_bytes_max = {room}\n{}", provider("openai", &upstream));
+    let app = App::start(&config).await;
+    for (key, status) in [("a", 200), ("b", 409)] {
+        assert_eq!(app.keyed(CHAT_PATH, key, CHAT).await.status, 200);
+        app.settled().await;
+        assert_eq!(app.keyed(CHAT_PATH, key, CHAT).await.status, status);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn who_reads_nothing_holds_nobody_up() {
     // More than all buffers between the gateway and a caller hold together.
     let text = "x".repeat(60_000);
