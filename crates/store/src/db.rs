@@ -134,3 +134,21 @@ where
 {
     text.parse().map_err(|error: T::Err| corrupt(table, column, error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_itself_spoils_no_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).await.unwrap();
+        for pool in std::iter::repeat_n([&db.pool, &db.durable], 8).flatten() {
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            // As SQLite does when its disk is full.
+            sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        }
+        Change::begin(&db).await.unwrap().commit().await.unwrap();
+        db.durable.begin_with("BEGIN IMMEDIATE").await.unwrap().commit().await.unwrap();
+    }
+}
