@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod id;
+pub mod idempotency;
 pub mod key;
 pub mod limit;
 pub mod model;
@@ -21,6 +22,7 @@ pub mod usage;
 
 pub use catalog::{Capabilities, Catalog, Mode, Model};
 pub use id::{AttemptId, GroupId, KeyId, OrgId, ProjectId, RequestId, ServiceAccountId, UserId};
+pub use idempotency::{Claim, Fingerprint, IdempotencyKey, IdempotencyKeyError};
 pub use key::{Access, ApiKey, KeyHash, KeyState, NewKey, Permissions};
 pub use limit::{Enforcement, Limit, RateLimit, Scope, Window, Windows};
 pub use model::{ModelId, ModelIdError};

@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod http;
+pub mod idempotency;
 pub mod inference;
 pub mod metrics;
 pub mod providers;
@@ -17,6 +18,7 @@ pub mod tasks;
 pub mod upstream;
 
 pub use crate::http::router;
+pub use idempotency::Idempotency;
 pub use providers::{Provider, Providers};
 pub use rates::Rates;
 pub use record::Recorder;
@@ -61,6 +63,8 @@ pub struct Gateway {
     pub recorder: Recorder,
     /// How often and how much scopes have called.
     pub rates: Rates,
+    /// Calls that are made under an `Idempotency-Key`. `None`: the header means nothing.
+    pub idempotency: Option<Idempotency>,
     /// Counters for `/metrics`.
     pub metrics: metrics::Metrics,
     /// Call tasks, waited for at shutdown.

@@ -8,12 +8,13 @@ use crate::metrics::Metrics;
 use crate::rates::Admission;
 use crate::refusal::Refusal;
 use domain::record::{Operation, Outcome};
-use domain::{AttemptRecord, Money, Principal, RequestId, RequestRecord, Timestamp};
+use domain::{AttemptRecord, Money, Principal, RequestId, RequestRecord, Timestamp, UsageSource};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::journal::{Intent, Record};
 use store::{Applier, Budgets, Hold, Journal, failpoint};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// How long a batch gathers: a commit costs more than the rows of a quiet second.
@@ -76,6 +77,8 @@ pub struct Entry {
     pub admission: Option<Admission>,
     /// The attempt that is written down as begun, until its own record is made.
     pub intended: Option<Box<Intent>>,
+    /// Hears, when the record has been written, whether anything was billed.
+    pub ended: Option<oneshot::Sender<bool>>,
     recorder: Recorder,
     record: Option<Box<RequestRecord>>,
 }
@@ -118,6 +121,7 @@ impl Entry {
             hold: None,
             admission: None,
             intended: None,
+            ended: None,
             recorder,
             record: Some(Box::new(record)),
         }
@@ -154,6 +158,11 @@ impl Entry {
         });
     }
 
+    /// Writes nothing down: the call is another one, which has a record of its own.
+    pub fn discard(mut self) {
+        self.record = None;
+    }
+
     /// Notes any other ending.
     pub fn end(&mut self, status: u16, outcome: Outcome) {
         self.note(|record| {
@@ -182,6 +191,10 @@ impl Drop for Entry {
         if let Some(admission) = self.admission.take() {
             let tokens = |attempt: &AttemptRecord| attempt.usage.total_input() + attempt.usage.total_output();
             admission.settle(record.attempts.iter().map(tokens).sum(), Instant::now());
+        }
+        if let Some(ended) = self.ended.take() {
+            let was_billed = |attempt: &AttemptRecord| attempt.usage_source != UsageSource::None;
+            let _ = ended.send(record.attempts.iter().any(was_billed));
         }
     }
 }

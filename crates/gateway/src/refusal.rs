@@ -1,5 +1,6 @@
 //! What we say no to, and how every failure reads to the caller.
 
+use domain::RequestId;
 use llm::protocol::Origin;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -49,6 +50,23 @@ pub enum Refusal {
     /// The path exists, but not with this method.
     #[error("this endpoint does not take the method {0}")]
     MethodNotAllowed(String),
+    /// The `Idempotency-Key` was sent with another request before.
+    #[error(
+        "this Idempotency-Key was used before with another request body, by {0}: send a new key for a new call"
+    )]
+    IdempotencyKeyReused(RequestId),
+    /// The first call under the `Idempotency-Key` has no answer, and never will.
+    #[error(
+        "the first call with this Idempotency-Key, {0}, was cut off and its outcome is unknown. What it may have \
+         cost was charged; a new key starts a new call"
+    )]
+    IdempotentOutcomeUnknown(RequestId),
+    /// The answer to the first call under the `Idempotency-Key` was not kept.
+    #[error(
+        "the call with this Idempotency-Key was answered, and charged once, but its answer was too large to keep. \
+         A new key starts a new call"
+    )]
+    IdempotentAnswerTooLarge,
     /// A rate limit of the gateway's own is reached.
     #[error("{message}")]
     RateLimited {
@@ -121,6 +139,8 @@ impl Refusal {
             Refusal::BodyTooSlow(_) => 408,
             Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) => 404,
             Refusal::MethodNotAllowed(_) => 405,
+            Refusal::IdempotencyKeyReused(_) => 422,
+            Refusal::IdempotentOutcomeUnknown(_) | Refusal::IdempotentAnswerTooLarge => 409,
             Refusal::RateLimited { .. } => 429,
             Refusal::SpendLimit(_) | Refusal::Unbounded(_) => 412,
             Refusal::StorageExhausted | Refusal::ShuttingDown | Refusal::Timeout(_) => 503,
@@ -159,6 +179,9 @@ impl Refusal {
             Refusal::WrongEndpoint { .. } => "wrong_endpoint",
             Refusal::NoSuchEndpoint(_) => "no_such_endpoint",
             Refusal::MethodNotAllowed(_) => "method_not_allowed",
+            Refusal::IdempotencyKeyReused(_) => "idempotency_key_reused",
+            Refusal::IdempotentOutcomeUnknown(_) => "idempotent_outcome_unknown",
+            Refusal::IdempotentAnswerTooLarge => "idempotent_answer_too_large",
             Refusal::RateLimited { .. } => "rate_limit_exceeded",
             Refusal::SpendLimit(_) => "spend_limit_exceeded",
             Refusal::Unbounded(_) => "cost_unbounded",
@@ -186,6 +209,9 @@ impl Refusal {
             | Refusal::BodyCut
             | Refusal::NoSuchEndpoint(_)
             | Refusal::MethodNotAllowed(_)
+            | Refusal::IdempotencyKeyReused(_)
+            | Refusal::IdempotentOutcomeUnknown(_)
+            | Refusal::IdempotentAnswerTooLarge
             | Refusal::RateLimited { .. }
             | Refusal::SpendLimit(_)
             | Refusal::Unbounded(_)
@@ -226,6 +252,9 @@ impl Refusal {
             | Refusal::WrongEndpoint { .. }
             | Refusal::NoSuchEndpoint(_)
             | Refusal::MethodNotAllowed(_)
+            | Refusal::IdempotencyKeyReused(_)
+            | Refusal::IdempotentOutcomeUnknown(_)
+            | Refusal::IdempotentAnswerTooLarge
             | Refusal::RateLimited { .. }
             | Refusal::SpendLimit(_)
             | Refusal::Unbounded(_)

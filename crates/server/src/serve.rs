@@ -40,12 +40,14 @@ pub async fn serve(
     if let Some(place) = environment.get("SIGNALBOX_FAILPOINT") {
         store::failpoint::arm(place);
     }
-    let wire::Parts { gateway, applier, metrics } = wire::build(&settings, environment, &db, clock).await?;
+    let wire::Parts { gateway, applier, metrics, keeper } =
+        wire::build(&settings, environment, &db, clock).await?;
 
     let is_tls = tls.is_some();
     let stop = CancellationToken::new();
     let written = CancellationToken::new();
     let writer = tokio::task::spawn(gateway::record::write(applier, metrics, written.clone()));
+    let keeper = keeper.map(|keeper| tokio::task::spawn(keeper.run(written.clone())));
     let jobs = [
         tokio::task::spawn(follow_changes(gateway.clone(), db.clone(), stop.clone())),
         tokio::task::spawn(reload(gateway.clone(), flags.clone(), environment.clone(), stop.clone())),
@@ -80,6 +82,11 @@ pub async fn serve(
         tracing::error!(
             "records could not be stored before the end: the next start finds them in the journal"
         );
+    }
+    if let Some(keeper) = keeper
+        && tokio::time::timeout(GRACE, keeper).await.is_err()
+    {
+        tracing::error!("answers under keys could not be kept before the end");
     }
     journal.close();
     db.close().await;

@@ -4,7 +4,8 @@ use crate::config::{self, ConfigError, Environment, Settings};
 use crate::cores;
 use arc_swap::ArcSwap;
 use control::Control;
-use domain::{Clock, Windows};
+use domain::{Clock, Timestamp, Windows};
+use gateway::idempotency::{Idempotency, Keeper};
 use gateway::metrics::Metrics;
 use gateway::{Gateway, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub applier: Applier,
     /// Its counters.
     pub metrics: Metrics,
+    /// What writes for calls under keys, where there may be any.
+    pub keeper: Option<Keeper>,
 }
 
 /// All that is served: the data plane, and the management API beside it.
@@ -89,6 +92,7 @@ pub async fn build(
     }
     let begin = store::budgets::begins_at(clock.now(), db.latest_day().await?);
     let budgets = Budgets::new(db.balances(Windows::at(begin)).await?, begin);
+    let (idempotency, keeper) = idempotency(settings, db, &clock).await?;
     let metrics = Metrics::default();
     let gateway = Arc::new(Gateway {
         snapshot: ArcSwap::from_pointee(db.snapshot().await?),
@@ -96,6 +100,7 @@ pub async fn build(
         upstream: Upstream::new(Duration::from_secs(settings.timeouts.connect_seconds), cores::count()),
         recorder: Recorder { journal, budgets },
         rates: Rates::new(Duration::from_secs(settings.timeouts.total_seconds) + LEASE_MARGIN),
+        idempotency,
         metrics: metrics.clone(),
         tasks: Tasks::default(),
         clock,
@@ -103,5 +108,19 @@ pub async fn build(
         default_model: settings.default_model.clone(),
         is_ready: AtomicBool::new(false),
     });
-    Ok(Parts { gateway, applier, metrics })
+    Ok(Parts { gateway, applier, metrics, keeper })
+}
+
+/// What calls under keys need. Where they are switched off, nothing of earlier ones is left.
+async fn idempotency(
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Option<Idempotency>, Option<Keeper>), StoreError> {
+    let Some(options) = settings.idempotency_options() else {
+        while db.forget_idempotent(Timestamp::from_unix_ms(i64::MAX)).await? > 0 {}
+        return Ok((None, None));
+    };
+    let (idempotency, keeper) = Idempotency::new(db.clone(), clock.clone(), options);
+    Ok((Some(idempotency), Some(keeper)))
 }

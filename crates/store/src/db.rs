@@ -49,6 +49,8 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(crate) pool: SqlitePool,
+    /// One connection whose commits wait for the disk; opened when it is first used.
+    pub(crate) durable: SqlitePool,
     pub(crate) shapes: Shapes,
 }
 
@@ -65,25 +67,31 @@ impl Db {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            // When its disk is full, SQLite ends a transaction by itself. The library does not notice, fails to end it
-            // once more, and would count the connection as within a transaction for ever.
-            .before_acquire(|connection, _| {
-                let is_clean = !connection.is_in_transaction();
-                Box::pin(async move { Ok(is_clean) })
-            })
-            .connect_with(options)
+        let pool = pool_of(4)
+            .connect_with(options.clone())
             .await
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
         MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
-        Ok(Self { pool, shapes: Shapes::default() })
+        let durable = pool_of(1).connect_lazy_with(options.synchronous(SqliteSynchronous::Full));
+        Ok(Self { pool, durable, shapes: Shapes::default() })
     }
 
     /// Writes what is pending into the main file and closes it.
     pub async fn close(self) {
+        self.durable.close().await;
         self.pool.close().await;
     }
+}
+
+fn pool_of(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        // When its disk is full, SQLite ends a transaction by itself. The library does not notice, fails to end it
+        // once more, and would count the connection as within a transaction for ever.
+        .before_acquire(|connection, _| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        })
 }
 
 const CHANGED: &str = "UPDATE configuration_generation SET generation = generation + 1 WHERE id = 1";
@@ -135,11 +143,12 @@ mod tests {
     async fn a_transaction_that_the_database_ended_itself_spoils_no_connection() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(&folder.path().join("test.db")).await.unwrap();
-        for _ in 0..8 {
-            let mut transaction = db.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        for pool in std::iter::repeat_n([&db.pool, &db.durable], 8).flatten() {
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
             // As SQLite does when its disk is full.
             sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
         }
         Change::begin(&db).await.unwrap().commit().await.unwrap();
+        db.durable.begin_with("BEGIN IMMEDIATE").await.unwrap().commit().await.unwrap();
     }
 }

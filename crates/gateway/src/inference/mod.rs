@@ -16,7 +16,7 @@ use crate::providers::Target;
 use crate::rates::Admission;
 use crate::record::Entry;
 use crate::refusal::Refusal;
-use crate::{Gateway, auth};
+use crate::{Gateway, auth, idempotency};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use domain::record::{Metadata, Operation, Outcome};
@@ -76,8 +76,21 @@ pub async fn serve(
     if gateway.recorder.journal.is_full() {
         return refuse(Refusal::StorageExhausted);
     }
+    if let Some(keys) = &gateway.idempotency
+        && headers.contains_key(idempotency::IDEMPOTENCY_KEY)
+        && operation != Operation::CountTokens
+    {
+        let call = idempotency::Keyed { operation, principal: &principal, headers, id, at: now };
+        return Box::pin(idempotency::serve(gateway, keys, call, body)).await;
+    }
     let mut entry = Entry::open(gateway.recorder.clone(), id, &principal, operation, now);
-    match steps(gateway, &principal.account, operation, headers, body, &mut entry).await {
+    // Until the call task takes over, a vanished caller drops this future: the record then says so.
+    entry.end(499, Outcome::ClientGone);
+    let next = match read_body(gateway, body).await {
+        Ok(body) => steps(gateway, &principal.account, operation, headers, body, &mut entry).await,
+        Err(refusal) => Err(refusal),
+    };
+    match next {
         Ok(Next::Call(prepared)) => call::start(gateway, principal.account, prepared, entry).await,
         Ok(Next::Estimate { input_tokens }) => {
             entry.end(200, Outcome::Success);
@@ -100,18 +113,15 @@ pub async fn serve(
     }
 }
 
-/// The order of the lines is the order of enforcement.
-async fn steps(
+/// From a body to what is sent. The order of the lines is the order of enforcement.
+pub async fn steps(
     gateway: &Arc<Gateway>,
     account: &Arc<Account>,
     operation: Operation,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Bytes,
     entry: &mut Entry,
 ) -> Result<Next, Refusal> {
-    // Until the call task takes over, a vanished caller drops this future: the record then says so.
-    entry.end(499, Outcome::ClientGone);
-    let body = read_body(gateway, body).await?;
     let at = entry.record().map_or_else(|| gateway.clock.now(), |record| record.at);
     let call = Inbound { operation, at, account: account.clone() };
     let (facts, next) = if body.len() > BODY_BYTES_INLINE {
@@ -231,7 +241,7 @@ fn target(gateway: &Gateway, operation: Operation, model: &str) -> Result<Target
 }
 
 /// Reads the body within its bounds.
-async fn read_body(gateway: &Gateway, body: Incoming) -> Result<Bytes, Refusal> {
+pub async fn read_body(gateway: &Gateway, body: Incoming) -> Result<Bytes, Refusal> {
     let max = gateway.limits.body_bytes_max;
     // One that says how long it is, is not read to find that out.
     if body.size_hint().lower() > max as u64 {

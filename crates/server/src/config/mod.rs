@@ -89,6 +89,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How calls are written down before they reach the database.
     pub journal: JournalSettings,
+    /// What is kept of calls under an `Idempotency-Key`.
+    pub idempotency: IdempotencySettings,
     /// The providers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderEntry>,
@@ -106,6 +108,7 @@ impl Default for Settings {
             limits: LimitSettings::default(),
             timeouts: Timeouts::default(),
             journal: JournalSettings::default(),
+            idempotency: IdempotencySettings::default(),
             providers: Vec::new(),
         }
     }
@@ -191,6 +194,31 @@ impl Default for JournalSettings {
     }
 }
 
+/// What is kept of calls under an `Idempotency-Key`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdempotencySettings {
+    /// Off: the header means nothing, and no answer is kept.
+    pub enabled: bool,
+    /// Longest answer that is kept.
+    pub answer_bytes_max: usize,
+    /// Answers in memory, while their calls run.
+    pub memory_bytes_max: usize,
+    /// Answers in the database, for a day.
+    pub stored_bytes_max: u64,
+}
+
+impl Default for IdempotencySettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            answer_bytes_max: 4 << 20,
+            memory_bytes_max: 64 << 20,
+            stored_bytes_max: 1 << 30,
+        }
+    }
+}
+
 /// Bounds in time, in seconds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -247,6 +275,14 @@ impl Settings {
             JournalSync::Strict => store::journal::Sync::Strict,
         };
         store::journal::Options { sync, bytes_max: self.journal.bytes_max, ..Default::default() }
+    }
+
+    /// What is kept of calls under keys; `None`: nothing.
+    pub fn idempotency_options(&self) -> Option<gateway::idempotency::Options> {
+        let IdempotencySettings { enabled, answer_bytes_max, memory_bytes_max, stored_bytes_max } =
+            self.idempotency;
+        let bounds = gateway::idempotency::Bounds { answer_bytes_max, memory_bytes_max };
+        enabled.then_some(gateway::idempotency::Options { bounds, stored_bytes_max })
     }
 
     /// The folder of catalogue overrides, where one is set.
@@ -317,6 +353,13 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         return refuse(
             "journal.bytes_max",
             "less than 67108864 bytes (64 MiB) would refuse calls all the time",
+        );
+    }
+    let kept = &settings.idempotency;
+    if kept.answer_bytes_max > kept.memory_bytes_max {
+        return refuse(
+            "idempotency.answer_bytes_max",
+            "one answer cannot be larger than all, `memory_bytes_max`",
         );
     }
     let timeouts = &settings.timeouts;

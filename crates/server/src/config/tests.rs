@@ -66,6 +66,7 @@ fn what_is_said_of_wrong_settings_repeats_no_secret() {
 fn a_value_of_the_wrong_kind_is_refused() {
     assert!(from("listen = \"here\"", &[]).is_err());
     assert!(from("[timeouts]\nidle_seconds = 0", &[]).is_err());
+    assert!(from("[idempotency]\nmemory_bytes_max = 5", &[]).is_err());
     assert!(from("[tls]\ncert = \"a.pem\"", &[]).is_err());
     let message = from("", &[("SIGNALBOX_LIMITS_BODY_BYTES_MAX", "many")]).unwrap_err().to_string();
     assert!(message.contains("SIGNALBOX_LIMITS_BODY_BYTES_MAX"), "{message}");

@@ -8,6 +8,7 @@ const ERRORS: &str = include_str!("../../../../docs/api/errors.md");
 /// One refusal of each kind. A new kind does not compile until it has its place here.
 fn after(refusal: &Refusal) -> Option<Refusal> {
     let text = String::new;
+    let request = || domain::RequestId::from_bytes([0; 16]);
     Some(match refusal {
         Refusal::MissingKey => Refusal::InvalidKey,
         Refusal::InvalidKey => Refusal::NotPermitted(""),
@@ -19,7 +20,10 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
         Refusal::UnknownModel(_) => Refusal::WrongEndpoint { model: text() },
         Refusal::WrongEndpoint { .. } => Refusal::NoSuchEndpoint(text()),
         Refusal::NoSuchEndpoint(_) => Refusal::MethodNotAllowed(text()),
-        Refusal::MethodNotAllowed(_) => Refusal::RateLimited { message: text(), retry_after: None },
+        Refusal::MethodNotAllowed(_) => Refusal::IdempotencyKeyReused(request()),
+        Refusal::IdempotencyKeyReused(_) => Refusal::IdempotentOutcomeUnknown(request()),
+        Refusal::IdempotentOutcomeUnknown(_) => Refusal::IdempotentAnswerTooLarge,
+        Refusal::IdempotentAnswerTooLarge => Refusal::RateLimited { message: text(), retry_after: None },
         Refusal::RateLimited { .. } => Refusal::SpendLimit(text()),
         Refusal::SpendLimit(_) => Refusal::Unbounded(text()),
         Refusal::Unbounded(_) => Refusal::StorageExhausted,

@@ -11,6 +11,7 @@ mod documents;
 mod drain;
 mod errors;
 mod http;
+mod idempotency;
 mod keys;
 mod manage;
 mod manage_usage;

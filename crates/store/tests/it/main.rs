@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod corrupt;
+mod idempotency;
 mod keys;
 mod ledger;
 mod limits;

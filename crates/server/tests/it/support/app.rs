@@ -39,6 +39,7 @@ pub struct App {
     written: CancellationToken,
     serving: Option<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
+    keeper: Option<JoinHandle<()>>,
     /// Ids of answers to calls that must be recorded.
     answered: Mutex<Vec<String>>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -66,7 +67,7 @@ impl App {
         let db = wire::open_store(&settings.data_dir).await.unwrap();
         bootstrap::first_start(&db, Some(KEY), &*clock).await.unwrap();
         let org = db.first_organization().await.unwrap().unwrap().id;
-        let wire::Parts { mut gateway, applier, metrics } =
+        let wire::Parts { mut gateway, applier, metrics, keeper } =
             wire::build(&settings, &environment, &db, clock).await.unwrap();
         change(&mut Arc::get_mut(&mut gateway).unwrap().limits);
         let tls = listener::tls(&settings.tls).unwrap();
@@ -75,6 +76,7 @@ impl App {
         let (stop, deadline) = (CancellationToken::new(), CancellationToken::new());
         let written = CancellationToken::new();
         let writer = tokio::task::spawn(gateway::record::write(applier, metrics, written.clone()));
+        let keeper = keeper.map(|keeper| tokio::task::spawn(keeper.run(written.clone())));
         let router = wire::service(&gateway, db.clone());
         let cores = vec![tokio::runtime::Handle::current()];
         let listener = listener::Listener { socket, tls, service: router, cores };
@@ -91,6 +93,7 @@ impl App {
             written,
             serving: Some(tokio::task::spawn(serving)),
             writer: Some(writer),
+            keeper,
             answered: Mutex::default(),
             // No pool: a client that drops an answer leaves.
             client: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http(),
@@ -163,6 +166,17 @@ impl App {
         self.send(self.request("GET", path).body(Full::default()).unwrap()).await
     }
 
+    /// Posts a body under an `Idempotency-Key` and waits for the head of the answer.
+    pub async fn keyed_open(&self, path: &str, key: &str, body: &str) -> Streaming {
+        let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
+        self.open(self.request("POST", path).header("idempotency-key", key).body(body).unwrap()).await
+    }
+
+    /// Posts a body under an `Idempotency-Key`.
+    pub async fn keyed(&self, path: &str, key: &str, body: &str) -> Reply {
+        self.keyed_open(path, key, body).await.whole().await
+    }
+
     /// Chat in OpenAI's protocol.
     pub async fn chat(&self, body: &str) -> Reply {
         self.post("/v1/chat/completions", Bytes::copy_from_slice(body.as_bytes())).await
@@ -197,6 +211,8 @@ impl App {
             self.deadline.cancel();
             panic!("a connection is still open");
         }
+        let keyed = gateway.idempotency.as_ref().map_or(0, gateway::Idempotency::running);
+        assert_eq!(keyed, 0, "a call under a key has ended and is still there");
         let metrics = gateway.metrics.clone();
         let budgets = gateway.recorder.budgets.clone();
         gateway.recorder.journal.close();
@@ -204,6 +220,9 @@ impl App {
         self.written.cancel();
         let writer = self.writer.take().unwrap();
         tokio::time::timeout(PATIENCE, writer).await.expect("a record was never closed").unwrap();
+        if let Some(keeper) = self.keeper.take() {
+            tokio::time::timeout(PATIENCE, keeper).await.expect("the keeper does not end").unwrap();
+        }
         assert_eq!(budgets.held(), Money::ZERO, "a call has ended and its money is still held");
         let verdict = self.db.verify().await.unwrap();
         assert_eq!(verdict.differences, [], "the ledger does not agree with what is derived from it");

@@ -1,6 +1,6 @@
 //! The binary as a child process, with nothing of the test's own environment.
 
-use super::PATIENCE;
+use super::{PATIENCE, Reply};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -107,6 +107,19 @@ impl Process {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let answer = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap();
         answer.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// Posts a body under an `Idempotency-Key`: the answer, if one comes.
+    pub async fn keyed(&self, path: &str, api_key: &str, key: &str, body: &str) -> Option<Reply> {
+        let request = http::Request::post(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer {api_key}"))
+            .header("idempotency-key", key);
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let answer = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().ok()?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        Some(Reply { status: head.status.as_u16(), headers: head.headers, body, is_cut: false })
     }
 
     /// Calls the management API: the answer's status and body.
