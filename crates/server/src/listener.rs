@@ -2,12 +2,15 @@
 
 use crate::config::Tls;
 use crate::departure::{self, Departure};
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use gateway::http::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -176,6 +179,14 @@ async fn connection(
     }
 }
 
+/// What ends a connection from outside.
+enum Sign {
+    /// The process stops.
+    Stop,
+    /// The caller has left.
+    Gone,
+}
+
 async fn http_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     departure: &Departure,
@@ -184,21 +195,22 @@ async fn http_connection(
     stop: CancellationToken,
 ) {
     let connection = builder.serve_connection(TokioIo::new(stream), router);
-    let serving = async {
-        tokio::pin!(connection);
+    tokio::pin!(connection);
+    // Looked at only when one of them has something to say, and not at each of the connection's own steps.
+    let mut signs: FuturesUnordered<Pin<Box<dyn Future<Output = Sign> + Send + '_>>> =
+        FuturesUnordered::new();
+    signs.push(Box::pin(stop.cancelled().map(|()| Sign::Stop)));
+    signs.push(Box::pin(departure.happened().map(|()| Sign::Gone)));
+    let ended = loop {
         tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+            biased;
+            ended = connection.as_mut() => break ended,
+            Some(sign) = signs.next() => match sign {
+                Sign::Stop => connection.as_mut().graceful_shutdown(),
+                // Dropping the connection drops its call's answer, which ends the call.
+                Sign::Gone => break Ok(()),
+            },
         }
-    };
-    let ended = tokio::select! {
-        biased;
-        ended = serving => ended,
-        // Dropping the connection drops its call's answer, which ends the call.
-        () = departure.happened() => Ok(()),
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended early");

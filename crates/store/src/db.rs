@@ -49,6 +49,9 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(crate) pool: SqlitePool,
+    /// One connection for what comes from the journal, opened when it is first used: its long statements and the
+    /// pages it touches are kept in memory once, not in every connection.
+    pub(crate) bulk: SqlitePool,
     /// One connection whose commits wait for the disk; opened when it is first used.
     pub(crate) durable: SqlitePool,
     pub(crate) shapes: Shapes,
@@ -72,13 +75,15 @@ impl Db {
             .await
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
         MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        let bulk = pool_of(1).connect_lazy_with(options.clone());
         let durable = pool_of(1).connect_lazy_with(options.synchronous(SqliteSynchronous::Full));
-        Ok(Self { pool, durable, shapes: Shapes::default() })
+        Ok(Self { pool, bulk, durable, shapes: Shapes::default() })
     }
 
     /// Writes what is pending into the main file and closes it.
     pub async fn close(self) {
         self.durable.close().await;
+        self.bulk.close().await;
         self.pool.close().await;
     }
 }
@@ -143,7 +148,7 @@ mod tests {
     async fn a_transaction_that_the_database_ended_itself_spoils_no_connection() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(&folder.path().join("test.db")).await.unwrap();
-        for pool in std::iter::repeat_n([&db.pool, &db.durable], 8).flatten() {
+        for pool in std::iter::repeat_n([&db.pool, &db.bulk, &db.durable], 8).flatten() {
             let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
             // As SQLite does when its disk is full.
             sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();

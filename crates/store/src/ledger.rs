@@ -76,7 +76,7 @@ impl Db {
         records: &[Box<RequestRecord>],
         position: Position,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.bulk.begin_with("BEGIN IMMEDIATE").await?;
         let mut shapes = self.shapes.batch();
         let mut shaped = Vec::with_capacity(records.len());
         for record in records {
