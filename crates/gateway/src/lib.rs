@@ -8,6 +8,7 @@ pub mod auth;
 pub mod http;
 pub mod inference;
 pub mod metrics;
+pub mod phase;
 pub mod providers;
 mod random;
 pub mod rates;
@@ -17,6 +18,7 @@ pub mod tasks;
 pub mod upstream;
 
 pub use crate::http::router;
+pub use phase::{Phase, Progress};
 pub use providers::{Provider, Providers};
 pub use rates::Rates;
 pub use record::Recorder;
@@ -27,7 +29,6 @@ pub use upstream::Upstream;
 use arc_swap::ArcSwap;
 use domain::{Clock, RequestId, Snapshot};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Bounds on what one request may take. All have defaults in the configuration.
@@ -71,8 +72,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// What a chat request without `model` asks for.
     pub default_model: String,
-    /// False until everything is up, and again while shutting down.
-    pub is_ready: AtomicBool,
+    /// How far the process is between its start and its end.
+    pub progress: Progress,
 }
 
 impl Gateway {
@@ -82,7 +83,7 @@ impl Gateway {
     }
 
     /// Whether requests are taken.
-    pub fn is_ready(&self) -> bool {
-        self.is_ready.load(Ordering::Acquire)
+    pub fn takes_calls(&self) -> bool {
+        matches!(self.progress.phase(), Phase::Serving | Phase::Leaving)
     }
 }

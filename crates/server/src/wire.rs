@@ -6,10 +6,9 @@ use arc_swap::ArcSwap;
 use control::Control;
 use domain::{Clock, Windows};
 use gateway::metrics::Metrics;
-use gateway::{Gateway, Rates, Recorder, Tasks, Upstream};
+use gateway::{Gateway, Progress, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use store::{Applier, ApplyError, Budgets, Db, Journal, JournalError, StoreError};
 
@@ -101,7 +100,7 @@ pub async fn build(
         clock,
         limits: settings.gateway_limits(),
         default_model: settings.default_model.clone(),
-        is_ready: AtomicBool::new(false),
+        progress: Progress::default(),
     });
     Ok(Parts { gateway, applier, metrics })
 }

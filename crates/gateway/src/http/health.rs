@@ -1,6 +1,6 @@
 //! Whether the process lives, whether it takes requests, and its counters.
 
-use crate::Gateway;
+use crate::{Gateway, Phase};
 use axum::body::Body;
 use axum::extract::State;
 use http::header::CONTENT_TYPE;
@@ -19,15 +19,15 @@ pub async fn live() -> Response<Body> {
     json(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-/// `GET /readyz`: requests are taken. 503 while starting, while shutting down, and while calls cannot be written
-/// down.
+/// `GET /readyz`: requests are to be sent here. 503 while starting, from the moment the process is told to stop, and
+/// while calls cannot be written down.
 pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
-    if gateway.recorder.journal.is_full() {
-        json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"storage exhausted"}"#)
-    } else if gateway.is_ready() {
-        json(StatusCode::OK, r#"{"status":"ready"}"#)
-    } else {
-        json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#)
+    let unready = |body| json(StatusCode::SERVICE_UNAVAILABLE, body);
+    match gateway.progress.phase() {
+        Phase::Starting => unready(r#"{"status":"not ready"}"#),
+        Phase::Leaving | Phase::Stopping => unready(r#"{"status":"shutting down"}"#),
+        Phase::Serving if gateway.recorder.journal.is_full() => unready(r#"{"status":"storage exhausted"}"#),
+        Phase::Serving => json(StatusCode::OK, r#"{"status":"ready"}"#),
     }
 }
 

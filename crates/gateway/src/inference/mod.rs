@@ -70,7 +70,7 @@ pub async fn serve(
         Ok(principal) => principal,
         Err(refusal) => return refuse(refusal),
     };
-    if !gateway.is_ready() {
+    if !gateway.takes_calls() {
         return refuse(Refusal::ShuttingDown);
     }
     if gateway.recorder.journal.is_full() {

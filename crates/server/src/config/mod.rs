@@ -10,6 +10,7 @@ mod providers;
 pub use environment::Environment;
 pub use providers::{ModelSettings, ProviderEntry, resolve};
 
+use crate::drain::Patience;
 use crate::toml_text;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -207,7 +208,10 @@ pub struct Timeouts {
     pub request_read_seconds: u64,
     /// A caller who reads nothing of a waiting answer for so long is given up.
     pub write_stall_seconds: u64,
-    /// For running requests when the process is told to stop.
+    /// When the process is told to stop: how long it takes calls all the same, not ready, until load balancers have
+    /// noticed.
+    pub drain_delay_seconds: u64,
+    /// After that: for running requests to end.
     pub drain_seconds: u64,
 }
 
@@ -220,6 +224,7 @@ impl Default for Timeouts {
             total_seconds: 1_800,
             request_read_seconds: 60,
             write_stall_seconds: 60,
+            drain_delay_seconds: 0,
             drain_seconds: 30,
         }
     }
@@ -237,6 +242,14 @@ impl Settings {
             idle: seconds(self.timeouts.idle_seconds),
             total: seconds(self.timeouts.total_seconds),
             write_stall: seconds(self.timeouts.write_stall_seconds),
+        }
+    }
+
+    /// How long a process that is told to stop waits, and for what.
+    pub fn drain_patience(&self) -> Patience {
+        Patience {
+            to_be_noticed: Duration::from_secs(self.timeouts.drain_delay_seconds),
+            for_calls: Duration::from_secs(self.timeouts.drain_seconds),
         }
     }
 
