@@ -14,6 +14,7 @@ mod random;
 pub mod rates;
 pub mod record;
 pub mod refusal;
+pub mod shed;
 pub mod tasks;
 pub mod upstream;
 
@@ -23,6 +24,7 @@ pub use providers::{Provider, Providers};
 pub use rates::Rates;
 pub use record::Recorder;
 pub use refusal::Refusal;
+pub use shed::Gate;
 pub use tasks::Tasks;
 pub use upstream::Upstream;
 
@@ -30,6 +32,9 @@ use arc_swap::ArcSwap;
 use domain::{Clock, RequestId, Snapshot};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Callers that are shed are told to come back after one to so many seconds, in turn.
+const RETRY_SPREAD: u64 = 3;
 
 /// Bounds on what one request may take. All have defaults in the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +69,8 @@ pub struct Gateway {
     pub rates: Rates,
     /// Counters for `/metrics`.
     pub metrics: metrics::Metrics,
+    /// How many calls run at once.
+    pub gate: Gate,
     /// Call tasks, waited for at shutdown.
     pub tasks: Tasks,
     /// Wall-clock time.
@@ -80,6 +87,17 @@ impl Gateway {
     /// A fresh id for a request that arrives now.
     pub fn request_id(&self) -> RequestId {
         RequestId::from_parts(self.clock.now(), random::ten_bytes())
+    }
+
+    /// Counts a call that is shed, and says when to try again: not all at the same time.
+    pub fn overloaded(&self) -> Refusal {
+        Refusal::Overloaded { retry_after_seconds: 1 + self.metrics.count_shed() % RETRY_SPREAD }
+    }
+
+    /// Ends all calls now, those that wait to begin included: the drain deadline has passed.
+    pub fn end_calls(&self) {
+        self.tasks.end_all();
+        self.gate.close();
     }
 
     /// Whether requests are taken.

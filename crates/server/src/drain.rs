@@ -96,7 +96,7 @@ pub async fn drain(gateway: &Gateway, mut serving: Serving, patience: Patience, 
     };
     refuse_calls(gateway, &serving.stop);
     tracing::warn!(running = gateway.tasks.len(), "{why}, ending what still runs");
-    gateway.tasks.end_all();
+    gateway.end_calls();
     let _ = tokio::time::timeout(GRACE, gateway.tasks.wait()).await;
     // The last bytes may still be on their way to slow callers.
     if !serving.connections.is_finished()

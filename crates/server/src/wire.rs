@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use control::Control;
 use domain::{Clock, Windows};
 use gateway::metrics::Metrics;
-use gateway::{Gateway, Progress, Rates, Recorder, Tasks, Upstream};
+use gateway::{Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +96,7 @@ pub async fn build(
         recorder: Recorder { journal, budgets },
         rates: Rates::new(Duration::from_secs(settings.timeouts.total_seconds) + LEASE_MARGIN),
         metrics: metrics.clone(),
+        gate: Gate::new(settings.gate_bounds()),
         tasks: Tasks::default(),
         clock,
         limits: settings.gateway_limits(),

@@ -34,7 +34,8 @@ pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
 /// `GET /metrics`: counters in OpenMetrics text.
 pub async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
     let budgets = &gateway.recorder.budgets;
-    gateway.metrics.money(budgets.held(), budgets.overage(), gateway.tasks.len());
+    gateway.metrics.money(budgets.held(), budgets.overage());
+    gateway.metrics.calls(gateway.tasks.len(), gateway.gate.waiting());
     let mut response = Response::new(Body::from(gateway.metrics.encode()));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);

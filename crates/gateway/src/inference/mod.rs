@@ -16,6 +16,7 @@ use crate::providers::Target;
 use crate::rates::Admission;
 use crate::record::Entry;
 use crate::refusal::Refusal;
+use crate::shed::Shed;
 use crate::{Gateway, auth};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -76,7 +77,13 @@ pub async fn serve(
     if gateway.recorder.journal.is_full() {
         return refuse(Refusal::StorageExhausted);
     }
+    let slot = match gateway.gate.enter(principal.key).await {
+        Ok(slot) => slot,
+        Err(Shed) if gateway.tasks.is_over() => return refuse(Refusal::ShuttingDown),
+        Err(Shed) => return refuse(gateway.overloaded()),
+    };
     let mut entry = Entry::open(gateway.recorder.clone(), id, &principal, operation, now);
+    entry.take_slot(slot);
     match steps(gateway, &principal.account, operation, headers, body, &mut entry).await {
         Ok(Next::Call(prepared)) => call::start(gateway, principal.account, prepared, entry).await,
         Ok(Next::Estimate { input_tokens }) => {

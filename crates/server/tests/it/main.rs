@@ -14,6 +14,7 @@ mod http;
 mod keys;
 mod manage;
 mod manage_usage;
+mod overload;
 mod passthrough;
 mod provider_errors;
 mod rates;

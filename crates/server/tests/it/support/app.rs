@@ -141,6 +141,11 @@ impl App {
         Streaming { status, headers: head.headers, body, seen: Vec::new() }
     }
 
+    /// This answer is to a call that is not written down.
+    pub fn leaves_no_record(&self, reply: &Reply) {
+        self.answered.lock().unwrap().retain(|id| id != reply.header("x-request-id"));
+    }
+
     /// Sends a request and waits for the whole answer.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Reply {
         self.open(request).await.whole().await
