@@ -41,11 +41,16 @@ impl Program {
         let _ = self.0.wait();
     }
 
+    /// SIGTERM, without waiting.
+    pub fn ask_to_stop(&self) {
+        // SAFETY: a system call without pointers; the process is ours and not waited for, so the id is its own.
+        unsafe { libc::kill(self.0.id().cast_signed(), libc::SIGTERM) };
+    }
+
     /// SIGTERM; gives the time until the end, or nothing when it takes longer than `wait_max`.
     pub fn terminate(&mut self, wait_max: Duration) -> Option<(ExitStatus, Duration)> {
         let asked = Instant::now();
-        // SAFETY: a system call without pointers; the process is ours and not waited for, so the id is its own.
-        unsafe { libc::kill(self.0.id().cast_signed(), libc::SIGTERM) };
+        self.ask_to_stop();
         while asked.elapsed() < wait_max {
             if let Some(status) = self.ended() {
                 return Some((status, asked.elapsed()));

@@ -172,6 +172,13 @@ impl Rig {
         }
     }
 
+    /// SIGTERM, without waiting.
+    pub fn ask_to_stop(&self) {
+        if let Some(gateway) = &self.gateway {
+            gateway.ask_to_stop();
+        }
+    }
+
     /// SIGTERM; gives how long the gateway took.
     pub fn stop(&mut self, wait_max: Duration) -> Result<Duration, Failure> {
         let stopped = self.gateway.take().and_then(|mut gateway| gateway.terminate(wait_max));

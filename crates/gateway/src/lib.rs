@@ -9,28 +9,34 @@ pub mod http;
 pub mod idempotency;
 pub mod inference;
 pub mod metrics;
+pub mod phase;
 pub mod providers;
 mod random;
 pub mod rates;
 pub mod record;
 pub mod refusal;
+pub mod shed;
 pub mod tasks;
 pub mod upstream;
 
 pub use crate::http::router;
 pub use idempotency::Idempotency;
+pub use phase::{Phase, Progress};
 pub use providers::{Provider, Providers};
 pub use rates::Rates;
 pub use record::Recorder;
 pub use refusal::Refusal;
+pub use shed::Gate;
 pub use tasks::Tasks;
 pub use upstream::Upstream;
 
 use arc_swap::ArcSwap;
 use domain::{Clock, RequestId, Snapshot};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Callers that are shed are told to come back after one to so many seconds, in turn.
+const RETRY_SPREAD: u64 = 3;
 
 /// Bounds on what one request may take. All have defaults in the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +73,8 @@ pub struct Gateway {
     pub idempotency: Option<Idempotency>,
     /// Counters for `/metrics`.
     pub metrics: metrics::Metrics,
+    /// How many calls run at once.
+    pub gate: Gate,
     /// Call tasks, waited for at shutdown.
     pub tasks: Tasks,
     /// Wall-clock time.
@@ -75,8 +83,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// What a chat request without `model` asks for.
     pub default_model: String,
-    /// False until everything is up, and again while shutting down.
-    pub is_ready: AtomicBool,
+    /// How far the process is between its start and its end.
+    pub progress: Progress,
 }
 
 impl Gateway {
@@ -85,8 +93,19 @@ impl Gateway {
         RequestId::from_parts(self.clock.now(), random::ten_bytes())
     }
 
+    /// Counts a call that is shed, and says when to try again: not all at the same time.
+    pub fn overloaded(&self) -> Refusal {
+        Refusal::Overloaded { retry_after_seconds: 1 + self.metrics.count_shed() % RETRY_SPREAD }
+    }
+
+    /// Ends all calls now, those that wait to begin included: the drain deadline has passed.
+    pub fn end_calls(&self) {
+        self.tasks.end_all();
+        self.gate.close();
+    }
+
     /// Whether requests are taken.
-    pub fn is_ready(&self) -> bool {
-        self.is_ready.load(Ordering::Acquire)
+    pub fn takes_calls(&self) -> bool {
+        matches!(self.progress.phase(), Phase::Serving | Phase::Leaving)
     }
 }

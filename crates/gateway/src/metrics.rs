@@ -47,6 +47,7 @@ struct Gauges {
     held: Gauge,
     overage: Gauge,
     calls: Gauge,
+    waiting: Gauge,
     open_intents: Gauge,
     unapplied: Gauge,
 }
@@ -57,6 +58,7 @@ impl Gauges {
             ("signalbox_held_nano_usd", "Reserved for running calls, in nano-dollars", &self.held),
             ("signalbox_overage_nano_usd", "Spent beyond what was reserved, in nano-dollars", &self.overage),
             ("signalbox_calls_running", "Calls to providers that run", &self.calls),
+            ("signalbox_calls_waiting", "Calls that wait until fewer run", &self.waiting),
             ("signalbox_journal_open_intents", "Attempts whose end is not stored yet", &self.open_intents),
             ("signalbox_journal_unapplied_bytes", "Bytes of the journal not in the store", &self.unapplied),
         ] {
@@ -74,6 +76,7 @@ pub struct Metrics {
     first_token: Family<ModelLabels, Histogram>,
     tokens: Family<TokenLabels, Counter>,
     cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    shed: Counter,
     gauges: Gauges,
     /// The counters of each provider's models, found without building labels.
     models: Arc<Mutex<HashMap<Arc<str>, OfProvider>>>,
@@ -102,6 +105,7 @@ impl Default for Metrics {
             first_token: Family::new_with_constructor(seconds),
             tokens: Family::default(),
             cost: Family::default(),
+            shed: Counter::default(),
             gauges: Gauges::default(),
             models: Arc::default(),
             registry: Arc::default(),
@@ -119,6 +123,7 @@ impl Default for Metrics {
         );
         registry.register("gen_ai_client_token_usage", "Tokens used", metrics.tokens.clone());
         registry.register("signalbox_cost_usd", "What the calls cost, in US dollars", metrics.cost.clone());
+        registry.register("signalbox_calls_shed", "Calls refused because too many ran", metrics.shed.clone());
         metrics.gauges.register(&mut registry);
         Self { registry: Arc::new(registry), ..metrics }
     }
@@ -182,11 +187,21 @@ impl Metrics {
         self.gauges.unapplied.set(unapplied_bytes.try_into().unwrap_or(i64::MAX));
     }
 
-    /// Says what running calls hold, what was spent beyond, and how many calls run.
-    pub fn money(&self, held: Money, overage: Money, calls: usize) {
+    /// Counts a call that is refused because too many run; gives how many were before it.
+    pub fn count_shed(&self) -> u64 {
+        self.shed.inc()
+    }
+
+    /// Says how many calls run, and how many wait until fewer do.
+    pub fn calls(&self, running: usize, waiting: usize) {
+        self.gauges.calls.set(running.try_into().unwrap_or(i64::MAX));
+        self.gauges.waiting.set(waiting.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Says what running calls hold, and what was spent beyond.
+    pub fn money(&self, held: Money, overage: Money) {
         self.gauges.held.set(held.nano());
         self.gauges.overage.set(overage.nano());
-        self.gauges.calls.set(calls.try_into().unwrap_or(i64::MAX));
     }
 
     /// All counters as text.

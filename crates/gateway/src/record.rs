@@ -7,6 +7,7 @@
 use crate::metrics::Metrics;
 use crate::rates::Admission;
 use crate::refusal::Refusal;
+use crate::shed::Slot;
 use domain::record::{Operation, Outcome};
 use domain::{AttemptRecord, Money, Principal, RequestId, RequestRecord, Timestamp, UsageSource};
 use std::borrow::Cow;
@@ -71,6 +72,8 @@ pub struct Entry {
     pub id: RequestId,
     /// When the request arrived.
     pub started: Instant,
+    /// Its right to run; given up after everything else.
+    slot: Option<Slot>,
     /// What is reserved for it.
     pub hold: Option<Hold>,
     /// What it takes of its callers' rates.
@@ -118,6 +121,7 @@ impl Entry {
         Self {
             id,
             started: Instant::now(),
+            slot: None,
             hold: None,
             admission: None,
             intended: None,
@@ -125,6 +129,12 @@ impl Entry {
             recorder,
             record: Some(Box::new(record)),
         }
+    }
+
+    /// Keeps the slot for as long as the request is open; the wait for it counts as the request's time.
+    pub fn take_slot(&mut self, slot: Slot) {
+        self.started = self.started.checked_sub(slot.waited()).unwrap_or(self.started);
+        self.slot = Some(slot);
     }
 
     /// What is reserved for it.

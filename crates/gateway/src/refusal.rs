@@ -1,6 +1,7 @@
 //! What we say no to, and how every failure reads to the caller.
 
 use domain::RequestId;
+use llm::Protocol;
 use llm::protocol::Origin;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -84,6 +85,12 @@ pub enum Refusal {
     /// There is no room to write down what a call costs.
     #[error("the gateway cannot record calls at the moment, please try again")]
     StorageExhausted,
+    /// Too many calls run at once.
+    #[error("the gateway has more calls than it can take at the moment, please try again")]
+    Overloaded {
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
     /// The process is stopping.
     #[error("the gateway is shutting down, please try again")]
     ShuttingDown,
@@ -143,7 +150,10 @@ impl Refusal {
             Refusal::IdempotentOutcomeUnknown(_) | Refusal::IdempotentAnswerTooLarge => 409,
             Refusal::RateLimited { .. } => 429,
             Refusal::SpendLimit(_) | Refusal::Unbounded(_) => 412,
-            Refusal::StorageExhausted | Refusal::ShuttingDown | Refusal::Timeout(_) => 503,
+            Refusal::StorageExhausted
+            | Refusal::Overloaded { .. }
+            | Refusal::ShuttingDown
+            | Refusal::Timeout(_) => 503,
             Refusal::Provider { status, .. } => *status,
             Refusal::Unreachable(_) | Refusal::BrokenStream(_) => 502,
             Refusal::InvalidResponse(_) => 424,
@@ -151,11 +161,21 @@ impl Refusal {
         }
     }
 
+    /// The HTTP status in a caller's protocol. Anthropic has one of its own for overload
+    /// (<https://platform.claude.com/docs/en/api/errors>, read 2026-11-22).
+    pub fn status_in(&self, protocol: Protocol) -> u16 {
+        let is_overload = matches!(self, Refusal::Overloaded { .. });
+        if is_overload && protocol == Protocol::AnthropicMessages { 529 } else { self.status() }
+    }
+
     /// What `retry-after` says, in whole seconds; `None`: the header is not sent.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         if let Refusal::RateLimited { retry_after, .. } = self {
             let wait = (*retry_after)?;
             return Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1));
+        }
+        if let Refusal::Overloaded { retry_after_seconds } = self {
+            return Some(*retry_after_seconds);
         }
         (self.status() == 503).then_some(1)
     }
@@ -186,6 +206,7 @@ impl Refusal {
             Refusal::SpendLimit(_) => "spend_limit_exceeded",
             Refusal::Unbounded(_) => "cost_unbounded",
             Refusal::StorageExhausted => "storage_exhausted",
+            Refusal::Overloaded { .. } => "overloaded",
             Refusal::ShuttingDown => "shutting_down",
             Refusal::Provider { class, .. } => class,
             Refusal::Unreachable(_) => "provider_unreachable",
@@ -216,6 +237,7 @@ impl Refusal {
             | Refusal::SpendLimit(_)
             | Refusal::Unbounded(_)
             | Refusal::StorageExhausted
+            | Refusal::Overloaded { .. }
             | Refusal::ShuttingDown
             | Refusal::Unreachable(_)
             | Refusal::Timeout(_)
@@ -258,7 +280,8 @@ impl Refusal {
             | Refusal::RateLimited { .. }
             | Refusal::SpendLimit(_)
             | Refusal::Unbounded(_)
-            | Refusal::StorageExhausted => Outcome::Refused,
+            | Refusal::StorageExhausted
+            | Refusal::Overloaded { .. } => Outcome::Refused,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod cores;
 pub mod departure;
+pub mod drain;
 pub mod listener;
 pub mod output;
 pub mod serve;

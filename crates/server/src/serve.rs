@@ -2,26 +2,23 @@
 
 use crate::config::{self, Environment, Flags, Settings};
 use crate::cores::{self, Cores};
+use crate::drain::{self, Serving, Signals};
 use crate::listener::{self, Listener};
 use crate::{bootstrap, output, wire};
 use domain::{Clock, SystemClock};
-use gateway::Gateway;
+use gateway::{Gateway, Phase};
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::Db;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often changes made by other processes (`signalbox keys create`) are looked for. A revoked key stops
 /// working within two seconds.
 const POLL: Duration = Duration::from_secs(1);
-/// After the drain deadline: for cut streams to be told and records to be written.
-const GRACE: Duration = Duration::from_secs(5);
-/// After the last call has ended: for its answer to reach its caller.
-const LAST_BYTES: Duration = Duration::from_secs(1);
+/// After the last call has ended: for the records to reach the store.
+const STORE_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs the gateway until SIGTERM or SIGINT.
 #[expect(clippy::disallowed_methods, reason = "these tasks end after all others, each is waited for here")]
@@ -55,11 +52,11 @@ pub async fn serve(
     let deadline = CancellationToken::new();
     let router = wire::service(&gateway, db.clone());
     // Ready and deaf to sudden ends before the first connection is taken, and before anyone is told.
-    let stopped = told_to_stop()?;
-    gateway.is_ready.store(true, Ordering::Release);
+    let mut signals = Signals::listen()?;
+    gateway.progress.advance(Phase::Serving);
     let cores = Cores::start(cores::count())?;
     let listener = Listener { socket, tls, service: router, cores: cores.handles() };
-    let serving = tokio::task::spawn(listener::serve(listener, stop.clone(), deadline.clone()));
+    let connections = tokio::task::spawn(listener::serve(listener, stop.clone(), deadline.clone()));
     if let Some(key) = first_key {
         bootstrap::welcome(&key, address, is_tls, &gateway.providers.load(), &settings.default_model);
     }
@@ -67,9 +64,9 @@ pub async fn serve(
     let scheme = if is_tls { "https" } else { "http" };
     tracing::info!(providers = providers.join(", "), "listening on {scheme}://{address}");
 
-    stopped.await;
-    let patience = Duration::from_secs(settings.timeouts.drain_seconds);
-    drain(&gateway, &stop, &deadline, serving, patience).await;
+    signals.told().await;
+    let serving = Serving { connections, stop, deadline };
+    drain::drain(&gateway, serving, settings.drain_patience(), &mut signals).await;
     for job in jobs {
         let _ = job.await;
     }
@@ -78,13 +75,13 @@ pub async fn serve(
     tokio::task::spawn_blocking(|| cores.stop()).await?;
     // Nothing runs any more: what is in the journal now is all.
     written.cancel();
-    if tokio::time::timeout(GRACE, writer).await.is_err() {
+    if tokio::time::timeout(STORE_WAIT, writer).await.is_err() {
         tracing::error!(
             "records could not be stored before the end: the next start finds them in the journal"
         );
     }
     if let Some(keeper) = keeper
-        && tokio::time::timeout(GRACE, keeper).await.is_err()
+        && tokio::time::timeout(STORE_WAIT, keeper).await.is_err()
     {
         tracing::error!("answers under keys could not be kept before the end");
     }
@@ -92,48 +89,6 @@ pub async fn serve(
     db.close().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Takes no new requests, lets running ones end, and cuts what is left at the deadline: cut streams end with
-/// an error event, and every request is recorded.
-async fn drain(
-    gateway: &Gateway,
-    stop: &CancellationToken,
-    deadline: &CancellationToken,
-    mut serving: JoinHandle<()>,
-    patience: Duration,
-) {
-    gateway.is_ready.store(false, Ordering::Release);
-    stop.cancel();
-    tracing::info!(running = gateway.tasks.len(), patience_s = patience.as_secs(), "stopping");
-    // Connections first: a request that is still arriving has no task yet.
-    let ended = async {
-        let _ = (&mut serving).await;
-        gateway.tasks.wait().await;
-    };
-    if tokio::time::timeout(patience, ended).await.is_ok() {
-        return;
-    }
-    tracing::warn!(running = gateway.tasks.len(), "the drain deadline has passed, ending what still runs");
-    gateway.tasks.end_all();
-    let _ = tokio::time::timeout(GRACE, gateway.tasks.wait()).await;
-    // The last bytes may still be on their way to slow callers.
-    if !serving.is_finished() && tokio::time::timeout(LAST_BYTES, &mut serving).await.is_err() {
-        deadline.cancel();
-        let _ = serving.await;
-    }
-}
-
-/// Resolves at SIGTERM or SIGINT, neither of which ends the process by itself from here on.
-fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 /// Swaps the snapshot when another process has changed the configuration.

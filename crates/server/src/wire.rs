@@ -7,10 +7,9 @@ use control::Control;
 use domain::{Clock, Timestamp, Windows};
 use gateway::idempotency::{Idempotency, Keeper};
 use gateway::metrics::Metrics;
-use gateway::{Gateway, Rates, Recorder, Tasks, Upstream};
+use gateway::{Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use store::{Applier, ApplyError, Budgets, Db, Journal, JournalError, StoreError};
 
@@ -102,11 +101,12 @@ pub async fn build(
         rates: Rates::new(Duration::from_secs(settings.timeouts.total_seconds) + LEASE_MARGIN),
         idempotency,
         metrics: metrics.clone(),
+        gate: Gate::new(settings.gate_bounds()),
         tasks: Tasks::default(),
         clock,
         limits: settings.gateway_limits(),
         default_model: settings.default_model.clone(),
-        is_ready: AtomicBool::new(false),
+        progress: Progress::default(),
     });
     Ok(Parts { gateway, applier, metrics, keeper })
 }

@@ -38,7 +38,7 @@ usage: cargo xtask COMMAND
       --prefer         keep other programs of a shared machine out of the figures (root)
       --out DIR        write there instead
   prove NAME|all       hold promises against what a provider saw: crash, overshoot, conservation, leaks, drain,
-                       disconnect, disk-full, secrets, clock, fuzz; by name only: memory
+                       overload, disconnect, disk-full, secrets, clock, fuzz; by name only: memory
       --long           as often as a release wants it (default: as often as a change does)
       --seed N         other random numbers
   tidy                 check the rules that no compiler checks";

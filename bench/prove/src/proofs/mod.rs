@@ -9,6 +9,7 @@ mod drain;
 mod fuzz;
 mod leaks;
 mod memory;
+mod overload;
 mod overshoot;
 mod secrets;
 
@@ -16,12 +17,13 @@ use crate::{failure::Failure, rig::Options};
 
 /// All that `all` runs, in the order of what their breach costs. `memory` is run by its name: what it asks of bodies and
 /// of the end does not hold yet.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "crash",
     "overshoot",
     "conservation",
     "leaks",
     "drain",
+    "overload",
     "disconnect",
     "disk-full",
     "secrets",
@@ -36,6 +38,7 @@ pub async fn run(name: &str, options: &Options) -> Result<String, Failure> {
         "conservation" => conservation::run(options).await,
         "leaks" => leaks::run(options).await,
         "drain" => drain::run(options).await,
+        "overload" => overload::run(options).await,
         "disconnect" => disconnect::run(options).await,
         "disk-full" => disk_full::run(options).await,
         "secrets" => secrets::run(options).await,

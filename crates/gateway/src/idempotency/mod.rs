@@ -18,6 +18,7 @@ use crate::Gateway;
 use crate::inference::{protocol_of, read_body, reply};
 use crate::record::Entry;
 use crate::refusal::Refusal;
+use crate::shed::Slot;
 use axum::body::Body;
 use bytes::Bytes;
 use domain::record::{Operation, Outcome};
@@ -99,9 +100,11 @@ pub async fn serve(
     gateway: &Arc<Gateway>,
     idempotency: &Idempotency,
     call: Keyed<'_>,
+    slot: Slot,
     body: Incoming,
 ) -> Response<Body> {
     let mut entry = call.open(gateway);
+    entry.take_slot(slot);
     let key = match key(&call) {
         Ok(key) => key,
         Err(refusal) => return call.refuse(entry, &refusal),
@@ -137,7 +140,7 @@ pub async fn serve(
             answered.await.unwrap_or_else(|_| internal())
         }
         Entrance::Running(progress) => {
-            // The call is on record already, once, and its body is where it is needed.
+            // The call is on record already, once, and its body is where it is needed. Who follows needs no slot.
             entry.discard();
             drop(body);
             match follow::follow(gateway, protocol_of(call.operation), progress).await {

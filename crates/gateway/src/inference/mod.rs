@@ -16,6 +16,7 @@ use crate::providers::Target;
 use crate::rates::Admission;
 use crate::record::Entry;
 use crate::refusal::Refusal;
+use crate::shed::Shed;
 use crate::{Gateway, auth, idempotency};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -70,20 +71,26 @@ pub async fn serve(
         Ok(principal) => principal,
         Err(refusal) => return refuse(refusal),
     };
-    if !gateway.is_ready() {
+    if !gateway.takes_calls() {
         return refuse(Refusal::ShuttingDown);
     }
     if gateway.recorder.journal.is_full() {
         return refuse(Refusal::StorageExhausted);
     }
+    let slot = match gateway.gate.enter(principal.key).await {
+        Ok(slot) => slot,
+        Err(Shed) if gateway.tasks.is_over() => return refuse(Refusal::ShuttingDown),
+        Err(Shed) => return refuse(gateway.overloaded()),
+    };
     if let Some(keys) = &gateway.idempotency
         && headers.contains_key(idempotency::IDEMPOTENCY_KEY)
         && operation != Operation::CountTokens
     {
         let call = idempotency::Keyed { operation, principal: &principal, headers, id, at: now };
-        return Box::pin(idempotency::serve(gateway, keys, call, body)).await;
+        return Box::pin(idempotency::serve(gateway, keys, call, slot, body)).await;
     }
     let mut entry = Entry::open(gateway.recorder.clone(), id, &principal, operation, now);
+    entry.take_slot(slot);
     // Until the call task takes over, a vanished caller drops this future: the record then says so.
     entry.end(499, Outcome::ClientGone);
     let next = match read_body(gateway, body).await {

@@ -126,10 +126,10 @@ pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response
 /// A failure before anything was sent.
 pub fn failure(protocol: Protocol, head: &Head<'_>, refusal: &Refusal) -> Response<Body> {
     let id = head.id.to_string();
-    let body = protocol.encode_error(&error(refusal, &refusal.to_string(), &id));
+    let body = protocol.encode_error(&error(protocol, refusal, &refusal.to_string(), &id));
     let mut response = Response::new(Body::from(body));
     *response.status_mut() =
-        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        StatusCode::from_u16(refusal.status_in(protocol)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
@@ -145,12 +145,17 @@ pub fn failure(protocol: Protocol, head: &Head<'_>, refusal: &Refusal) -> Respon
 
 /// A failure within a stream, as the protocol's own event.
 pub fn stream_failure(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Bytes {
-    protocol.encode_stream_error(&error(refusal, &refusal.to_string(), &id.to_string())).into()
+    protocol.encode_stream_error(&error(protocol, refusal, &refusal.to_string(), &id.to_string())).into()
 }
 
-fn error<'a>(refusal: &'a Refusal, message: &'a str, request_id: &'a str) -> ErrorReply<'a> {
+fn error<'a>(
+    protocol: Protocol,
+    refusal: &'a Refusal,
+    message: &'a str,
+    request_id: &'a str,
+) -> ErrorReply<'a> {
     ErrorReply {
-        status: refusal.status(),
+        status: refusal.status_in(protocol),
         origin: refusal.origin(),
         code: refusal.code(),
         message,

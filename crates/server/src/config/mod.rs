@@ -10,6 +10,7 @@ mod providers;
 pub use environment::Environment;
 pub use providers::{ModelSettings, ProviderEntry, resolve};
 
+use crate::drain::Patience;
 use crate::toml_text;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -83,7 +84,7 @@ pub struct Settings {
     pub log: Log,
     /// Encryption towards callers.
     pub tls: Tls,
-    /// Bounds in bytes.
+    /// Bounds in bytes and calls.
     pub limits: LimitSettings,
     /// Bounds in time.
     pub timeouts: Timeouts,
@@ -151,7 +152,7 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// Bounds in bytes.
+/// Bounds in bytes and calls.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitSettings {
@@ -159,11 +160,20 @@ pub struct LimitSettings {
     pub body_bytes_max: usize,
     /// Longest answer of a provider that is not streamed.
     pub answer_bytes_max: usize,
+    /// Calls that run at once.
+    pub concurrent_calls_max: usize,
+    /// Calls that wait while so many run; at more, calls are refused.
+    pub waiting_calls_max: usize,
 }
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { body_bytes_max: 32 << 20, answer_bytes_max: 64 << 20 }
+        Self {
+            body_bytes_max: 32 << 20,
+            answer_bytes_max: 64 << 20,
+            concurrent_calls_max: 4_096,
+            waiting_calls_max: 1_024,
+        }
     }
 }
 
@@ -231,11 +241,16 @@ pub struct Timeouts {
     pub idle_seconds: u64,
     /// From sending a request to the end of the answer.
     pub total_seconds: u64,
+    /// While as many calls run as may: how long another waits at the most before it is refused.
+    pub queue_seconds: u64,
     /// To receive a caller's request body.
     pub request_read_seconds: u64,
     /// A caller who reads nothing of a waiting answer for so long is given up.
     pub write_stall_seconds: u64,
-    /// For running requests when the process is told to stop.
+    /// When the process is told to stop: how long it takes calls all the same, not ready, until load balancers have
+    /// noticed.
+    pub drain_delay_seconds: u64,
+    /// After that: for running requests to end.
     pub drain_seconds: u64,
 }
 
@@ -246,8 +261,10 @@ impl Default for Timeouts {
             first_event_seconds: 300,
             idle_seconds: 180,
             total_seconds: 1_800,
+            queue_seconds: 2,
             request_read_seconds: 60,
             write_stall_seconds: 60,
+            drain_delay_seconds: 0,
             drain_seconds: 30,
         }
     }
@@ -265,6 +282,23 @@ impl Settings {
             idle: seconds(self.timeouts.idle_seconds),
             total: seconds(self.timeouts.total_seconds),
             write_stall: seconds(self.timeouts.write_stall_seconds),
+        }
+    }
+
+    /// How many calls run and wait.
+    pub fn gate_bounds(&self) -> gateway::shed::Bounds {
+        gateway::shed::Bounds {
+            running: self.limits.concurrent_calls_max,
+            waiting: self.limits.waiting_calls_max,
+            wait: Duration::from_secs(self.timeouts.queue_seconds),
+        }
+    }
+
+    /// How long a process that is told to stop waits, and for what.
+    pub fn drain_patience(&self) -> Patience {
+        Patience {
+            to_be_noticed: Duration::from_secs(self.timeouts.drain_delay_seconds),
+            for_calls: Duration::from_secs(self.timeouts.drain_seconds),
         }
     }
 
@@ -346,7 +380,8 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     if settings.tls.cert.as_os_str().is_empty() != settings.tls.key.as_os_str().is_empty() {
         return refuse("tls", "`cert` and `key` are set together or not at all");
     }
-    if settings.limits.body_bytes_max == 0 || settings.limits.answer_bytes_max == 0 {
+    let limits = &settings.limits;
+    if [limits.body_bytes_max, limits.answer_bytes_max, limits.concurrent_calls_max].contains(&0) {
         return refuse("limits", "a limit of 0 would refuse everything");
     }
     if settings.journal.bytes_max < JOURNAL_BYTES_MIN {
@@ -368,6 +403,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         timeouts.first_event_seconds,
         timeouts.idle_seconds,
         timeouts.total_seconds,
+        timeouts.queue_seconds,
         timeouts.request_read_seconds,
         timeouts.write_stall_seconds,
     ];

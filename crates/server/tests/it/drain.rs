@@ -136,6 +136,58 @@ async fn a_request_that_is_still_arriving_is_served() {
     assert!(tail(folder.path()).iter().any(|record| record["outcome"] == "success"));
 }
 
+/// Signals until the process has heard a second one: those that follow at once count as the first.
+async fn signal_again(process: &Process) {
+    let is_ending = || {
+        process.signal("TERM");
+        process.log().contains("a second signal came")
+    };
+    wait_until("the second signal is heard", is_ending).await;
+}
+
+#[tokio::test]
+async fn until_load_balancers_have_noticed_it_is_not_ready_and_still_serves() {
+    let upstream = Upstream::start([Answer::json(200, CHAT_ANSWER)]).await;
+    let config = format!(
+        "[timeouts]\ndrain_delay_seconds = 600\ndrain_seconds = 0\n{}",
+        provider("openai", &upstream)
+    );
+    let process = Process::start(&config, &VARIABLES);
+    assert_eq!(process.get("/readyz").await.0, 200);
+    process.signal("TERM");
+    let is_told = || process.log().contains("stopping; a second");
+    wait_until("it is told", is_told).await;
+    assert_eq!(process.get("/readyz").await, (503, r#"{"status":"shutting down"}"#.to_owned()));
+    assert_eq!(process.get("/healthz").await.0, 200);
+    assert_eq!(process.post("/v1/chat/completions", KEY, CHAT).await.0, 200);
+    signal_again(&process).await;
+    let (code, log, folder) = process.exit().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(one(tail(folder.path()))["outcome"], "success");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_running_calls_at_once() {
+    let upstream = Upstream::start([Answer::stream().frames(&CHAT_FRAMES[..2]).hang()]).await;
+    let process = Process::start(&config(&upstream, 600), &VARIABLES);
+    let mut caller = Caller::post(&process, CHAT_STREAM);
+    let mut caller = blocking(move || {
+        caller.read_until("Hello");
+        caller
+    })
+    .await;
+    process.signal("INT");
+    until_refused(&process).await;
+    signal_again(&process).await;
+    let rest = blocking(move || caller.rest()).await;
+    assert!(rest.contains("shutting_down") && !rest.contains("[DONE]"), "{rest}");
+    let (code, log, folder) = process.exit().await;
+    assert_eq!(code, Some(0), "{log}");
+    let record = one(tail(folder.path()));
+    assert_eq!(record["outcome"], "drained");
+    assert!(record["output_tokens"].as_i64() > Some(0));
+}
+
 #[tokio::test]
 async fn an_idle_process_stops_at_once() {
     let process = Process::start("", &VARIABLES);

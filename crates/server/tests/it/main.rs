@@ -15,6 +15,7 @@ mod idempotency;
 mod keys;
 mod manage;
 mod manage_usage;
+mod overload;
 mod passthrough;
 mod provider_errors;
 mod rates;

@@ -13,7 +13,6 @@ use serde_json::Value;
 use server::config::{self, Environment, Flags};
 use server::{bootstrap, listener, wire};
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use store::Db;
 use tempfile::TempDir;
@@ -81,7 +80,7 @@ impl App {
         let cores = vec![tokio::runtime::Handle::current()];
         let listener = listener::Listener { socket, tls, service: router, cores };
         let serving = listener::serve(listener, stop.clone(), deadline.clone());
-        gateway.is_ready.store(true, Ordering::Release);
+        gateway.progress.advance(gateway::Phase::Serving);
         Self {
             address,
             _folder: folder,
@@ -106,7 +105,7 @@ impl App {
 
     /// Stops taking requests, as a drain does first.
     pub fn stop_taking_requests(&self) {
-        self.gateway().is_ready.store(false, Ordering::Release);
+        self.gateway().progress.advance(gateway::Phase::Stopping);
     }
 
     /// Hears of a change of the configuration, as the gateway does every second.
@@ -138,11 +137,16 @@ impl App {
         let (head, body) = sent.expect("no answer came").expect("no answer").into_parts();
         let id = head.headers.get("x-request-id").map(|id| id.to_str().unwrap().to_owned());
         let status = head.status.as_u16();
-        let is_served = self.gateway.as_ref().is_some_and(|gateway| gateway.is_ready());
+        let is_served = self.gateway.as_ref().is_some_and(|gateway| gateway.takes_calls());
         if let Some(id) = id.filter(|_| is_call && is_served && status != 401) {
             self.answered.lock().unwrap().push(id);
         }
         Streaming { status, headers: head.headers, body, seen: Vec::new() }
+    }
+
+    /// This answer is to a call that is not written down.
+    pub fn leaves_no_record(&self, reply: &Reply) {
+        self.answered.lock().unwrap().retain(|id| id != reply.header("x-request-id"));
     }
 
     /// Sends a request and waits for the whole answer.

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub const PROVIDER_KEY: &str = "sk-provider-canary-7f3a91";
 
 /// Longest wait for anything that must happen.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits for a condition, with a bound.
 pub async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
