@@ -120,7 +120,7 @@ impl Gateway<'_> {
         command
     }
 
-    /// Sets four hard spending limits that nothing reaches: every call reserves under all of them.
+    /// Sets four hard spending limits and rate limits that nothing reaches: every call reserves under all of them.
     fn set_limits(&self) -> Result<(), Failure> {
         let text = step::capture(self.on_its_folder().args(["keys", "list", "--json"]))?;
         let key = Json::parse(text.lines().next().unwrap_or_default()).context("keys list")?;
@@ -129,6 +129,15 @@ impl Gateway<'_> {
             let words = ["limits", "set", scope, "1000000", "--window", window];
             step::capture(self.on_its_folder().args(words))?;
         }
+        let rates = [
+            "--requests-per-minute",
+            "100000000",
+            "--tokens-per-minute",
+            "4000000000",
+            "--concurrent",
+            "4000",
+        ];
+        step::capture(self.on_its_folder().args(["keys", "rate", key]).args(rates))?;
         Ok(())
     }
 
