@@ -213,8 +213,9 @@ impl Applier {
         }
         let keep = Position { segment: keep_from, offset: 0 };
         for (attempt, open) in self.open.iter_mut().filter(|(_, open)| open.at < keep) {
+            // The intent last: whoever reads it knows that nothing more of this comes.
             let again =
-                [open.intent.as_ref().map(Record::Sealed), open.checkpoint.as_ref().map(Record::Checkpoint)];
+                [open.checkpoint.as_ref().map(Record::Checkpoint), open.intent.as_ref().map(Record::Sealed)];
             if again.into_iter().flatten().any(|record| self.journal.admit(&record).is_err()) {
                 // No room: the old segments stay a little longer.
                 return;

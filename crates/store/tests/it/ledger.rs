@@ -3,6 +3,7 @@
 use crate::support::*;
 use domain::record::Outcome;
 use domain::{AttemptId, Money, RequestId, Scope, UsageSource, Window, Windows};
+use store::journal::record::Checkpoint;
 use store::journal::{Intent, Journal, Options, Record};
 use store::{Applier, Db};
 
@@ -149,6 +150,34 @@ async fn a_journal_that_was_deleted_is_followed_from_its_new_beginning() {
     let (applier, orphans) = Applier::recover(store.db.clone(), journal.clone()).await.unwrap();
     assert_eq!((orphans, applier.unapplied_bytes()), (0, 0));
     assert_eq!(rows(&store.db, org).await.len(), 2, "what is written now is newer than what was applied");
+    journal.close();
+}
+
+#[tokio::test]
+async fn a_call_that_ends_while_it_is_written_again_is_over() {
+    let store = Store::new().await;
+    let org = org(1).id;
+    let journal = open(&store);
+    let (mut applier, _) = Applier::recover(store.db.clone(), journal.clone()).await.unwrap();
+    let long = intent(org, 0, 70_000);
+    journal.admit(&Record::Intent(&long)).unwrap();
+    let checkpoint = Checkpoint { attempt: long.attempt, held: nano(90_000), output_tokens: 7 };
+    journal.record(&Record::Checkpoint(&checkpoint));
+    let mut has_ended = false;
+    for n in 1..30 {
+        journal.admit(&Record::Intent(&intent(org, n, 50_000))).unwrap();
+        journal.record(&Record::Request(&request(org, n)));
+        let batch = applier.gather().unwrap();
+        if !has_ended && journal.end().segment > journal.beginning().segment {
+            // Committing lets the old segment go, for which the call is written again: behind its end.
+            journal.record(&Record::Request(&request(org, 0)));
+            has_ended = true;
+        }
+        applier.commit(&batch).await.unwrap();
+    }
+    assert!(has_ended);
+    assert_eq!(applier.open_intents(), 0);
+    assert_eq!(store.db.verify().await.unwrap().differences, []);
     journal.close();
 }
 
