@@ -37,6 +37,12 @@ impl Ask {
     pub fn request(&self, port: u16, key: &str, fields: &str) -> String {
         request(port, "POST /v1/chat/completions", &head(key), &self.body(fields))
     }
+
+    /// The same for the model with long answers, of which only a part is reserved at a time.
+    fn long_request(&self, port: u16, key: &str) -> String {
+        let body = self.body("").replacen("prove/mock", "prove/long", 1);
+        request(port, "POST /v1/chat/completions", &head(key), &body)
+    }
 }
 
 fn head(key: &str) -> String {
@@ -83,7 +89,16 @@ impl Outcome {
 
 /// Sends one chat request and waits for the end of its answer, or leaves.
 pub async fn send(port: u16, key: &str, ask: &Ask) -> Outcome {
-    let exchange = exchange(port, ask.request(port, key, ""));
+    send_text(port, ask, ask.request(port, key, "")).await
+}
+
+/// The same, to the model with long answers.
+pub async fn send_long(port: u16, key: &str, ask: &Ask) -> Outcome {
+    send_text(port, ask, ask.long_request(port, key)).await
+}
+
+async fn send_text(port: u16, ask: &Ask, request: String) -> Outcome {
+    let exchange = exchange(port, request);
     let wait = ask.leave_after.unwrap_or(ANSWER_WAIT_MAX);
     match timeout(wait, exchange).await {
         Ok(outcome) => outcome,

@@ -53,7 +53,8 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Starts the simulator. `settings` stands before the gateway's own, `provider` within those of the provider.
+    /// Starts the simulator. `settings` stands before the gateway's own, `provider` within those of the provider, which
+    /// stops when its answer is left unless they say otherwise.
     pub fn new(name: &str, options: &Options, price: Price, settings: [&str; 2]) -> Result<Rig, Failure> {
         Rig::with_key(name, options, price, settings, PROVIDER_KEY)
     }
@@ -69,10 +70,14 @@ impl Rig {
         let folder = std::env::temp_dir().join(format!("prove-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).context(folder.display())?;
         let (upstream_port, port) = child::free_ports()?;
+        let abort = if provider.contains("abort = ") { "" } else { "abort = \"cancel\"\n" };
         let text = format!(
             "{settings}\n[[providers]]\nname = \"prove\"\nkind = \"openai-compatible\"\n\
-             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{key}\"\n{provider}\n\
-             [[providers.models]]\nid = \"mock\"\n{}context_window = 8192\nmax_output_tokens = 1000\n",
+             base_url = \"http://127.0.0.1:{upstream_port}/v1\"\napi_key = \"{key}\"\n{abort}{provider}\n\
+             [[providers.models]]\nid = \"mock\"\n{}context_window = 8192\nmax_output_tokens = 1000\n\
+             [[providers.models]]\nid = \"long\"\n{}context_window = 32768\nmax_output_tokens = 20000\n\
+             capabilities = [\"tools\"]\n",
+            price.settings(),
             price.settings()
         );
         fs::write(folder.join("signalbox.toml"), text).context("the settings")?;

@@ -46,6 +46,15 @@ pub struct Capabilities {
     pub computer_use: bool,
 }
 
+impl Capabilities {
+    /// Whether it is known that a model makes no tokens but those it streams: no thoughts that are kept back, no
+    /// pictures. Of a model whose capabilities nobody has listed that is not known.
+    pub fn shows_all(&self) -> bool {
+        let is_known = *self != Self { caching: self.caching, ..Self::default() };
+        is_known && !self.reasoning && !self.image_generation
+    }
+}
+
 /// One model at one provider.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Model {

@@ -4,6 +4,7 @@
 //! request; [`inference::call`] owns the upstream call in a task of its own. No SQL and no administration
 //! here: configuration arrives as a [`domain::Snapshot`], records leave through [`record::Recorder`].
 
+pub mod abandoned;
 pub mod auth;
 pub mod http;
 pub mod idempotency;
@@ -20,6 +21,7 @@ pub mod tasks;
 pub mod upstream;
 
 pub use crate::http::router;
+pub use abandoned::Abandoned;
 pub use idempotency::Idempotency;
 pub use phase::{Phase, Progress};
 pub use providers::{Provider, Providers};
@@ -75,6 +77,8 @@ pub struct Gateway {
     pub metrics: metrics::Metrics,
     /// How many calls run at once.
     pub gate: Gate,
+    /// How many answers are read to their end for callers who have left.
+    pub abandoned: Abandoned,
     /// Call tasks, waited for at shutdown.
     pub tasks: Tasks,
     /// Wall-clock time.

@@ -48,6 +48,7 @@ struct Gauges {
     overage: Gauge,
     calls: Gauge,
     waiting: Gauge,
+    abandoned: Gauge,
     open_intents: Gauge,
     unapplied: Gauge,
 }
@@ -59,6 +60,7 @@ impl Gauges {
             ("signalbox_overage_nano_usd", "Spent beyond what was reserved, in nano-dollars", &self.overage),
             ("signalbox_calls_running", "Calls to providers that run", &self.calls),
             ("signalbox_calls_waiting", "Calls that wait until fewer run", &self.waiting),
+            ("signalbox_calls_abandoned", "Calls that are read to their end for nobody", &self.abandoned),
             ("signalbox_journal_open_intents", "Attempts whose end is not stored yet", &self.open_intents),
             ("signalbox_journal_unapplied_bytes", "Bytes of the journal not in the store", &self.unapplied),
         ] {
@@ -193,9 +195,10 @@ impl Metrics {
     }
 
     /// Says how many calls run, and how many wait until fewer do.
-    pub fn calls(&self, running: usize, waiting: usize) {
+    pub fn calls(&self, running: usize, waiting: usize, abandoned: usize) {
         self.gauges.calls.set(running.try_into().unwrap_or(i64::MAX));
         self.gauges.waiting.set(waiting.try_into().unwrap_or(i64::MAX));
+        self.gauges.abandoned.set(abandoned.try_into().unwrap_or(i64::MAX));
     }
 
     /// Says what running calls hold, and what was spent beyond.

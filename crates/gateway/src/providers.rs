@@ -6,7 +6,7 @@ use domain::{Catalog, Mode, Model, ModelId, ProviderName, Secret};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
 use llm::Protocol;
-use llm::provider::{Auth, ProviderSpec, Route, RouteKind};
+use llm::provider::{AbortPolicy, Auth, ProviderSpec, Route, RouteKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ pub struct Provider {
     pub takes_unknown_models: bool,
     /// It is known to answer at more length than a request allows.
     pub ignores_output_limit: bool,
+    /// What it bills of an answer whose reader leaves.
+    pub abort: AbortPolicy,
     /// Its name as the value of a response header.
     pub header: HeaderValue,
     key: Option<Secret<String>>,
@@ -83,6 +85,8 @@ pub struct ProviderSettings {
     pub allow_unknown_models: Option<bool>,
     /// It is known to answer at more length than a request allows.
     pub ignores_output_limit: bool,
+    /// Overrides what the facts say of an answer whose reader leaves.
+    pub abort: Option<AbortPolicy>,
 }
 
 impl Provider {
@@ -96,6 +100,7 @@ impl Provider {
             catalog,
             allow_unknown_models,
             ignores_output_limit,
+            abort,
         } = settings;
         let base = base_url
             .as_deref()
@@ -129,6 +134,7 @@ impl Provider {
             label: name.as_str().into(),
             key,
             ignores_output_limit,
+            abort: abort.unwrap_or(spec.abort),
             takes_unknown_models: allow_unknown_models.unwrap_or(catalog.models().is_empty()),
             name,
             spec,
@@ -260,6 +266,7 @@ mod tests {
             catalog: Catalog::default(),
             allow_unknown_models: None,
             ignores_output_limit: false,
+            abort: None,
         });
         let without = |text: &str| provider.as_ref().unwrap().without_key(text.to_owned());
         assert_eq!(without("no made-up-0123456789-made-up!"), "no [secret]!");

@@ -5,6 +5,8 @@
 
 mod format;
 
+pub use format::Capability;
+
 use domain::catalog::{Catalog, Model};
 use domain::pricing::{ModelPrice, PriceTier, TokenPrices};
 use domain::{Mode, Price};
@@ -151,7 +153,7 @@ impl Entry {
                 | FileMode::Speech
                 | FileMode::Transcription => Mode::Other,
             },
-            capabilities: self.known_capabilities(),
+            capabilities: Capability::known(&self.capabilities),
             context_window: self.context_window,
             max_output_tokens: self.max_output_tokens,
             released_at: self.released.map_or(0, |date| date.0),

@@ -151,14 +151,15 @@ fn models(command: &Models, settings: &Settings, environment: &Environment) -> D
 
 fn providers(command: &Providers, settings: &Settings, environment: &Environment) -> Done {
     if command.kinds {
-        let rows: Vec<[String; 4]> = llm::provider::ALL
+        let rows: Vec<[String; 5]> = llm::provider::ALL
             .iter()
             .map(|spec| {
                 let base = spec.base_url.unwrap_or("(set base_url)").to_owned();
-                [spec.kind.to_owned(), spec.name.to_owned(), base, spec.key_variables.join(", ")]
+                let (kind, name, left) = (spec.kind, spec.name, spec.abort.as_str());
+                [kind.to_owned(), name.to_owned(), base, left.to_owned(), spec.key_variables.join(", ")]
             })
             .collect();
-        output::table(["KIND", "NAME", "ADDRESS", "VARIABLES"], &rows);
+        output::table(["KIND", "NAME", "ADDRESS", "WHEN LEFT", "VARIABLES"], &rows);
         return Ok(());
     }
     let ready = config::resolve(settings, environment)?;

@@ -9,17 +9,25 @@ use domain::{Account, Enforcement, Limit, Money, Scope, Timestamp, Window, Windo
 use foldhash::{HashMap, HashMapExt};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Money of one scope in one window.
+#[derive(Clone, Copy, Default, Debug)]
+struct Sum {
+    settled: Money,
+    held: Money,
+}
+
 /// Money of one scope in its present windows.
 #[derive(Clone, Copy, Debug)]
 struct Counter {
     windows: Windows,
-    settled: [Money; 3],
-    held: [Money; 3],
+    sums: [Sum; 3],
 }
 
 #[derive(Debug)]
 struct State {
     scopes: HashMap<Scope, Counter>,
+    /// Windows that are over, as long as calls run that count in them: scope, kind and start.
+    late: HashMap<(Scope, usize, Timestamp), Sum>,
     /// The latest windows seen: a clock that steps back opens no earlier ones.
     windows: Windows,
     held: Money,
@@ -104,10 +112,11 @@ impl Budgets {
     /// Counters that begin with what has been spent in the windows of an instant.
     pub fn new(spent: impl IntoIterator<Item = (Scope, Window, Money)>, now: Timestamp) -> Self {
         let windows = Windows::at(now);
-        let mut state = State { scopes: HashMap::new(), windows, held: Money::ZERO, overage: Money::ZERO };
+        let (scopes, late) = (HashMap::new(), HashMap::new());
+        let mut state = State { scopes, late, windows, held: Money::ZERO, overage: Money::ZERO };
         for (scope, window, amount) in spent {
             let counter = state.counter(scope, windows);
-            counter.settled[window.index()] = amount;
+            counter.sums[window.index()].settled = amount;
         }
         Self { state: Arc::new(Mutex::new(state)), slices: Slices::default() }
     }
@@ -123,14 +132,21 @@ impl Budgets {
         let windows = state.windows_at(now);
         let passed = state.check(self.slices, account, windows, amount)?;
         for scope in &*account.scopes {
-            for held in &mut state.counter(*scope, windows).held {
-                *held = add(*held, amount);
+            for sum in &mut state.counter(*scope, windows).sums {
+                sum.held = add(sum.held, amount);
             }
         }
         state.held = add(state.held, amount);
         drop(state);
         let hold = Hold { budgets: self.clone(), scopes: account.scopes.clone(), windows, amount };
         Ok((hold, passed))
+    }
+
+    /// Whether an amount could be reserved now; reserves nothing.
+    pub fn fits(&self, account: &Account, amount: Money, now: Timestamp) -> Result<(), Overrun> {
+        let mut state = self.lock();
+        let windows = state.windows_at(now);
+        state.check(self.slices, account, windows, amount).map(drop)
     }
 
     /// Everything that is reserved.
@@ -160,13 +176,16 @@ impl State {
 
     /// The counter of a scope in these windows; what was counted in earlier ones is over.
     fn counter(&mut self, scope: Scope, windows: Windows) -> &mut Counter {
-        let zero = [Money::ZERO; 3];
-        let counter = self.scopes.entry(scope).or_insert(Counter { windows, settled: zero, held: zero });
+        let empty = Counter { windows, sums: [Sum::default(); 3] };
+        let counter = self.scopes.entry(scope).or_insert(empty);
         if counter.windows != windows {
             for (at, start) in windows.starts.iter().enumerate() {
-                if counter.windows.starts[at] != *start {
-                    counter.settled[at] = Money::ZERO;
-                    counter.held[at] = Money::ZERO;
+                let begun = counter.windows.starts[at];
+                if begun != *start {
+                    let sum = std::mem::take(&mut counter.sums[at]);
+                    if sum.held > Money::ZERO {
+                        self.late.insert((scope, at, begun), sum);
+                    }
                 }
             }
             counter.windows = windows;
@@ -174,9 +193,17 @@ impl State {
         counter
     }
 
+    /// What a scope has spent and holds in one of these windows, which may be over.
+    fn sum(&self, scope: Scope, at: usize, windows: Windows) -> Sum {
+        let start = windows.starts[at];
+        let present = self.scopes.get(&scope).filter(|counter| counter.windows.starts[at] == start);
+        let late = || self.late.get(&(scope, at, start)).copied();
+        present.map(|counter| counter.sums[at]).or_else(late).unwrap_or_default()
+    }
+
     /// Whether an amount fits everywhere; the soft limits it passes.
     fn check(
-        &mut self,
+        &self,
         slices: Slices,
         account: &Account,
         windows: Windows,
@@ -185,9 +212,7 @@ impl State {
         let mut passed = Vec::new();
         let mut tightest: Option<Overrun> = None;
         for limit in &account.limits {
-            let counter = self.counter(limit.scope, windows);
-            let at = limit.window.index();
-            let (settled, held) = (counter.settled[at], counter.held[at]);
+            let Sum { settled, held } = self.sum(limit.scope, limit.window.index(), windows);
             if add(add(settled, held), asked) <= slices.granted(limit) {
                 continue;
             }
@@ -219,9 +244,7 @@ impl Hold {
     pub fn extend(&mut self, account: &Account, more: Money) -> Result<(), Overrun> {
         let mut state = self.budgets.lock();
         // A call counts in the windows it was admitted in, even when they are over.
-        if state.windows == self.windows {
-            state.check(self.budgets.slices, account, self.windows, more)?;
-        }
+        state.check(self.budgets.slices, account, self.windows, more)?;
         state.change(self, more, Money::ZERO);
         state.held = add(state.held, more);
         drop(state);
@@ -250,9 +273,18 @@ impl State {
         for scope in &*hold.scopes {
             let Some(counter) = self.scopes.get_mut(scope) else { continue };
             for (at, start) in hold.windows.starts.iter().enumerate() {
-                if counter.windows.starts[at] == *start {
-                    counter.held[at] = add(counter.held[at], held);
-                    counter.settled[at] = add(counter.settled[at], settled);
+                let late = (*scope, at, *start);
+                let sum = if counter.windows.starts[at] == *start {
+                    &mut counter.sums[at]
+                } else if let Some(sum) = self.late.get_mut(&late) {
+                    sum
+                } else {
+                    continue;
+                };
+                sum.held = add(sum.held, held);
+                sum.settled = add(sum.settled, settled);
+                if sum.held == Money::ZERO && counter.windows.starts[at] != *start {
+                    self.late.remove(&late);
                 }
             }
         }

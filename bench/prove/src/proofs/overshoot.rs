@@ -1,6 +1,7 @@
 //! A hard cap holds to the nano-dollar, and is used up, whatever many callers do at once.
 //!
-//! The provider ignores limits on output, callers retry and leave, and the gateway is killed once in the middle.
+//! The provider ignores limits on output, callers retry and leave, and the gateway is killed once in the middle. Once more
+//! with long streams whose reservation grows with them: of whole answers no two would fit under the cap.
 
 use crate::{
     client::{self, Ask},
@@ -11,20 +12,33 @@ use crate::{
 };
 use std::time::Duration;
 
-/// About 30 calls of 1,000 tokens fit under the cap.
+/// About 30 calls of 1,000 tokens fit under the cap, or one of 20,000.
 const PRICE: Price = Price { input: 3_000, output: 33_000 };
 const CAP: i128 = DOLLAR;
 const TRIES_MAX: usize = 4;
 const FILL_CALLS_MAX: usize = 2_000;
 
 pub async fn run(options: &Options) -> Result<String, Failure> {
+    let whole = race(options, "ignores_output_limit = true", false).await?;
+    let growing = race(options, "", true).await?;
+    Ok(format!("{whole} growing: {growing}"))
+}
+
+/// All callers at once, and whether what they spent is what there was.
+async fn race(options: &Options, provider: &str, is_long_stream: bool) -> Result<String, Failure> {
     let clients = if options.is_long { 500 } else { 60 };
     let mut rng = Rng::new(options.seed);
-    let mut rig = Rig::new("overshoot", options, PRICE, ["", "ignores_output_limit = true"])?;
+    let mut rig = Rig::new("overshoot", options, PRICE, ["", provider])?;
     let key = rig.create_key(Some("1.00"))?;
     rig.start(None).await?;
-    let callers: Vec<_> =
-        (0..clients).map(|_| tokio::spawn(call(rig.port, key.clone(), Rng::new(rng.next())))).collect();
+    let port = rig.port;
+    let call = |mut rng: Rng| {
+        let key = key.clone();
+        tokio::spawn(async move {
+            if is_long_stream { stream(port, key, &mut rng).await } else { call(port, key, &mut rng).await }
+        })
+    };
+    let callers: Vec<_> = (0..clients).map(|_| call(Rng::new(rng.next()))).collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
     rig.kill();
     rig.start(None).await?;
@@ -39,7 +53,23 @@ pub async fn run(options: &Options) -> Result<String, Failure> {
     judge(&rig, filled)
 }
 
-async fn call(port: u16, key: String, mut rng: Rng) {
+/// Streams of up to 20,000 tokens.
+async fn stream(port: u16, key: String, rng: &mut Rng) {
+    for _ in 0..TRIES_MAX {
+        let ask = Ask {
+            knobs: format!("chunks={},delay={},size=4", 1 + rng.below(9_000), rng.below(2)),
+            is_stream: true,
+            tokens_max: None,
+            leave_after: (rng.below(5) == 0).then(|| Duration::from_millis(rng.below(2_000))),
+        };
+        if client::send_long(port, &key, &ask).await.status() == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50 + rng.below(300))).await;
+    }
+}
+
+async fn call(port: u16, key: String, rng: &mut Rng) {
     for _ in 0..TRIES_MAX {
         let knobs = format!("chunks={},delay={},size=40", 1 + rng.below(1000), rng.below(2));
         let ask = Ask {

@@ -51,8 +51,12 @@ pub struct Bound {
 impl Bound {
     /// The whole call.
     pub fn cost(&self) -> Money {
-        let output = self.output_tokens.saturating_mul(self.answers);
-        self.ceiling.cost(self.input_tokens, output, self.web_searches)
+        self.cost_of(self.output_tokens.saturating_mul(self.answers))
+    }
+
+    /// The call with so many tokens of all its answers together.
+    pub fn cost_of(&self, output_tokens: u64) -> Money {
+        self.ceiling.cost(self.input_tokens, output_tokens, self.web_searches)
     }
 
     /// The call without its answer.

@@ -11,17 +11,18 @@ use super::prepare::{Mode, Prepared};
 use super::stream::Gone;
 use super::{protocol_of, reply};
 use crate::Gateway;
+use crate::abandoned::Place;
 use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::upstream::{Answer, Collected, UpstreamError};
 use axum::body::Body;
 use bytes::Bytes;
 use domain::record::{Operation, Outcome};
-use domain::{Account, AttemptId, Timestamp};
+use domain::{Account, AttemptId, Money, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use llm::Protocol;
 use llm::observe::{self, Observed};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::journal::{Intent, Position, Record};
 use store::{JournalError, failpoint};
@@ -48,7 +49,8 @@ pub async fn start(
 ) -> Response<Body> {
     let (reply, answer) = oneshot::channel();
     let (id, protocol) = (entry.id, protocol_of(prepared.operation));
-    let call = Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol });
+    let place = OnceLock::new();
+    let call = Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol, place });
     gateway.tasks.spawn(call.run(reply));
     match answer.await {
         Ok(response) => response,
@@ -91,6 +93,8 @@ struct Call {
     prepared: Box<Prepared>,
     entry: Entry,
     protocol: Protocol,
+    /// The caller has left, and the answer is read to its end all the same.
+    place: OnceLock<Place>,
 }
 
 /// One try, until its record is made.
@@ -100,11 +104,14 @@ struct Attempt {
     started_at: Timestamp,
     status: u16,
     first_token: Option<Instant>,
+    /// What the journal knows: the amount held, tokens of the answer.
+    noted: (Money, u64),
 }
 
 impl Attempt {
     fn begin(gateway: &Gateway, id: AttemptId) -> Self {
-        Self { id, started: Instant::now(), started_at: gateway.clock.now(), status: 0, first_token: None }
+        let (started, started_at) = (Instant::now(), gateway.clock.now());
+        Self { id, started, started_at, status: 0, first_token: None, noted: (Money::ZERO, 0) }
     }
 }
 
@@ -117,6 +124,7 @@ impl Call {
         self.entry.note(|record| record.warnings = warnings);
         for number in 1..=ATTEMPTS_MAX {
             let mut attempt = Attempt::begin(&self.gateway, AttemptId { request: self.entry.id, number });
+            attempt.noted.0 = self.entry.held();
             let must_wait = match self.intend(&attempt) {
                 Ok(must_wait) => must_wait,
                 // What is not written down is not sent: there was no attempt.
@@ -218,7 +226,7 @@ impl Call {
         self.watch(reply, sending, attempt.started + patience, "no answer").await
     }
 
-    /// Waits for a future, as long as the caller does and time is left.
+    /// Waits for a future, as long as time is left, and as long as the caller does or the answer must be known.
     async fn watch<T>(
         &self,
         reply: &mut Reply,
@@ -226,12 +234,38 @@ impl Call {
         end: Instant,
         what: &'static str,
     ) -> Result<T, Stop> {
-        tokio::select! {
-            biased;
-            done = future => Ok(done),
-            () = reply.closed() => Err(Stop::ClientGone),
-            refusal = self.patience(end, what) => Err(refusal.into()),
+        tokio::pin!(future);
+        loop {
+            return tokio::select! {
+                biased;
+                done = &mut future => Ok(done),
+                () = reply.closed(), if self.place.get().is_none() => match self.stays() {
+                    true => continue,
+                    false => Err(Stop::ClientGone),
+                },
+                refusal = self.patience(end, what) => Err(refusal.into()),
+            };
         }
+    }
+
+    /// Whether the provider bills the whole answer, whoever still reads it.
+    fn is_billed_whole(&self) -> bool {
+        let Prepared { target, is_stream, operation, .. } = &*self.prepared;
+        target.provider.abort.must_drain(*is_stream) && *operation != Operation::CountTokens
+    }
+
+    /// The caller has left: whether the answer is read to its end all the same.
+    fn stays(&self) -> bool {
+        let org = self.entry.record().filter(|_| self.is_billed_whole()).map(|record| record.org);
+        match org.and_then(|org| self.gateway.abandoned.enter(org)) {
+            Some(place) => self.place.set(place).is_ok(),
+            None => false,
+        }
+    }
+
+    /// Whether the caller has left a call that went on.
+    fn is_abandoned(&self) -> bool {
+        self.place.get().is_some()
     }
 
     /// Resolves when time is up or the process must stop.
@@ -279,6 +313,9 @@ impl Call {
             Ok((body, observed, warnings)) => {
                 self.entry.note(|record| record.warnings.extend(warnings));
                 let usage = self.conclude(&attempt, Ok(()), &observed, true);
+                if self.is_abandoned() {
+                    return self.entry.end(499, Outcome::ClientGone);
+                }
                 self.entry.end(200, Outcome::Success);
                 let took = self.entry.started.elapsed();
                 self.with_head(Some(&answer.headers), |head| {
@@ -342,11 +379,11 @@ impl Call {
             was_billed && !has_refused && attempt.status < 300,
         );
         match stop {
-            Stop::ClientGone => self.entry.end(499, Outcome::ClientGone),
-            Stop::Failed(refusal) => {
+            Stop::Failed(refusal) if !self.is_abandoned() => {
                 self.entry.fail(refusal.status(), &refusal);
                 self.answer_failure(reply, provider_headers, &refusal);
             }
+            Stop::Failed(_) | Stop::ClientGone => self.entry.end(499, Outcome::ClientGone),
         }
     }
 

@@ -38,6 +38,7 @@ fn providers(spec: &'static ProviderSpec) -> Providers {
         catalog: Catalog::default(),
         allow_unknown_models: Some(true),
         ignores_output_limit: false,
+        abort: None,
     });
     Providers::new([provider.unwrap()])
 }

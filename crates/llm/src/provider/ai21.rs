@@ -6,7 +6,7 @@
 //! `stream_options` is not documented; the last chunk of a stream brings the usage by itself. A `documents`
 //! field beside the messages grounds the answer and passes through.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -16,5 +16,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["AI21_API_KEY"],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
     takes_stream_options: false,
+    abort: AbortPolicy::Drain,
     ..OPENAI_COMPATIBLE
 };

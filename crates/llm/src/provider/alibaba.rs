@@ -13,7 +13,7 @@
 //! as in Anthropic's protocol: <https://www.alibabacloud.com/help/en/model-studio/context-cache>, read
 //! 2026-11-22.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -27,5 +27,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::embeddings("/compatible-mode/v1/embeddings"),
     ],
     takes_cache_control: true,
+    abort: AbortPolicy::Drain,
     ..OPENAI_COMPATIBLE
 };

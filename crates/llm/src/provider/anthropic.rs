@@ -4,7 +4,7 @@
 //! `anthropic-version: 2023-06-01` is sent when the caller names none. A `thinking` block that Anthropic has not
 //! signed is refused: <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>, read 2026-11-22.
 
-use super::{Auth, OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, Auth, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -18,5 +18,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::count_tokens(Protocol::AnthropicMessages, "/v1/messages/count_tokens"),
     ],
     takes_unsigned_thoughts: false,
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

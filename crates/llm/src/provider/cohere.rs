@@ -6,7 +6,7 @@
 //! The compatibility API refuses `stream_options`. It reports raw tokens, where Cohere's own API bills
 //! `billed_units`: costs are close, not exact. Rerank is not part of it.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "cohere",
@@ -14,5 +14,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.cohere.ai/compatibility/v1"),
     key_variables: &["COHERE_API_KEY", "CO_API_KEY"],
     takes_stream_options: false,
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

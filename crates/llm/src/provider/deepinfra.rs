@@ -6,7 +6,7 @@
 //! The base URL is the root shared by `/v1/openai` and `/anthropic`. Thinking comes as `reasoning_content`;
 //! `usage.estimated_cost` is theirs and is not used.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -19,5 +19,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/anthropic/v1/messages"),
         Route::embeddings("/v1/openai/embeddings"),
     ],
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

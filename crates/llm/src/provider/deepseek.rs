@@ -8,7 +8,7 @@
 //!
 //! Prices halve outside peak hours (`off_peak` in the catalogue); the gateway bills the peak price.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -20,5 +20,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/anthropic/v1/messages"),
     ],
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

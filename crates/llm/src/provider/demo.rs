@@ -4,7 +4,7 @@
 //! last message said; `demo/slow` does so a word every 100 ms; `demo/embed` makes a vector of a text's
 //! letters. Nothing here is intelligent, and nothing leaves the machine.
 
-use super::{Auth, OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, Auth, OPENAI_COMPATIBLE, ProviderSpec};
 use crate::tokens;
 use serde::Deserialize;
 use serde_json::json;
@@ -16,6 +16,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     name: "Demo (built in)",
     base_url: Some("demo:"),
     auth: Auth::None,
+    abort: AbortPolicy::Cancel,
     ..OPENAI_COMPATIBLE
 };
 

@@ -5,7 +5,7 @@
 //! Model ids are paths, `accounts/fireworks/models/…`. Some models cap `max_tokens` at 4096 unless the
 //! answer is streamed. Thinking comes as `reasoning_content`.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -18,5 +18,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/messages"),
         Route::embeddings("/embeddings"),
     ],
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

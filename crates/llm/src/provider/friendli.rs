@@ -6,7 +6,7 @@
 //! Thinking stays in the text unless the caller sends `parse_reasoning`. A key that belongs to several
 //! teams needs the header `X-Friendli-Team`.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -15,5 +15,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.friendli.ai/serverless/v1"),
     key_variables: &["FRIENDLI_TOKEN"],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

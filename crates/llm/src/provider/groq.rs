@@ -8,7 +8,7 @@
 //! (<https://github.com/janhq/jan/issues/8136>, read 2026-11-22). A tool call that the model garbled is answered with 400 and
 //! `failed_generation`.
 
-use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -19,5 +19,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
+    abort: AbortPolicy::Drain,
     ..OPENAI_COMPATIBLE
 };

@@ -5,7 +5,7 @@
 //!
 //! The catalogue's models come from one old source: look at `/models` before relying on one.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -14,5 +14,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.hyperbolic.xyz/v1"),
     key_variables: &["HYPERBOLIC_API_KEY"],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

@@ -6,8 +6,10 @@
 //! The address is the default of `llama-server`. The key is sent if the configuration has one. Needs an
 //! entry in the configuration: no variable turns it on. Embeddings need the server's `--embeddings`. Older
 //! builds have no Anthropic route.
+//!
+//! Generation ends when the caller leaves (<https://github.com/ggml-org/llama.cpp/pull/24630>, read 2026-11-26).
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -19,5 +21,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/messages"),
         Route::embeddings("/embeddings"),
     ],
+    abort: AbortPolicy::Cancel,
     ..OPENAI_COMPATIBLE
 };

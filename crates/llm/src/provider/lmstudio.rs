@@ -4,8 +4,10 @@
 //!
 //! The address is LM Studio's default. The key is sent if the configuration has one. Needs an entry in the
 //! configuration: no variable turns it on. Older versions have no Anthropic route.
+//!
+//! Nobody bills what it makes, so an answer that nobody waits for is let go.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -17,5 +19,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/messages"),
         Route::embeddings("/embeddings"),
     ],
+    abort: AbortPolicy::Cancel,
     ..OPENAI_COMPATIBLE
 };

@@ -8,7 +8,7 @@
 //! `reasoning_split`, and must go back whole in tool loops. An error can come with status 200, in
 //! `base_resp.status_code`. The embeddings API has a shape of its own.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -20,5 +20,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/v1/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/anthropic/v1/messages"),
     ],
+    abort: AbortPolicy::Drain,
     ..OPENAI_COMPATIBLE
 };

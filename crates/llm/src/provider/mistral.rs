@@ -10,7 +10,7 @@
 //! Endpoints in the EU and the US cost 10 % more: set `base_url` to `https://api.eu.mistral.ai/v1` or
 //! `https://api.us.mistral.ai/v1`.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "mistral",
@@ -18,5 +18,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.mistral.ai/v1"),
     key_variables: &["MISTRAL_API_KEY"],
     takes_stream_options: false,
+    abort: AbortPolicy::Drain,
     ..OPENAI_COMPATIBLE
 };

@@ -58,6 +58,49 @@ mod xiaomi;
 mod zai;
 mod zhipu;
 
+/// What a provider does, and bills, when the connection is closed before its answer is whole.
+///
+/// Who stops for whom was read off OpenRouter's list of the providers whose streams it can cancel, which also says
+/// that an answer that is not streamed is always made and billed whole
+/// (<https://openrouter.ai/docs/api-reference/streaming>, read 2026-11-26). No provider says so itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AbortPolicy {
+    /// It stops, streamed or not, and what it has not made costs nothing.
+    Cancel,
+    /// It stops a stream. An answer that is not streamed is made to its end, and billed.
+    CancelStreams,
+    /// It makes its answer to the end, streamed or not, and bills all of it.
+    Drain,
+    /// Nobody says. Streams are cancelled and what came is estimated; an answer that is not streamed is waited for.
+    Unknown,
+}
+
+impl AbortPolicy {
+    /// The word for it in settings and lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AbortPolicy::Cancel => "cancel",
+            AbortPolicy::CancelStreams => "cancel_streams",
+            AbortPolicy::Drain => "drain",
+            AbortPolicy::Unknown => "unknown",
+        }
+    }
+
+    /// Whether an answer whose reader leaves must be read to its end, so that it is known what it costs.
+    pub fn must_drain(self, is_stream: bool) -> bool {
+        match self {
+            AbortPolicy::Cancel => false,
+            AbortPolicy::CancelStreams | AbortPolicy::Unknown => !is_stream,
+            AbortPolicy::Drain => true,
+        }
+    }
+
+    /// Whether a stream that is closed is known to cost no more than what it had made.
+    pub fn stops_streams(self) -> bool {
+        matches!(self, AbortPolicy::Cancel | AbortPolicy::CancelStreams)
+    }
+}
+
 /// How a request proves who pays for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Auth {
@@ -136,6 +179,8 @@ pub struct ProviderSpec {
     /// (and with it the field `thinking` of a request), a `thinking` block in Anthropic's. Some models want
     /// theirs back, strict providers answer 400.
     pub takes_unsigned_thoughts: bool,
+    /// What it bills of an answer whose reader leaves.
+    pub abort: AbortPolicy,
 }
 
 impl ProviderSpec {
@@ -159,6 +204,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     takes_stream_options: true,
     takes_cache_control: false,
     takes_unsigned_thoughts: true,
+    abort: AbortPolicy::Unknown,
 };
 
 /// Every provider, in alphabetical order.
@@ -235,5 +281,15 @@ mod tests {
             assert!(!spec.base_url.unwrap_or("").ends_with('/'), "{}", spec.kind);
             assert!(spec.routes.iter().all(|route| route.path.starts_with('/')), "{}", spec.kind);
         }
+    }
+
+    #[test]
+    fn an_answer_is_drained_where_leaving_it_saves_nothing() {
+        use AbortPolicy::{Cancel, CancelStreams, Drain, Unknown};
+        let drained =
+            [Cancel, CancelStreams, Drain, Unknown].map(|p| [p.must_drain(true), p.must_drain(false)]);
+        assert_eq!(drained, [[false, false], [false, true], [true, true], [false, true]]);
+        let stops: Vec<bool> = [Cancel, CancelStreams, Drain, Unknown].map(AbortPolicy::stops_streams).into();
+        assert_eq!(stops, [true, true, false, false]);
     }
 }

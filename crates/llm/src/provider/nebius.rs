@@ -5,12 +5,13 @@
 //!
 //! The suffix `-fast` picks the faster, dearer flavour of a model.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "nebius",
     name: "Nebius Token Factory",
     base_url: Some("https://api.tokenfactory.nebius.com/v1"),
     key_variables: &["NEBIUS_API_KEY"],
+    abort: AbortPolicy::Drain,
     ..OPENAI_COMPATIBLE
 };

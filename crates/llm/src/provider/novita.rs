@@ -7,7 +7,7 @@
 //! caller sends `separate_reasoning`. The Anthropic path is from the catalogue's provider list and not
 //! verified.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -20,5 +20,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/anthropic/v1/messages"),
         Route::embeddings("/openai/v1/embeddings"),
     ],
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

@@ -5,8 +5,10 @@
 //! The address is Ollama's default. The key is sent if the configuration has one. Needs an entry in the
 //! configuration: no variable turns it on. Older versions have no Anthropic route. For Ollama's own cloud
 //! set `base_url` to `https://ollama.com/v1` and a key.
+//!
+//! Generation ends when the caller leaves (<https://github.com/ollama/ollama/issues/2876>, read 2026-11-26).
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -18,5 +20,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/messages"),
         Route::embeddings("/embeddings"),
     ],
+    abort: AbortPolicy::Cancel,
     ..OPENAI_COMPATIBLE
 };

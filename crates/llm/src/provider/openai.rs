@@ -4,7 +4,7 @@
 //! `max_tokens` and want `max_completion_tokens`, which every current chat model takes. A field it does not
 //! know is answered with 400.
 
-use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "openai",
@@ -13,5 +13,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["OPENAI_API_KEY"],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

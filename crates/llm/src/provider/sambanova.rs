@@ -5,12 +5,13 @@
 //!
 //! Ignores or refuses `seed`, penalties and `logprobs`.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "sambanova",
     name: "SambaNova Cloud",
     base_url: Some("https://api.sambanova.ai/v1"),
     key_variables: &["SAMBANOVA_API_KEY"],
+    abort: AbortPolicy::Drain,
     ..OPENAI_COMPATIBLE
 };

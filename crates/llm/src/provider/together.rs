@@ -6,12 +6,13 @@
 //! Model ids are case-sensitive. Thinking comes as `reasoning` or `reasoning_content`, by model. Prompts
 //! are kept unless the organization turns that off.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "together",
     name: "Together AI",
     base_url: Some("https://api.together.xyz/v1"),
     key_variables: &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"],
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

@@ -7,7 +7,7 @@
 //! penalties. Prompts above 200 000 tokens cost more. The Anthropic-compatible path is a leftover and not
 //! used.
 
-use super::{OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -17,5 +17,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["XAI_API_KEY"],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
     output_limit: OutputLimit::MaxCompletionTokens,
+    abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

@@ -4,8 +4,8 @@
 //! gateway uses yet are checked for their form and let go.
 
 use domain::{Capabilities, Money};
-use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, Visitor};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -161,9 +161,11 @@ enum Confidence {
     Low,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+/// What a model is known to do, in the catalogue's words.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Capability {
+#[expect(missing_docs, reason = "the words are their own explanation")]
+pub enum Capability {
     AssistantPrefill,
     AudioIn,
     AudioOut,
@@ -184,11 +186,11 @@ pub(super) enum Capability {
     WebSearch,
 }
 
-impl Entry {
-    /// The capabilities that the gateway looks at.
-    pub(super) fn known_capabilities(&self) -> Capabilities {
+impl Capability {
+    /// Those that the gateway looks at.
+    pub fn known(capabilities: &[Capability]) -> Capabilities {
         let mut known = Capabilities::default();
-        for capability in &self.capabilities {
+        for capability in capabilities {
             match capability {
                 Capability::Vision => known.vision = true,
                 Capability::Pdf => known.pdf = true,

@@ -164,6 +164,8 @@ pub struct LimitSettings {
     pub concurrent_calls_max: usize,
     /// Calls that wait while so many run; at more, calls are refused.
     pub waiting_calls_max: usize,
+    /// Answers that are read to their end though their callers have left, since they are billed whole.
+    pub abandoned_calls_max: usize,
 }
 
 impl Default for LimitSettings {
@@ -173,6 +175,7 @@ impl Default for LimitSettings {
             answer_bytes_max: 64 << 20,
             concurrent_calls_max: 4_096,
             waiting_calls_max: 1_024,
+            abandoned_calls_max: 256,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Providers: from the file, and by themselves when a vendor's usual variable is set.
 
 use super::{ConfigError, Environment, Settings};
-use crate::catalog_file;
+use crate::catalog_file::{self, Capability};
 use domain::pricing::TokenPrices;
-use domain::{Capabilities, Catalog, Mode, Model, ModelPrice, Price, ProviderName, Secret};
+use domain::{Catalog, Mode, Model, ModelPrice, Price, ProviderName, Secret};
 use gateway::providers::ProviderSettings;
 use gateway::{Provider, Providers};
-use llm::provider::{self, ProviderSpec};
+use llm::provider::{self, AbortPolicy, ProviderSpec};
 use serde::{Deserialize, Serialize};
 
 /// Longest name of a variable: many keys are longer.
@@ -37,6 +37,9 @@ pub struct ProviderEntry {
     /// answer at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignores_output_limit: bool,
+    /// What it bills of an answer whose reader leaves. Not given: what is known of its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<AbortSetting>,
     /// Models and prices that the catalogue does not know, or knows otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelSettings>,
@@ -50,6 +53,28 @@ pub struct KeyText(Secret<String>);
 impl From<String> for KeyText {
     fn from(text: String) -> Self {
         Self(Secret::new(text))
+    }
+}
+
+/// What a provider does when the connection is closed before its answer is whole.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbortSetting {
+    /// It stops, and bills what it has made.
+    Cancel,
+    /// It stops streams; other answers are made and billed whole.
+    CancelStreams,
+    /// It makes and bills the whole answer.
+    Drain,
+}
+
+impl From<AbortSetting> for AbortPolicy {
+    fn from(setting: AbortSetting) -> Self {
+        match setting {
+            AbortSetting::Cancel => AbortPolicy::Cancel,
+            AbortSetting::CancelStreams => AbortPolicy::CancelStreams,
+            AbortSetting::Drain => AbortPolicy::Drain,
+        }
     }
 }
 
@@ -97,6 +122,9 @@ pub struct ModelSettings {
     /// Tokens it can answer with.
     #[serde(default)]
     pub max_output_tokens: u64,
+    /// What it can do, in the catalogue's words. Not given: not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Capability>,
 }
 
 /// Makes the configured providers ready: those of the file, then those whose variable is set, then, if that
@@ -163,6 +191,7 @@ fn from_entry(
         base_url: entry.base_url.clone(),
         allow_unknown_models: entry.allow_unknown_models,
         ignores_output_limit: entry.ignores_output_limit,
+        abort: entry.abort.map(AbortPolicy::from),
     };
     build(spec, name, key, catalog, of_entry)
 }
@@ -178,6 +207,7 @@ struct Deviations {
     base_url: Option<String>,
     allow_unknown_models: Option<bool>,
     ignores_output_limit: bool,
+    abort: Option<AbortPolicy>,
 }
 
 fn build(
@@ -187,7 +217,7 @@ fn build(
     catalog: Catalog,
     deviations: Deviations,
 ) -> Result<Provider, ConfigError> {
-    let Deviations { base_url, allow_unknown_models, ignores_output_limit } = deviations;
+    let Deviations { base_url, allow_unknown_models, ignores_output_limit, abort } = deviations;
     let refuse = |reason: String| fault(name, reason);
     let parsed: ProviderName =
         name.parse().map_err(|error: domain::provider::ProviderNameError| refuse(error.to_string()))?;
@@ -199,6 +229,7 @@ fn build(
         catalog,
         allow_unknown_models,
         ignores_output_limit,
+        abort,
     };
     Provider::new(settings).map_err(|error| refuse(error.to_string()))
 }
@@ -244,7 +275,7 @@ fn model_of(settings: &ModelSettings) -> Result<Model, String> {
         mode: if is_embedding { Mode::Embedding } else { Mode::Chat },
         context_window: settings.context_window,
         max_output_tokens: settings.max_output_tokens,
-        capabilities: Capabilities::default(),
+        capabilities: Capability::known(&settings.capabilities),
         released_at: 0,
         price,
     })

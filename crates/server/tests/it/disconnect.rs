@@ -76,7 +76,7 @@ async fn a_caller_may_leave_at_every_event_of_a_translated_stream() {
 async fn a_caller_may_leave_before_the_head() {
     for body in [CHAT, CHAT_STREAM] {
         let upstream = Upstream::start([Answer::silence()]).await;
-        let app = App::start(&provider("openai", &upstream)).await;
+        let app = App::start(&aborting("cancel", &provider("openai", &upstream))).await;
         let call = app.post_open("/v1/chat/completions", body);
         tokio::select! {
             _ = call => panic!("nobody answers"),
@@ -106,7 +106,7 @@ async fn a_caller_may_leave_between_the_providers_head_and_the_first_event() {
 async fn a_caller_may_leave_within_a_whole_answer() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{\"id\":";
     let upstream = Upstream::start([Answer::default().raw(head).hang()]).await;
-    let app = App::start(&provider("openai", &upstream)).await;
+    let app = App::start(&aborting("cancel", &provider("openai", &upstream))).await;
     let call = app.post_open("/v1/chat/completions", CHAT);
     tokio::select! {
         _ = call => panic!("the answer is not whole"),
@@ -141,7 +141,7 @@ async fn a_caller_may_leave_within_its_own_request() {
 async fn bytes_of_a_next_request_do_not_hide_that_the_caller_left() {
     for more in ["P", "POST /v1/chat/completions HTTP/1.1\r\n"] {
         let upstream = Upstream::start([Answer::silence()]).await;
-        let app = App::start(&provider("openai", &upstream)).await;
+        let app = App::start(&aborting("cancel", &provider("openai", &upstream))).await;
         let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
         let request = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\n\r\n{CHAT}{more}",

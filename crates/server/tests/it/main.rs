@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "what tests spawn ends with their runtime")]
 
+mod abandoned;
 mod budgets;
 mod commands;
 mod commands_limits;
@@ -10,6 +11,7 @@ mod disconnect;
 mod documents;
 mod drain;
 mod errors;
+mod growing;
 mod http;
 mod idempotency;
 mod keys;

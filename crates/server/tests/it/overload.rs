@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 fn config(upstream: &Upstream, waiting: usize) -> String {
     let limits = format!("[limits]\nconcurrent_calls_max = 1\nwaiting_calls_max = {waiting}\n");
-    format!("{limits}[timeouts]\nqueue_seconds = 1\n{}", provider("openai", upstream))
+    format!("{limits}[timeouts]\nqueue_seconds = 1\n{}", aborting("cancel", &provider("openai", upstream)))
 }
 
 /// A call that runs until the gate is opened.

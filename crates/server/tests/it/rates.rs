@@ -25,7 +25,7 @@ async fn more_requests_than_a_minute_allows_are_told_when_to_come_back() {
 #[tokio::test]
 async fn a_call_that_runs_takes_its_place_until_it_ends() {
     let upstream = Upstream::start([Answer::silence(), Answer::json(200, CHAT_ANSWER)]).await;
-    let app = App::start(&provider("openai", &upstream)).await;
+    let app = App::start(&aborting("cancel", &provider("openai", &upstream))).await;
     let limit = RateLimit { concurrent: Some(1), ..RateLimit::default() };
     app.db.set_rate_limit(app.org, Scope::Organization(app.org), limit).await.unwrap();
     app.read_configuration().await;

@@ -99,6 +99,33 @@ fn a_new_day_has_a_counter_of_its_own_and_a_clock_that_steps_back_does_not() {
 }
 
 #[test]
+fn a_call_that_runs_past_midnight_stays_within_its_own_day() {
+    let budgets = Budgets::new([], at(0));
+    let account = account(1, [100, 10_000, 10_000]);
+    let (mut late, _) = budgets.reserve(&account, nano(60), at(0)).unwrap();
+    let (other, _) = budgets.reserve(&account, nano(30), at(0)).unwrap();
+    let (today, _) = budgets.reserve(&account, nano(100), at(DAY)).unwrap();
+    assert_eq!(late.extend(&account, nano(11)).unwrap_err().left(), nano(10));
+    other.settle(nano(10));
+    late.extend(&account, nano(30)).unwrap();
+    assert!(late.extend(&account, nano(1)).is_err(), "ten are spent and ninety held");
+    late.settle(nano(90));
+    assert!(budgets.lock().late.is_empty(), "nobody needs to know any more");
+    assert_eq!(budgets.held(), nano(100));
+    today.settle(nano(100));
+    assert!(budgets.reserve(&account, nano(1), at(DAY)).is_err());
+}
+
+#[test]
+fn whether_something_fits_is_told_without_reserving_it() {
+    let budgets = Budgets::new([], at(0));
+    let account = account(1, [100, 50, 100]);
+    assert_eq!(budgets.fits(&account, nano(51), at(0)).unwrap_err().left(), nano(50));
+    assert_eq!(budgets.fits(&account, nano(50), at(0)), Ok(()));
+    assert_eq!(budgets.held(), Money::ZERO);
+}
+
+#[test]
 fn what_costs_more_than_was_held_is_seen() {
     let budgets = Budgets::new([], at(0));
     let (hold, _) = budgets.reserve(&account(1, [100; 3]), nano(10), at(0)).unwrap();
@@ -142,6 +169,8 @@ enum Step {
     Drop {
         which: usize,
     },
+    /// A day passes.
+    Midnight,
     /// The process dies: running calls are taken for what was held, and another process begins.
     Crash,
 }
@@ -152,42 +181,56 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (any::<usize>(), 1..30i64).prop_map(|(which, more)| Step::Extend { which, more }),
         3 => (any::<usize>(), 0..=100i64).prop_map(|(which, share)| Step::Settle { which, share }),
         1 => any::<usize>().prop_map(|which| Step::Drop { which }),
+        1 => Just(Step::Midnight),
         1 => Just(Step::Crash),
     ];
     proptest::collection::vec(step, 0..80)
 }
 
-/// What was spent and is held in each scope, by the simplest bookkeeping there is.
+/// What was spent and is held in each scope and window, by the simplest bookkeeping there is.
 #[derive(Default)]
 struct Model {
-    settled: HashMap<Scope, i64>,
-    held: HashMap<Scope, i64>,
+    settled: HashMap<Place, i64>,
+    held: HashMap<Place, i64>,
+}
+
+/// A scope, a kind of window, and the start of one.
+type Place = (Scope, Window, Timestamp);
+
+fn places(account: &Account, now: Timestamp) -> impl Iterator<Item = Place> {
+    let windows = Windows::at(now);
+    let scopes = account.scopes.iter();
+    scopes.flat_map(move |scope| Window::ALL.map(|window| (*scope, window, windows.start(window))))
 }
 
 impl Model {
-    fn fits(&self, account: &Account, amount: i64) -> bool {
+    fn fits(&self, account: &Account, amount: i64, now: Timestamp) -> bool {
+        let windows = Windows::at(now);
         account.limits.iter().all(|limit| {
-            let sum = |of: &HashMap<Scope, i64>| of.get(&limit.scope).copied().unwrap_or(0);
+            let place = (limit.scope, limit.window, windows.start(limit.window));
+            let sum = |of: &HashMap<Place, i64>| of.get(&place).copied().unwrap_or(0);
             sum(&self.settled) + sum(&self.held) + amount <= limit.amount.nano()
         })
     }
 
-    fn hold(&mut self, account: &Account, amount: i64) {
-        for scope in &*account.scopes {
-            *self.held.entry(*scope).or_default() += amount;
+    fn hold(&mut self, account: &Account, amount: i64, admitted: Timestamp) {
+        for place in places(account, admitted) {
+            *self.held.entry(place).or_default() += amount;
         }
     }
 
-    fn settle(&mut self, account: &Account, held: i64, cost: i64) {
-        self.hold(account, -held);
-        for scope in &*account.scopes {
-            *self.settled.entry(*scope).or_default() += cost;
+    fn settle(&mut self, account: &Account, held: i64, cost: i64, admitted: Timestamp) {
+        self.hold(account, -held, admitted);
+        for place in places(account, admitted) {
+            *self.settled.entry(place).or_default() += cost;
         }
     }
 
-    fn spent(&self) -> Vec<(Scope, Window, Money)> {
-        let all = |(scope, spent): (&Scope, &i64)| Window::ALL.map(|window| (*scope, window, nano(*spent)));
-        self.settled.iter().flat_map(all).collect()
+    /// What the ledger tells a process that begins now.
+    fn spent(&self, now: Timestamp) -> Vec<(Scope, Window, Money)> {
+        let windows = Windows::at(now);
+        let present = self.settled.iter().filter(|((_, window, start), _)| windows.start(*window) == *start);
+        present.map(|((scope, window, _), spent)| (*scope, *window, nano(*spent))).collect()
     }
 }
 
@@ -196,54 +239,59 @@ proptest! {
 
     #[test]
     fn the_escrow_does_what_its_model_does(steps in steps(), caps in [50..300i64, 50..300, 50..300]) {
-        let mut budgets = Budgets::new([], at(0));
+        let mut now = at(0);
+        let mut budgets = Budgets::new([], now);
         let mut model = Model::default();
-        let mut running: Vec<(u8, Hold)> = Vec::new();
+        let mut running: Vec<(u8, Timestamp, Hold)> = Vec::new();
         for step in steps {
             match step {
                 Step::Reserve { key, amount } => {
                     let account = account(key, caps);
-                    let reserved = budgets.reserve(&account, nano(amount), at(0));
-                    prop_assert_eq!(reserved.is_ok(), model.fits(&account, amount));
+                    let reserved = budgets.reserve(&account, nano(amount), now);
+                    prop_assert_eq!(reserved.is_ok(), model.fits(&account, amount, now));
                     if let Ok((hold, _)) = reserved {
-                        model.hold(&account, amount);
-                        running.push((key, hold));
+                        model.hold(&account, amount, now);
+                        running.push((key, now, hold));
                     }
                 }
                 Step::Extend { which, more } if !running.is_empty() => {
                     let at = which % running.len();
-                    let (key, hold) = &mut running[at];
+                    let (key, admitted, hold) = &mut running[at];
                     let account = account(*key, caps);
-                    let fits = model.fits(&account, more);
+                    let fits = model.fits(&account, more, *admitted);
                     prop_assert_eq!(hold.extend(&account, nano(more)).is_ok(), fits);
                     if fits {
-                        model.hold(&account, more);
+                        model.hold(&account, more, *admitted);
                     }
                 }
                 Step::Settle { which, share } if !running.is_empty() => {
-                    let (key, hold) = running.swap_remove(which % running.len());
+                    let (key, admitted, hold) = running.swap_remove(which % running.len());
                     let held = hold.amount().nano();
                     let cost = held * share / 100;
                     hold.settle(nano(cost));
-                    model.settle(&account(key, caps), held, cost);
+                    model.settle(&account(key, caps), held, cost, admitted);
                 }
                 Step::Drop { which } if !running.is_empty() => {
-                    let (key, hold) = running.swap_remove(which % running.len());
-                    model.hold(&account(key, caps), -hold.amount().nano());
+                    let (key, admitted, hold) = running.swap_remove(which % running.len());
+                    model.hold(&account(key, caps), -hold.amount().nano(), admitted);
                 }
+                Step::Midnight => now = Timestamp::from_unix_ms(now.unix_ms() + DAY),
                 Step::Crash => {
-                    for (key, hold) in running.drain(..) {
+                    for (key, admitted, hold) in running.drain(..) {
                         let held = hold.amount().nano();
-                        model.settle(&account(key, caps), held, held);
+                        model.settle(&account(key, caps), held, held, admitted);
                     }
-                    budgets = Budgets::new(model.spent(), at(0));
+                    budgets = Budgets::new(model.spent(now), now);
                 }
                 Step::Extend { .. } | Step::Settle { .. } | Step::Drop { .. } => {}
             }
-            let held: i64 = running.iter().map(|(_, hold)| hold.amount().nano()).sum();
+            let held: i64 = running.iter().map(|(_, _, hold)| hold.amount().nano()).sum();
             prop_assert_eq!(budgets.held(), nano(held));
             for key in 0..3 {
-                prop_assert!(model.fits(&account(key, caps), 0), "a cap is passed");
+                let days = running.iter().map(|(_, admitted, _)| *admitted).chain([now]);
+                for day in days {
+                    prop_assert!(model.fits(&account(key, caps), 0, day), "a cap is passed");
+                }
             }
         }
     }

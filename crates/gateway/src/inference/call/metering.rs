@@ -2,6 +2,7 @@
 
 use super::{Attempt, Call, Stop};
 use crate::record::micros;
+use crate::refusal::Refusal;
 use domain::record::{Operation, Outcome};
 use domain::{AttemptRecord, Money, RequestRecord, Usage, UsageSource, cost};
 use llm::observe::Observed;
@@ -33,6 +34,17 @@ impl Call {
         (estimate, UsageSource::Estimate)
     }
 
+    /// Whether it was we who closed the connection, on an answer that is made and billed to its end all the same.
+    fn is_let_go(&self, stop: &Stop) -> bool {
+        let closed = match stop {
+            Stop::ClientGone => true,
+            Stop::Failed(refusal) => {
+                matches!(refusal, Refusal::Timeout(_) | Refusal::ShuttingDown | Refusal::SpendLimit(_))
+            }
+        };
+        closed && self.is_billed_whole()
+    }
+
     /// Writes the attempt's record. `was_billed`: the provider may have begun to work.
     pub(super) fn conclude(
         &mut self,
@@ -45,12 +57,21 @@ impl Call {
         let (usage, usage_source) = match ended {
             _ if counts_nothing => (Usage::ZERO, UsageSource::None),
             Ok(()) => self.metered(observed, true),
-            Err(_) => self.metered(observed, false),
+            Err(stop) => match self.metered(observed, false) {
+                // It goes on without us, and bills what nobody will see.
+                (usage, source) if source != UsageSource::ProviderFinal && self.is_let_go(stop) => {
+                    (usage, UsageSource::HoldAssumed)
+                }
+                metered => metered,
+            },
         };
         let held = self.entry.held();
-        // What was held is more than the provider may charge; an estimate is not to say otherwise.
-        let is_estimate = matches!(usage_source, UsageSource::Estimate | UsageSource::ProviderPartial);
-        let cost = self.price(&usage).map(|cost| if is_estimate { cost.min(held) } else { cost });
+        let cost = self.price(&usage).map(|cost| match usage_source {
+            UsageSource::HoldAssumed => held,
+            // What was held is more than the provider may charge; an estimate is not to say otherwise.
+            UsageSource::Estimate | UsageSource::ProviderPartial => cost.min(held),
+            UsageSource::None | UsageSource::ProviderFinal => cost,
+        });
         let (outcome, error) = match ended {
             Ok(()) => (Outcome::Success, String::new()),
             Err(Stop::ClientGone) => (Outcome::ClientGone, String::new()),

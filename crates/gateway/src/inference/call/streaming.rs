@@ -13,13 +13,13 @@ use domain::Price;
 use domain::record::Outcome;
 use http::{HeaderMap, Response};
 use llm::tokens;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::failpoint;
 use store::journal::{Record, record::Checkpoint};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
-/// Tokens by which a reservation grows.
-const STEP: u64 = 2_048;
+/// A caller who has read nothing for so long while we do not read either: what the provider makes meanwhile is reserved.
+const UNREAD_MAX: Duration = Duration::from_millis(200);
 
 impl Call {
     /// Reads and forwards a streamed answer.
@@ -48,12 +48,22 @@ impl Call {
             Ok(_) => self.forward(&writer, &mut relay, &mut answer, &mut attempt).await,
             Err(stop) => Err(stop),
         };
+        let has_left = matches!(ended, Err(Stop::ClientGone)) || self.is_abandoned();
+        let ended = match ended {
+            Err(Stop::ClientGone) if self.is_abandoned() || self.stays() => {
+                Box::pin(self.read_on(&mut relay, &mut answer, &mut attempt)).await
+            }
+            ended => ended,
+        };
         // The connection to the provider closes here when the answer is not at its end.
         drop(answer);
         let observed = std::mem::take(relay.observed());
         match &ended {
             Ok(()) => {
                 let usage = self.conclude(&attempt, Ok(()), &observed, true);
+                if has_left {
+                    return self.entry.end(200, Outcome::ClientGone);
+                }
                 self.entry.end(200, Outcome::Success);
                 let closing = relay.closing(&usage);
                 if !closing.is_empty() {
@@ -65,14 +75,14 @@ impl Call {
             Err(stop) => {
                 self.conclude(&attempt, Err(stop), &observed, true);
                 match stop {
-                    Stop::ClientGone => self.entry.end(200, Outcome::ClientGone),
-                    Stop::Failed(refusal) => {
+                    Stop::Failed(refusal) if !has_left => {
                         self.entry.fail(200, refusal);
                         let event = reply::stream_failure(self.protocol, self.entry.id, refusal);
                         if self.deliver(&writer, event).await.is_ok() {
                             self.end(&writer).await;
                         }
                     }
+                    Stop::Failed(_) | Stop::ClientGone => self.entry.end(200, Outcome::ClientGone),
                 }
             }
         }
@@ -154,6 +164,7 @@ impl Call {
                         let what = if due == end { "the answer took too long" } else { "the stream fell silent" };
                         return Err(Refusal::Timeout(what).into());
                     }
+                    self.checkpoint(relay.observed().output_bytes, attempt);
                     timer.as_mut().reset(due.min(now + TICK));
                     continue;
                 }
@@ -163,52 +174,122 @@ impl Call {
                 Some(Err(error)) => return Err(Refusal::BrokenStream(error.to_string()).into()),
                 None => {
                     let step = read(relay.finish())?;
-                    self.pass_on(writer, step, attempt).await?;
+                    let output_bytes = relay.observed().output_bytes;
+                    self.pass_on(writer, step, output_bytes, attempt).await?;
                     let is_complete = relay.observed().is_complete;
                     let broken = || Refusal::BrokenStream("it ended too early".to_owned());
                     return if is_complete { Ok(()) } else { Err(broken().into()) };
                 }
             };
             heard = tokio::time::Instant::now();
-            self.pass_on(writer, step, attempt).await?;
-            self.afford(relay.observed().output_bytes, attempt)?;
+            let output_bytes = relay.observed().output_bytes;
+            self.afford(output_bytes, attempt)?;
+            self.pass_on(writer, step, output_bytes, attempt).await?;
             failpoint::hit("between_chunks");
         }
     }
 
-    /// Sees to it that what was answered so far is paid for. A provider that answers at more length than it was
-    /// asked for is stopped when no more can be reserved.
-    fn afford(&mut self, output_bytes: u64, attempt: &Attempt) -> Result<(), Stop> {
-        let answered = tokens::of_bytes(output_bytes);
-        let output = &mut self.prepared.output;
-        if answered <= output.tokens || output.price == Price::ZERO {
-            return Ok(());
+    /// Reads the rest of a stream for nobody.
+    async fn read_on(
+        &mut self,
+        relay: &mut Relay,
+        answer: &mut Answer,
+        attempt: &mut Attempt,
+    ) -> Result<(), Stop> {
+        let limits = self.gateway.limits;
+        let end = attempt.started + limits.total;
+        while !relay.observed().is_complete || !relay.observed().has_usage {
+            let due = end.min(Instant::now() + limits.idle);
+            let piece = tokio::select! {
+                biased;
+                piece = answer.next() => piece,
+                refusal = self.patience(due, "nobody waits, and the stream does not end") => {
+                    return Err(refusal.into());
+                }
+            };
+            let step = match piece {
+                Some(Ok(piece)) => read(relay.push(piece))?,
+                Some(Err(error)) => return Err(Refusal::BrokenStream(error.to_string()).into()),
+                None if relay.observed().is_complete => return Ok(()),
+                None => return Err(Refusal::BrokenStream("it ended too early".to_owned()).into()),
+            };
+            if let Some(data) = step.failure {
+                return Err(self.stream_error(&data).into());
+            }
+            self.afford(relay.observed().output_bytes, attempt)?;
         }
-        let more = domain::money::round_up(output.price.times(STEP));
-        let Some(hold) = &mut self.entry.hold else { return Ok(()) };
-        hold.extend(&self.account, more).map_err(|over| admit::refuse(&over))?;
-        output.tokens = output.tokens.saturating_add(STEP);
-        let checkpoint = Checkpoint { attempt: attempt.id, held: hold.amount(), output_tokens: answered };
-        self.entry.journal().record(&Record::Checkpoint(&checkpoint));
         Ok(())
     }
 
+    /// Sees to it that what was answered so far is paid for, and what may come until the answer can be stopped. It is
+    /// stopped when no more can be reserved.
+    fn afford(&mut self, output_bytes: u64, attempt: &mut Attempt) -> Result<(), Stop> {
+        match self.prepared.output.missing(output_bytes) {
+            0 => Ok(()),
+            missing => self.extend(missing, output_bytes, attempt),
+        }
+    }
+
+    /// Reserves so many tokens more, and writes that down.
+    fn extend(&mut self, tokens: u64, output_bytes: u64, attempt: &mut Attempt) -> Result<(), Stop> {
+        let output = &mut self.prepared.output;
+        let more = domain::money::round_up(output.price.times(tokens));
+        let Some(hold) = &mut self.entry.hold else { return Ok(()) };
+        hold.extend(&self.account, more).map_err(|over| admit::refuse(&over))?;
+        output.tokens = output.tokens.saturating_add(tokens);
+        self.checkpoint(output_bytes, attempt);
+        Ok(())
+    }
+
+    /// Writes down how far the answer has come, unless that is known.
+    fn checkpoint(&self, output_bytes: u64, attempt: &mut Attempt) {
+        let (held, output_tokens) = (self.entry.held(), tokens::of_bytes(output_bytes));
+        if attempt.noted == (held, output_tokens) {
+            return;
+        }
+        attempt.noted = (held, output_tokens);
+        let checkpoint = Checkpoint { attempt: attempt.id, held, output_tokens };
+        self.entry.journal().record(&Record::Checkpoint(&checkpoint));
+    }
+
     pub(super) async fn pass_on(
-        &self,
+        &mut self,
         writer: &Writer,
         step: Step,
+        output_bytes: u64,
         attempt: &mut Attempt,
     ) -> Result<(), Stop> {
         if step.has_content && attempt.first_token.is_none() {
             attempt.first_token = Some(Instant::now());
         }
-        if !step.out.is_empty() {
-            self.deliver(writer, step.out).await?;
+        if !step.out.is_empty()
+            && let Some(piece) = writer.try_send(step.out)?
+        {
+            Box::pin(self.deliver_slowly(writer, piece, output_bytes, attempt)).await?;
         }
         match step.failure {
             Some(data) => Err(self.stream_error(&data).into()),
             None => Ok(()),
         }
+    }
+
+    /// Hands bytes to a caller who has read too little. While it does not read on, nothing is read of the provider
+    /// either, which goes on all the same: then the whole answer is reserved.
+    async fn deliver_slowly(
+        &mut self,
+        writer: &Writer,
+        piece: Bytes,
+        output_bytes: u64,
+        attempt: &mut Attempt,
+    ) -> Result<(), Stop> {
+        let rest = self.prepared.output.rest();
+        if rest > 0 && self.prepared.output.price != Price::ZERO {
+            tokio::select! {
+                sent = writer.send(piece.clone()) => return Ok(sent?),
+                () = sleep(UNREAD_MAX) => self.extend(rest, output_bytes, attempt)?,
+            }
+        }
+        self.deliver(writer, piece).await
     }
 
     /// Hands bytes to the caller; a caller who does not read for too long is given up.

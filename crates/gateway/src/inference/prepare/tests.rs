@@ -16,6 +16,7 @@ fn target(kind: &str, model: &str, preferred: Protocol) -> Target {
         catalog: Catalog::default(),
         allow_unknown_models: Some(true),
         ignores_output_limit: false,
+        abort: None,
     };
     let providers = Providers::new([Provider::new(settings).unwrap()]);
     providers.target(&format!("p/{model}"), RouteKind::Chat, preferred).unwrap()

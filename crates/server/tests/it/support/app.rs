@@ -99,7 +99,8 @@ impl App {
         }
     }
 
-    fn gateway(&self) -> &Arc<Gateway> {
+    /// What runs.
+    pub fn gateway(&self) -> &Arc<Gateway> {
         self.gateway.as_ref().unwrap()
     }
 

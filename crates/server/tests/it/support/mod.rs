@@ -35,6 +35,11 @@ pub fn provider(kind: &str, upstream: &Upstream) -> String {
     provider_at(kind, &format!("http://{}{base}", upstream.address))
 }
 
+/// The same provider, which does so when an answer is left: `cancel`, `cancel_streams` or `drain`.
+pub fn aborting(policy: &str, provider: &str) -> String {
+    provider.replacen("[[providers.models]]", &format!("abort = \"{policy}\"\n[[providers.models]]"), 1)
+}
+
 /// A provider at any address.
 pub fn provider_at(kind: &str, base_url: &str) -> String {
     format!(
