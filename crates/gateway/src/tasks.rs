@@ -13,12 +13,13 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Runs a future as a task of its own.
+    /// Runs a future as a task of its own. The runtime moves a task's future several times, and its size at the end once
+    /// more for each state it goes through: so it gets the address of the future only.
     pub fn spawn<F>(&self, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.tracker.spawn(future);
+        self.tracker.spawn(Box::pin(future));
     }
 
     /// Tells all tasks to end now: the drain deadline has passed. They notice within a second.

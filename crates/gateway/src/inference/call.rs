@@ -47,16 +47,28 @@ pub async fn start(
     prepared: Box<Prepared>,
     entry: Entry,
 ) -> Response<Body> {
-    let (reply, answer) = oneshot::channel();
     let (id, protocol) = (entry.id, protocol_of(prepared.operation));
-    let place = OnceLock::new();
-    let call = Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol, place });
-    gateway.tasks.spawn(call.run(reply));
+    let answer = spawn(gateway, account, prepared, entry, protocol);
     match answer.await {
         Ok(response) => response,
         // The task panicked; its entry has been recorded as such.
         Err(_) => reply::refusal(protocol, id, &Refusal::Internal),
     }
+}
+
+/// No `async`, so that the call's future is no part of that of its caller.
+fn spawn(
+    gateway: &Arc<Gateway>,
+    account: Arc<Account>,
+    prepared: Box<Prepared>,
+    entry: Entry,
+    protocol: Protocol,
+) -> oneshot::Receiver<Response<Body>> {
+    let (reply, answer) = oneshot::channel();
+    let place = OnceLock::new();
+    let call = Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol, place });
+    gateway.tasks.spawn(call.run(reply));
+    answer
 }
 
 type Reply = oneshot::Sender<Response<Body>>;
