@@ -14,6 +14,7 @@ pub mod protocol;
 pub mod provider;
 pub mod raw;
 pub mod sse;
+pub mod terms;
 pub mod tokens;
 
 pub use protocol::Protocol;

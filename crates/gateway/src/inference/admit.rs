@@ -1,12 +1,12 @@
 //! Can they pay: reserves what a call may cost, makes an answer fit what is left, or refuses.
 
-use super::bound::{self, Bound};
+use super::bound::{self, Bound, NoPrice};
 use super::intake::Intake;
 use crate::Gateway;
 use crate::providers::Target;
 use crate::refusal::Refusal;
 use domain::record::Operation;
-use domain::{Account, Enforcement, Money, Price, Timestamp, Window};
+use domain::{Account, Enforcement, Money, Price, Terms, Timestamp, Window};
 use llm::provider::OutputLimit;
 use store::{Hold, Overrun};
 
@@ -26,6 +26,8 @@ pub struct Admitted {
     pub clamped: Option<u64>,
     /// Tokens of the answer that the reservation pays for, and the price of more.
     pub output: OutputAllowance,
+    /// The terms it is asked for on.
+    pub terms: Terms,
     /// What the caller should know.
     pub warnings: Vec<String>,
 }
@@ -49,16 +51,10 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
     let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
-    let Some(mut bound) = bound::of(operation, intake, target) else {
-        if is_limited {
-            return Err(Refusal::Unbounded(format!(
-                "the model `{}` has no known price, and a spending limit applies to this key",
-                intake.model
-            )));
-        }
-        let (hold, _) = reserve(gateway, account, Money::ZERO, now).map_err(|over| refuse(&over))?;
-        let output = OutputAllowance { tokens: u64::MAX, price: Price::ZERO };
-        return Ok(Admitted { hold, is_unpriced: true, clamped: None, output, warnings: Vec::new() });
+    let mut bound = match bound::of(operation, intake, target) {
+        Ok(bound) => bound,
+        Err(why) if is_limited => return Err(unpriced(why, intake)),
+        Err(_) => return unreserved(gateway, account, bound::terms(&intake.body, target), now),
     };
     if bound.is_guess && is_limited {
         return Err(Refusal::Unbounded(
@@ -68,15 +64,21 @@ pub fn admit(
         ));
     }
     let mut clamped = None;
+    let mut notes = Vec::new();
     for _ in 0..TRIES {
         let over = match reserve(gateway, account, bound.cost(), now) {
             Ok((hold, warnings)) => {
-                let tokens = bound.output_tokens.saturating_mul(bound.answers);
-                let output = OutputAllowance { tokens, price: bound.ceiling.output };
-                return Ok(admitted(hold, clamped, output, warnings));
+                notes.extend(warnings);
+                return Ok(admitted(hold, clamped, &bound, notes));
             }
             Err(over) => over,
         };
+        if bound.is_tier_open {
+            bound::name_standard_tier(operation, &mut intake.body);
+            notes.push("service_tier: set to the standard one, a dearer one is not affordable".to_owned());
+            bound = bound::of(operation, intake, target).map_err(|why| unpriced(why, intake))?;
+            continue;
+        }
         let fitting = affordable(&bound, over.left());
         if operation == Operation::Embeddings
             || target.provider.ignores_output_limit
@@ -95,16 +97,35 @@ pub fn admit(
     ))
 }
 
-fn admitted(
-    hold: Hold,
-    clamped: Option<u64>,
-    output: OutputAllowance,
-    mut warnings: Vec<String>,
-) -> Admitted {
+fn admitted(hold: Hold, clamped: Option<u64>, bound: &Bound, mut warnings: Vec<String>) -> Admitted {
+    let tokens = bound.output_tokens.saturating_mul(bound.answers);
+    let output = OutputAllowance { tokens, price: bound.ceiling.output };
     if let Some(tokens) = clamped {
         warnings.push(format!("max_tokens: set to {tokens}, which is what the spending limit affords"));
     }
-    Admitted { hold, is_unpriced: false, clamped, output, warnings }
+    Admitted { hold, is_unpriced: false, clamped, output, terms: bound.terms, warnings }
+}
+
+/// A call whose price nobody knows: it counts, and nothing is reserved for it.
+fn unreserved(
+    gateway: &Gateway,
+    account: &Account,
+    terms: Terms,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    let (hold, _) = reserve(gateway, account, Money::ZERO, now).map_err(|over| refuse(&over))?;
+    let output = OutputAllowance { tokens: u64::MAX, price: Price::ZERO };
+    Ok(Admitted { hold, is_unpriced: true, clamped: None, output, terms, warnings: Vec::new() })
+}
+
+/// Why a call without a price is refused under a hard limit.
+fn unpriced(why: NoPrice, intake: &Intake) -> Refusal {
+    let model = &intake.model;
+    let rest = "has no known price, and a spending limit applies to this key";
+    Refusal::Unbounded(match why {
+        NoPrice::Model => format!("the model `{model}` {rest}"),
+        NoPrice::Field(what) => format!("the {what} that is asked of the model `{model}` {rest}"),
+    })
 }
 
 fn reserve(

@@ -8,9 +8,11 @@ use super::intake::Intake;
 use super::protocol_of;
 use crate::providers::Target;
 use domain::record::Operation;
-use domain::{Ceiling, Money};
+use domain::{Ceiling, Demand, Money, RegionDemand, Terms, TierDemand, Unpriced};
+use llm::Protocol;
 use llm::ir::{ChatRequest, Content, Part, Source};
 use llm::raw::RawObject;
+use llm::terms::Asked;
 use memchr::memmem::{self, Finder};
 use std::sync::LazyLock;
 
@@ -36,6 +38,10 @@ static HINTS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
 pub struct Bound {
     /// The dearest prices it can meet.
     pub ceiling: Ceiling,
+    /// The terms it is asked for on.
+    pub terms: Terms,
+    /// Its provider may serve it in a dearer tier, which nobody asks for.
+    pub is_tier_open: bool,
     /// Prompt tokens at the most, searches included.
     pub input_tokens: u64,
     /// Web searches at the most.
@@ -61,10 +67,19 @@ impl Bound {
     }
 }
 
-/// The bound of a call. `None`: the model has no price.
-pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Option<Bound> {
-    let model = target.model.as_ref()?;
-    let price = model.price.as_ref()?;
+/// Why a call has no bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoPrice {
+    /// The model has no price.
+    Model,
+    /// What this field asks for has none.
+    Field(Unpriced),
+}
+
+/// The bound of a call, if its price is known.
+pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Bound, NoPrice> {
+    let model = target.model.as_ref().ok_or(NoPrice::Model)?;
+    let price = model.price.as_ref().ok_or(NoPrice::Model)?;
     let window = Some(model.context_window).filter(|tokens| *tokens > 0);
     let (input, web_searches) = input(operation, intake, window);
     let is_embedding = operation == Operation::Embeddings;
@@ -78,14 +93,51 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Option<Boun
     // A predicted answer is paid for where it was predicted wrongly.
     let predicted = intake.body.get("prediction").map_or(0, |raw| raw.len() as u64);
     let input_tokens = input.unwrap_or(intake.body.original().len() as u64 + OVERHEAD);
-    Some(Bound {
-        ceiling: price.ceiling(input_tokens),
+    let demand = demand(&intake.body, target);
+    let ceiling = |demand| price.ceiling(input_tokens, demand).map_err(NoPrice::Field);
+    let dearest = ceiling(demand)?;
+    let named = Demand { tier: TierDemand::Standard, ..demand };
+    Ok(Bound {
+        ceiling: dearest,
+        terms: terms(&intake.body, target),
+        is_tier_open: demand.tier == TierDemand::Any && ceiling(named)? != dearest,
         input_tokens,
         web_searches,
         output_tokens: output.unwrap_or(ASSUMED_OUTPUT).saturating_add(predicted),
         answers: number(&intake.body, "n").unwrap_or(1).max(1),
         is_guess: input.is_none() || output.is_none(),
     })
+}
+
+/// The terms that count where the answer tells none.
+pub fn terms(body: &RawObject, target: &Target) -> Terms {
+    let terms = demand(body, target).terms();
+    Terms { is_regional: terms.is_regional || target.provider.is_regional, ..terms }
+}
+
+fn demand(body: &RawObject, target: &Target) -> Demand {
+    let spec = target.provider.spec;
+    let asked = Asked {
+        service_tier: body.get("service_tier"),
+        speed: body.get("speed"),
+        inference_geo: body.get("inference_geo"),
+    };
+    let demand = llm::terms::demand(spec.service_tiers, spec.regions, asked);
+    match demand.region {
+        RegionDemand::Anywhere if target.provider.is_regional => {
+            Demand { region: RegionDemand::Perhaps, ..demand }
+        }
+        RegionDemand::Anywhere | RegionDemand::Perhaps | RegionDemand::Named => demand,
+    }
+}
+
+/// Asks for the ordinary tier of service, so that its provider chooses no dearer one.
+pub fn name_standard_tier(operation: Operation, body: &mut RawObject) {
+    let word = match protocol_of(operation) {
+        Protocol::OpenAiChat => "default",
+        Protocol::AnthropicMessages => "standard_only",
+    };
+    body.set_string("service_tier", word);
 }
 
 /// The field that bounds the answer, as the request has it.

@@ -229,6 +229,7 @@ fn allow(
         prepared.is_unpriced = admitted.is_unpriced;
         prepared.clamped = admitted.clamped;
         prepared.output = admitted.output;
+        prepared.terms = admitted.terms;
         prepared.standing = admission.as_ref().map(Admission::standing);
         prepared.warnings.extend(admitted.warnings);
     }

@@ -6,6 +6,7 @@
 
 pub use crate::protocol::OutputLimit;
 use crate::protocol::Protocol;
+pub use crate::terms::{Regions, ServiceTiers};
 
 mod ai21;
 mod alibaba;
@@ -136,6 +137,10 @@ pub struct ProviderSpec {
     /// (and with it the field `thinking` of a request), a `thinking` block in Anthropic's. Some models want
     /// theirs back, strict providers answer 400.
     pub takes_unsigned_thoughts: bool,
+    /// What it makes of tiers of service.
+    pub service_tiers: ServiceTiers,
+    /// What it makes of the place where a model runs.
+    pub regions: Regions,
 }
 
 impl ProviderSpec {
@@ -159,6 +164,8 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     takes_stream_options: true,
     takes_cache_control: false,
     takes_unsigned_thoughts: true,
+    service_tiers: ServiceTiers::Named,
+    regions: Regions::OnePrice,
 };
 
 /// Every provider, in alphabetical order.
