@@ -13,6 +13,7 @@ pub mod observe;
 pub mod protocol;
 pub mod provider;
 pub mod raw;
+pub mod server_tools;
 pub mod sse;
 pub mod terms;
 pub mod tokens;

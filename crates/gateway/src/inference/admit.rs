@@ -51,6 +51,13 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
     let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
+    let mut notes = Vec::new();
+    if is_limited && bound::limit_searches(intake, target) {
+        notes.push(format!(
+            "tools: limited to {} web searches, a spending limit applies",
+            bound::SEARCHES_MAX
+        ));
+    }
     let mut bound = match bound::of(operation, intake, target) {
         Ok(bound) => bound,
         Err(why) if is_limited => return Err(unpriced(why, intake)),
@@ -64,7 +71,6 @@ pub fn admit(
         ));
     }
     let mut clamped = None;
-    let mut notes = Vec::new();
     for _ in 0..TRIES {
         let over = match reserve(gateway, account, bound.cost(), now) {
             Ok((hold, warnings)) => {

@@ -1,8 +1,8 @@
 //! What a call may cost at the most, from its content and its model's dearest prices.
 //!
 //! A tokenizer that works on bytes cannot make more tokens than there are bytes, so the length of a body bounds
-//! its text. Pictures are bounded by the dearest known; what cannot be bounded by itself (documents, sound,
-//! searches) by the longest prompt the model takes.
+//! its text. Pictures are bounded by the dearest known; what cannot be bounded by itself (documents, sound, what a
+//! search finds) by the longest prompt the model takes.
 
 use super::intake::Intake;
 use super::protocol_of;
@@ -12,8 +12,9 @@ use domain::{Ceiling, Demand, Money, RegionDemand, Terms, TierDemand, Unpriced};
 use llm::Protocol;
 use llm::ir::{ChatRequest, Content, Part, Source};
 use llm::raw::RawObject;
+use llm::server_tools;
 use llm::terms::Asked;
-use memchr::memmem::{self, Finder};
+use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
 /// What a provider adds to a prompt by itself: frames of messages, instructions for tools. Anthropic's dearest
@@ -23,8 +24,9 @@ const OVERHEAD: u64 = 1_024;
 /// The dearest picture known: gpt-4o-mini takes 2,833 tokens and 5,667 for each of at most eight tiles
 /// (<https://platform.openai.com/docs/guides/images-vision>, read 2026-11-26).
 const IMAGE: u64 = 50_000;
-/// Searches that a provider runs for one request, at the most.
-const WEB_SEARCHES: u64 = 10;
+/// Searches of a call under a hard limit that says nothing of them: Anthropic's own examples have five
+/// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool>, read 2026-11-26).
+pub const SEARCHES_MAX: u64 = 5;
 /// Tokens of an answer whose length nobody bounds; only where no hard limit applies.
 const ASSUMED_OUTPUT: u64 = 4_096;
 
@@ -81,7 +83,12 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
     let model = target.model.as_ref().ok_or(NoPrice::Model)?;
     let price = model.price.as_ref().ok_or(NoPrice::Model)?;
     let window = Some(model.context_window).filter(|tokens| *tokens > 0);
-    let (input, web_searches) = input(operation, intake, window);
+    let rounds = server_tools::rounds(&intake.body, target.endpoint.route.protocol, &target.model_id);
+    let input = input(operation, intake, window).and_then(|tokens| match (rounds.looks, window) {
+        (0, _) => Some(tokens),
+        // Whatever was found, no look is at more than the model takes.
+        (looks, window) => Some(tokens.saturating_add(window?.saturating_mul(looks))),
+    });
     let is_embedding = operation == Operation::Embeddings;
     let limit = output_limit(&intake.body).filter(|_| !target.provider.ignores_output_limit);
     let longest = Some(model.max_output_tokens).filter(|tokens| *tokens > 0).or(window);
@@ -102,11 +109,18 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         terms: terms(&intake.body, target),
         is_tier_open: demand.tier == TierDemand::Any && ceiling(named)? != dearest,
         input_tokens,
-        web_searches,
+        web_searches: rounds.searches,
         output_tokens: output.unwrap_or(ASSUMED_OUTPUT).saturating_add(predicted),
         answers: number(&intake.body, "n").unwrap_or(1).max(1),
         is_guess: input.is_none() || output.is_none(),
     })
+}
+
+/// Limits how often a provider may search, where nobody does. Whether it had to.
+pub fn limit_searches(intake: &mut Intake, target: &Target) -> bool {
+    // Others take no limit.
+    target.endpoint.route.protocol == Protocol::AnthropicMessages
+        && server_tools::limit(&mut intake.body, SEARCHES_MAX)
 }
 
 /// The terms that count where the answer tells none.
@@ -153,21 +167,15 @@ fn number(body: &RawObject, field: &str) -> Option<u64> {
     body.get(field).and_then(|raw| serde_json::from_slice(raw).ok())
 }
 
-/// Prompt tokens at the most, where something bounds them, and web searches.
-fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> (Option<u64>, u64) {
+/// Tokens of the prompt itself at the most, where something bounds them.
+fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u64> {
     let body = &intake.body;
     let bytes = body.original().len() as u64;
-    let searches = body.get("web_search_options").is_some()
-        || body.get("tools").is_some_and(|raw| memmem::find(raw, b"web_search").is_some());
-    if searches {
-        // Each search is followed by another look at the whole, with what was found.
-        return (window.map(|window| window.saturating_mul(WEB_SEARCHES + 1)), WEB_SEARCHES);
-    }
     let may_hold_more =
         |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| hint.find(raw).is_some()));
     let text = bytes + OVERHEAD;
     if operation == Operation::Embeddings {
-        return (Some(text), 0);
+        return Some(text);
     }
     let tokens = if may_hold_more("messages") || may_hold_more("system") {
         match protocol_of(operation).decode_request(&body.to_bytes()) {
@@ -181,8 +189,8 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> (Option<
         Some(text)
     };
     match (tokens, window) {
-        (Some(tokens), Some(window)) => (Some(tokens.min(window.max(OVERHEAD))), 0),
-        (tokens, window) => (tokens.or(window), 0),
+        (Some(tokens), Some(window)) => Some(tokens.min(window.max(OVERHEAD))),
+        (tokens, window) => tokens.or(window),
     }
 }
 

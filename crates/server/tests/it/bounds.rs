@@ -180,3 +180,65 @@ async fn speed_and_region_are_priced_as_the_stream_tells_them() {
         assert_eq!(costs.iter().filter(|found| *found == cost).count(), times, "{costs:?}");
     }
 }
+
+/// A message to Claude Haiku 4.5, whose prompt may be 200,000 tokens at two dollars a million, when cached for an hour.
+fn search(tools: &str) -> String {
+    message(
+        "anthropic/claude-haiku-4-5",
+        &format!(r#","tools":[{{"name":"look","input_schema":{{}}}},{tools}]"#),
+    )
+}
+
+#[tokio::test]
+async fn searches_are_held_as_often_as_they_may_run_and_limited_where_nobody_does() {
+    let upstream = Upstream::always(Answer::json(200, MESSAGE_ANSWER), 3).await;
+    let app = App::start(&catalogued("anthropic", &upstream)).await;
+    let bare = search(r#"{"type":"web_search_20250305","name":"web_search"}"#);
+    assert_eq!(app.message(&bare).await.status, 200);
+    assert_eq!(upstream.calls().last().unwrap().json()["tools"][1].get("max_uses"), None);
+    app.settled().await;
+    // Enough for five searches, six looks at what they found, 40 cents each.
+    limit(&app, "2.5").await;
+    let reply = app.message(&bare).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(reply.header("x-signalbox-warnings").contains("tools: limited to 5 web searches"));
+    assert_eq!(upstream.calls().last().unwrap().json()["tools"][1]["max_uses"], 5);
+    app.settled().await;
+    let own = bare.replace(r#""name":"web_search""#, r#""name":"web_search","max_uses":2"#);
+    let reply = app.message(&own).await;
+    assert_eq!((reply.status, reply.header("x-signalbox-warnings")), (200, ""));
+    assert_eq!(upstream.calls().last().unwrap().json()["tools"][1]["max_uses"], 2);
+    app.settled().await;
+    for more in [own.replace(r#""max_uses":2"#, r#""max_uses":8"#), own.replace("20250305", "20260209")] {
+        assert_eq!(app.message(&more).await.status, 412);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_translated_search_is_limited_too() {
+    let upstream = Upstream::start([Answer::json(200, MESSAGE_ANSWER)]).await;
+    let app = App::start(&catalogued("anthropic", &upstream)).await;
+    limit(&app, "2.5").await;
+    let body = chat(r#","web_search_options":{}"#).replace("openai/gpt-5", "anthropic/claude-haiku-4-5");
+    let reply = app.chat(&body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(reply.header("x-signalbox-warnings").contains("tools: limited to 5 web searches"));
+    assert_eq!(upstream.call().json()["tools"][0]["max_uses"], 5);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_model_that_searches_once_is_held_for_one_search() {
+    let upstream = Upstream::start([served(Value::Null)]).await;
+    let app = App::start(&catalogued("openai", &upstream)).await;
+    // A search is 2.5 cents, a thousand tokens of the answer one, two thousand of the prompt half a one.
+    limit(&app, "0.04").await;
+    let body = chat("").replace("gpt-5", "gpt-4o-search-preview");
+    let reply = app.chat(&body).await;
+    assert_eq!((reply.status, reply.header("x-signalbox-clamped")), (200, ""), "{}", reply.text());
+    app.settled().await;
+    let reply = app.chat(&body.replace("gpt-4o-search-preview", "gpt-5-search-api")).await;
+    assert_eq!(reply.status, 412);
+    app.finish().await;
+}
