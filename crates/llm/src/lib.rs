@@ -16,6 +16,7 @@ pub mod raw;
 pub mod server_tools;
 pub mod sse;
 pub mod terms;
+pub mod tokenizer;
 pub mod tokens;
 
 pub use protocol::Protocol;

@@ -41,6 +41,21 @@ pub struct OutputAllowance {
     pub price: Price,
 }
 
+/// Why a call may not be made.
+#[derive(Debug)]
+pub enum Denied {
+    /// For good.
+    Refused(Refusal),
+    /// It is too dear by its bytes. Its tokens may be affordable, and counting them takes too long to do it here.
+    Uncounted,
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Denied::Refused(refusal)
+    }
+}
+
 /// Reserves what a call may cost in all scopes it counts against.
 pub fn admit(
     gateway: &Gateway,
@@ -49,39 +64,44 @@ pub fn admit(
     intake: &mut Intake,
     target: &Target,
     now: Timestamp,
-) -> Result<Admitted, Refusal> {
+) -> Result<Admitted, Denied> {
     let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
-    let mut notes = Vec::new();
     if is_limited && bound::limit_searches(intake, target) {
-        notes.push(format!(
+        intake.notes.push(format!(
             "tools: limited to {} web searches, a spending limit applies",
             bound::SEARCHES_MAX
         ));
     }
     let mut bound = match bound::of(operation, intake, target) {
         Ok(bound) => bound,
-        Err(why) if is_limited => return Err(unpriced(why, intake)),
-        Err(_) => return unreserved(gateway, account, bound::terms(&intake.body, target), now),
+        Err(why) if is_limited => return Err(unpriced(why, intake).into()),
+        Err(_) => return Ok(unreserved(gateway, account, bound::terms(&intake.body, target), now)?),
     };
     if bound.is_guess && is_limited {
         return Err(Refusal::Unbounded(
             "a spending limit applies to this key, and nothing bounds the length of this call: set `max_tokens`, \
              or give the model `context_window` and `max_output_tokens` in the settings"
                 .to_owned(),
-        ));
+        )
+        .into());
     }
     let mut clamped = None;
     for _ in 0..TRIES {
         let over = match reserve(gateway, account, bound.cost(), now) {
             Ok((hold, warnings)) => {
-                notes.extend(warnings);
-                return Ok(admitted(hold, clamped, &bound, notes));
+                intake.notes.extend(warnings);
+                return Ok(admitted(hold, clamped, &bound, std::mem::take(&mut intake.notes)));
             }
             Err(over) => over,
         };
+        if bound::may_count(&bound, operation, intake, target, over.left()) {
+            return Err(Denied::Uncounted);
+        }
         if bound.is_tier_open {
             bound::name_standard_tier(operation, &mut intake.body);
-            notes.push("service_tier: set to the standard one, a dearer one is not affordable".to_owned());
+            intake
+                .notes
+                .push("service_tier: set to the standard one, a dearer one is not affordable".to_owned());
             bound = bound::of(operation, intake, target).map_err(|why| unpriced(why, intake))?;
             continue;
         }
@@ -92,7 +112,7 @@ pub fn admit(
             || fitting >= bound.output_tokens
             || thinks_longer(intake, fitting)
         {
-            return Err(refuse(&over));
+            return Err(refuse(&over).into());
         }
         bound.output_tokens = fitting;
         clamped = Some(fitting);
@@ -100,7 +120,8 @@ pub fn admit(
     }
     Err(Refusal::SpendLimit(
         "other calls take up what the spending limit leaves, please try again".to_owned(),
-    ))
+    )
+    .into())
 }
 
 fn admitted(hold: Hold, clamped: Option<u64>, bound: &Bound, mut warnings: Vec<String>) -> Admitted {

@@ -1,7 +1,7 @@
 //! What a call may cost at the most, from its content and its model's dearest prices.
 //!
 //! A tokenizer that works on bytes cannot make more tokens than there are bytes, so the length of a body bounds
-//! its text. Pictures are bounded by the dearest known; what cannot be bounded by itself (documents, sound, what a
+//! its text; where that is too much, and the model's tokenizer is known, its texts are counted. Pictures are bounded by the dearest known; what cannot be bounded by itself (documents, sound, what a
 //! search finds) by the longest prompt the model takes.
 
 use super::intake::Intake;
@@ -14,6 +14,7 @@ use llm::ir::{ChatRequest, Content, Part, Source};
 use llm::raw::RawObject;
 use llm::server_tools;
 use llm::terms::Asked;
+use llm::tokenizer::Tokenizer;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
@@ -27,6 +28,8 @@ const IMAGE: u64 = 50_000;
 /// Searches of a call under a hard limit that says nothing of them: Anthropic's own examples have five
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool>, read 2026-11-26).
 pub const SEARCHES_MAX: u64 = 5;
+/// Tokens of an answer below which a call is not worth counting.
+const SHORT_OUTPUT: u64 = 256;
 /// Tokens of an answer whose length nobody bounds; only where no hard limit applies.
 const ASSUMED_OUTPUT: u64 = 4_096;
 
@@ -123,6 +126,26 @@ pub fn limit_searches(intake: &mut Intake, target: &Target) -> bool {
         && server_tools::limit(&mut intake.body, SEARCHES_MAX)
 }
 
+/// Whether it may help to count the tokens of a call that does not fit `left`.
+pub fn may_count(bound: &Bound, operation: Operation, intake: &Intake, target: &Target, left: Money) -> bool {
+    let output = bound.output_tokens.min(SHORT_OUTPUT).saturating_mul(bound.answers);
+    intake.saved_bytes.is_none()
+        && operation != Operation::Embeddings
+        && tokenizer(target).is_some()
+        && bound.ceiling.cost(0, output, bound.web_searches) <= left
+}
+
+/// Counts the tokens of a call's texts. Slow, see [`Tokenizer`].
+pub fn count(operation: Operation, intake: &mut Intake, target: &Target) {
+    let request = protocol_of(operation).decode_request(&intake.body.to_bytes());
+    let saved = tokenizer(target).zip(request.ok()).map(|(it, request)| it.saved_bytes(&request));
+    intake.saved_bytes = Some(saved.unwrap_or(0));
+}
+
+fn tokenizer(target: &Target) -> Option<Tokenizer> {
+    Tokenizer::of(target.provider.spec.kind, &target.model_id)
+}
+
 /// The terms that count where the answer tells none.
 pub fn terms(body: &RawObject, target: &Target) -> Terms {
     let terms = demand(body, target).terms();
@@ -173,7 +196,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
     let bytes = body.original().len() as u64;
     let may_hold_more =
         |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| hint.find(raw).is_some()));
-    let text = bytes + OVERHEAD;
+    let text = bytes.saturating_sub(intake.saved_bytes.unwrap_or(0)) + OVERHEAD;
     if operation == Operation::Embeddings {
         return Some(text);
     }
@@ -235,3 +258,6 @@ fn add(part: &Part, media: &mut Media) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,3 +242,24 @@ async fn a_model_that_searches_once_is_held_for_one_search() {
     assert_eq!(reply.status, 412);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_prompt_whose_bytes_do_not_fit_but_whose_tokens_do_is_admitted() {
+    let upstream = Upstream::start([served(json!("default"))]).await;
+    let app = App::start(&catalogued("openai", &upstream)).await;
+    // 24,000 bytes are 4,000 tokens; at 1.25 dollars a million three cents or half a one. The answer may cost one.
+    let prompt = "These are six plain words here. ".repeat(750);
+    let body = chat(r#","service_tier":"default""#).replace("\"Hi\"", &format!("\"{prompt}\""));
+    limit(&app, "0.022").await;
+    let reply = app.chat(&body).await;
+    assert_eq!((reply.status, reply.header("x-signalbox-clamped")), (200, ""), "{}", reply.text());
+    app.settled().await;
+    // Of a model whose tokenizer nobody knows, the bytes count.
+    let reply = app.chat(&body.replace("openai/gpt-5", "openai/gpt-5.1")).await;
+    assert_eq!(reply.status, 412, "{}", reply.text());
+    // What has no fewer tokens than bytes gains nothing.
+    let dense = "\u{1}".repeat(24_000).replace('\u{1}', "\\u0001");
+    let body = chat(r#","service_tier":"default""#).replace("\"Hi\"", &format!("\"{dense}\""));
+    assert_eq!(app.chat(&body).await.status, 412);
+    app.finish().await;
+}
