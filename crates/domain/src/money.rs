@@ -153,15 +153,59 @@ impl Price {
     }
 }
 
-/// Rounds a sum of [`Price::times`] up to nano-dollars: for what something may cost at the most.
-pub fn round_up(femto: i128) -> Money {
-    let nano = (femto + 999_999).div_euclid(1_000_000);
+/// A factor on prices, in billionths: `1.1` for a region, `2` for more speed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Factor(i64);
+
+impl Factor {
+    /// Changes nothing.
+    pub const ONE: Factor = Factor(NANO_PER_DOLLAR);
+
+    /// The factor that is written like an amount: `1.1`.
+    pub const fn from_amount(amount: Money) -> Self {
+        Self(amount.nano())
+    }
+
+    /// Both factors, the last of their digits rounded up.
+    #[must_use]
+    pub fn and(self, other: Factor) -> Factor {
+        Factor(share_up(self.0, other.0, NANO_PER_DOLLAR))
+    }
+
+    /// A price times the factor, rounded up: for what something may cost at the most.
+    pub fn raise(self, price: Price) -> Price {
+        Price(share_up(price.0, self.0, NANO_PER_DOLLAR))
+    }
+}
+
+impl Price {
+    /// This price in the proportion of two others, rounded up. Of what is free nothing follows: it stays.
+    #[must_use]
+    pub fn in_proportion(self, of: Price, to: Price) -> Price {
+        if to.0 <= 0 { self } else { Price(share_up(self.0, of.0, to.0)) }
+    }
+}
+
+/// `amount × numerator ÷ denominator`, rounded up.
+fn share_up(amount: i64, numerator: i64, denominator: i64) -> i64 {
+    let product = i128::from(amount) * i128::from(numerator);
+    let denominator = i128::from(denominator);
+    let quotient = product.div_euclid(denominator) + i128::from(product.rem_euclid(denominator) > 0);
+    i64::try_from(quotient).unwrap_or(if quotient < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Rounds two sums of [`Price::times`], one with a factor on it and one without, to nano-dollars, half up. Called once
+/// per request, nowhere else.
+pub fn round(factor: Factor, tokens: i128, rest: i128) -> Money {
+    let scale = i128::from(NANO_PER_DOLLAR);
+    let sum = tokens.saturating_mul(i128::from(factor.0)).saturating_add(rest.saturating_mul(scale));
+    let nano = sum.saturating_add(500_000 * scale).div_euclid(1_000_000 * scale);
     Money(i64::try_from(nano).unwrap_or(if nano < 0 { i64::MIN } else { i64::MAX }))
 }
 
-/// Rounds a sum of [`Price::times`] to nano-dollars, half up. Called once per request, nowhere else.
-pub fn round(femto: i128) -> Money {
-    let nano = (femto + 500_000).div_euclid(1_000_000);
+/// Rounds a sum of [`Price::times`] up to nano-dollars: for what something may cost at the most.
+pub fn round_up(femto: i128) -> Money {
+    let nano = (femto + 999_999).div_euclid(1_000_000);
     Money(i64::try_from(nano).unwrap_or(if nano < 0 { i64::MIN } else { i64::MAX }))
 }
 
@@ -187,8 +231,26 @@ mod tests {
     #[test]
     fn half_a_nano_dollar_rounds_up() {
         let price = Price::per_million("0.0375".parse().unwrap());
-        assert_eq!(round(price.times(1)), Money::from_nano(38));
-        assert_eq!(round(price.times(2)), Money::from_nano(75));
+        assert_eq!(round(Factor::ONE, price.times(1), 0), Money::from_nano(38));
+        assert_eq!(round(Factor::ONE, price.times(2), 0), Money::from_nano(75));
+    }
+
+    #[test]
+    fn a_factor_is_exact_and_rounds_once() {
+        let factor = Factor::from_amount("1.1".parse().unwrap());
+        let price = Price::per_million("0.0375".parse().unwrap());
+        // 41.25 and 82.5 nano-dollars, and one for something else.
+        assert_eq!(round(factor, price.times(1), 0), Money::from_nano(41));
+        assert_eq!(round(factor, price.times(2), 1_000_000), Money::from_nano(84));
+        assert_eq!(factor.and(Factor::from_amount("2".parse().unwrap())).raise(price).0, 82_500_000);
+        assert_eq!(Factor(1).raise(price), Price(1));
+        assert_eq!(Factor::ONE.raise(price), price);
+    }
+
+    #[test]
+    fn proportions_round_up() {
+        assert_eq!(Price(10).in_proportion(Price(1), Price(3)), Price(4));
+        assert_eq!(Price(10).in_proportion(Price(1), Price(0)), Price(10));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What a call costs: usage times price, rounded once.
 
-use crate::money::{Money, Price, round, round_up};
+use crate::money::{Factor, Money, Price, round, round_up};
+use crate::terms::{Demand, RegionDemand, Terms, Tier, TierDemand, Unpriced};
 use crate::usage::Usage;
 
 /// Prices of one model. `None` means "no price of its own": see each field for what then applies.
@@ -37,6 +38,39 @@ pub struct PriceTier {
     pub prices: TokenPrices,
 }
 
+/// Prices of one tier of service.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Schedule {
+    /// Prices below the first tier of lengths.
+    pub base: TokenPrices,
+    /// Tiers of lengths by rising threshold.
+    pub tiers: Vec<PriceTier>,
+}
+
+impl Schedule {
+    /// The prices of a tier of service that is listed with prices for short prompts and perhaps without some
+    /// kinds. What is missing keeps the proportion that it has in `model`, rounded up.
+    pub fn like(model: &ModelPrice, listed: TokenPrices) -> Self {
+        let base = model.base.completing(listed);
+        let in_tier =
+            |tier: &PriceTier| PriceTier { prices: tier.prices.scaled(&base, &model.base), ..*tier };
+        Self { base, tiers: model.tiers.iter().map(in_tier).collect() }
+    }
+}
+
+/// Prices on other terms than the ordinary ones.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct SpecialPrices {
+    /// Of the cheaper and slower tier.
+    pub flex: Option<Schedule>,
+    /// Of the dearer and faster tier.
+    pub priority: Option<Schedule>,
+    /// On all token prices, where the model runs in one region only.
+    pub regional: Option<Factor>,
+    /// On all token prices, where the model runs in its faster way.
+    pub fast: Option<Factor>,
+}
+
 /// All prices of one model at one provider.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct ModelPrice {
@@ -50,16 +84,84 @@ pub struct ModelPrice {
     pub per_web_search: Price,
     /// One request, whatever its size.
     pub per_request: Price,
+    /// Prices on other terms; most models have none.
+    pub special: Option<Box<SpecialPrices>>,
 }
 
+/// Prices for short prompts, and by rising threshold those for long ones.
+type Ladder<'a> = (&'a TokenPrices, &'a [PriceTier]);
+
 impl ModelPrice {
-    /// The prices that apply to a prompt of this many tokens.
-    pub fn at(&self, input_tokens: u64) -> &TokenPrices {
-        self.tiers
-            .iter()
-            .rev()
-            .find(|tier| input_tokens > tier.above_input_tokens)
-            .map_or(&self.base, |tier| &tier.prices)
+    /// The prices of a tier of service. `None`: unknown.
+    fn ladder(&self, tier: Tier) -> Option<Ladder<'_>> {
+        let special = self.special.as_deref();
+        let schedule = match tier {
+            Tier::Standard => return Some((&self.base, &self.tiers)),
+            Tier::Flex => special.and_then(|special| special.flex.as_ref()),
+            Tier::Priority => special.and_then(|special| special.priority.as_ref()),
+            Tier::Unknown => None,
+        };
+        schedule.map(|schedule| (&schedule.base, &schedule.tiers[..]))
+    }
+
+    fn fast(&self) -> Option<Factor> {
+        self.special.as_deref().and_then(|special| special.fast)
+    }
+
+    fn regional(&self) -> Option<Factor> {
+        self.special.as_deref().and_then(|special| special.regional)
+    }
+
+    /// The prices of a prompt of this many tokens on these terms, and the factor on them. `None`: unknown.
+    fn on(&self, terms: Terms, input_tokens: u64) -> Option<(&TokenPrices, Factor)> {
+        let (base, tiers) = self.ladder(terms.tier)?;
+        let reached = tiers.iter().rev().find(|tier| input_tokens > tier.above_input_tokens);
+        let fast = if terms.is_fast { self.fast()? } else { Factor::ONE };
+        // Models that are not listed with a price of their region cost the same everywhere.
+        let regional = self.regional().filter(|_| terms.is_regional).unwrap_or(Factor::ONE);
+        Some((reached.map_or(base, |tier| &tier.prices), fast.and(regional)))
+    }
+}
+
+impl TokenPrices {
+    fn dearest_input(&self) -> Price {
+        let others =
+            [self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input, self.image_input];
+        others.into_iter().flatten().fold(self.input, Price::max)
+    }
+
+    fn dearest_output(&self) -> Price {
+        let others = [self.reasoning, self.audio_output, self.image_output];
+        others.into_iter().flatten().fold(self.output, Price::max)
+    }
+
+    /// `listed`, and for the kinds that it lacks what they cost here, in proportion.
+    fn completing(&self, listed: TokenPrices) -> TokenPrices {
+        let input = |own: Option<Price>, here: Option<Price>| {
+            own.or(here.map(|price| price.in_proportion(listed.input, self.input)))
+        };
+        let output = |own: Option<Price>, here: Option<Price>| {
+            own.or(here.map(|price| price.in_proportion(listed.output, self.output)))
+        };
+        TokenPrices {
+            input: listed.input,
+            output: listed.output,
+            cache_read: input(listed.cache_read, self.cache_read),
+            cache_write: input(listed.cache_write, self.cache_write),
+            cache_write_1h: input(listed.cache_write_1h, self.cache_write_1h),
+            reasoning: output(listed.reasoning, self.reasoning),
+            audio_input: input(listed.audio_input, self.audio_input),
+            audio_output: output(listed.audio_output, self.audio_output),
+            image_input: input(listed.image_input, self.image_input),
+            image_output: output(listed.image_output, self.image_output),
+        }
+    }
+
+    /// These prices, in the proportion of two other lists.
+    fn scaled(&self, of: &TokenPrices, to: &TokenPrices) -> TokenPrices {
+        let input = self.input.in_proportion(of.input, to.input);
+        let output = self.output.in_proportion(of.output, to.output);
+        self.completing(TokenPrices { input, output, ..TokenPrices::default() })
     }
 }
 
@@ -79,25 +181,57 @@ pub struct Ceiling {
 }
 
 impl ModelPrice {
-    /// The dearest prices that a prompt of at most so many tokens can meet: whichever tier it lands in,
-    /// whatever of it is written to a cache.
-    pub fn ceiling(&self, input_tokens_max: u64) -> Ceiling {
-        let reachable = self.tiers.iter().filter(|tier| tier.above_input_tokens < input_tokens_max);
-        let all = || std::iter::once(&self.base).chain(reachable.clone().map(|tier| &tier.prices));
-        let input = |p: &TokenPrices| {
-            let others = [p.cache_read, p.cache_write, p.cache_write_1h, p.audio_input, p.image_input];
-            others.into_iter().flatten().fold(p.input, Price::max)
+    /// The dearest prices that a prompt of at most so many tokens can meet: whichever tier it lands in, by its
+    /// length or by what its request asks for, whatever of it is written to a cache.
+    pub fn ceiling(&self, input_tokens_max: u64, demand: Demand) -> Result<Ceiling, Unpriced> {
+        let other = match demand.tier {
+            TierDemand::Standard => None,
+            TierDemand::Any => self.ladder(Tier::Priority),
+            TierDemand::Named(tier) => Some(self.ladder(tier).ok_or(Unpriced::Tier)?),
         };
-        let output = |p: &TokenPrices| {
-            [p.reasoning, p.audio_output, p.image_output].into_iter().flatten().fold(p.output, Price::max)
+        let fast = if demand.is_fast { self.fast().ok_or(Unpriced::Speed)? } else { Factor::ONE };
+        let regional = match demand.region {
+            RegionDemand::Anywhere => None,
+            RegionDemand::Perhaps => self.regional(),
+            RegionDemand::Named => Some(self.regional().ok_or(Unpriced::Region)?),
         };
-        Ceiling {
-            input: all().map(input).fold(Price::ZERO, Price::max),
-            output: all().map(output).fold(Price::ZERO, Price::max),
+        // A provider may serve on ordinary terms what was asked for on others.
+        let factor = fast.max(Factor::ONE).and(regional.unwrap_or(Factor::ONE).max(Factor::ONE));
+        let (mut input, mut output) = (Price::ZERO, Price::ZERO);
+        for (base, tiers) in [Some((&self.base, &self.tiers[..])), other].into_iter().flatten() {
+            let reachable = tiers.iter().filter(|tier| tier.above_input_tokens < input_tokens_max);
+            for prices in std::iter::once(base).chain(reachable.map(|tier| &tier.prices)) {
+                input = input.max(prices.dearest_input());
+                output = output.max(prices.dearest_output());
+            }
+        }
+        Ok(Ceiling {
+            input: factor.raise(input),
+            output: factor.raise(output),
             per_request: self.per_request,
             per_web_search: self.per_web_search,
             per_image: self.per_image,
-        }
+        })
+    }
+
+    /// What `usage` costs on these terms, rounded half up to nano-dollars, once. `None`: nobody knows.
+    pub fn cost(&self, usage: &Usage, terms: Terms) -> Option<Money> {
+        let (p, factor) = self.on(terms, usage.total_input())?;
+        let cache_write = p.cache_write.unwrap_or(p.input);
+        let tokens = p.input.times(usage.input)
+            + p.cache_read.unwrap_or(p.input).times(usage.cache_read)
+            + cache_write.times(usage.cache_write)
+            + p.cache_write_1h.unwrap_or(cache_write).times(usage.cache_write_1h)
+            + p.output.times(usage.output)
+            + p.reasoning.unwrap_or(p.output).times(usage.reasoning)
+            + p.audio_input.unwrap_or(p.input).times(usage.audio_input)
+            + p.audio_output.unwrap_or(p.output).times(usage.audio_output)
+            + p.image_input.unwrap_or(p.input).times(usage.image_input)
+            + p.image_output.unwrap_or(p.output).times(usage.image_output);
+        let rest = self.per_image.times(usage.images)
+            + self.per_web_search.times(usage.web_searches)
+            + self.per_request.times(1);
+        Some(round(factor, tokens, rest))
     }
 }
 
@@ -117,24 +251,10 @@ impl Ceiling {
     }
 }
 
-/// What `usage` costs, rounded half up to nano-dollars, once.
+/// What `usage` costs on ordinary terms, rounded half up to nano-dollars, once.
 pub fn cost(usage: &Usage, price: &ModelPrice) -> Money {
-    let p = price.at(usage.total_input());
-    let cache_write = p.cache_write.unwrap_or(p.input);
-    let femto = p.input.times(usage.input)
-        + p.cache_read.unwrap_or(p.input).times(usage.cache_read)
-        + cache_write.times(usage.cache_write)
-        + p.cache_write_1h.unwrap_or(cache_write).times(usage.cache_write_1h)
-        + p.output.times(usage.output)
-        + p.reasoning.unwrap_or(p.output).times(usage.reasoning)
-        + p.audio_input.unwrap_or(p.input).times(usage.audio_input)
-        + p.audio_output.unwrap_or(p.output).times(usage.audio_output)
-        + p.image_input.unwrap_or(p.input).times(usage.image_input)
-        + p.image_output.unwrap_or(p.output).times(usage.image_output)
-        + price.per_image.times(usage.images)
-        + price.per_web_search.times(usage.web_searches)
-        + price.per_request.times(1);
-    round(femto)
+    // Ordinary terms always have a price.
+    price.cost(usage, Terms::default()).unwrap_or(Money::ZERO)
 }
 
 #[cfg(test)]
@@ -211,7 +331,7 @@ mod tests {
     fn the_ceiling_is_never_below_what_a_request_costs() {
         let price = sonnet();
         for (input, output) in [(1_000, 0), (199_999, 10), (200_001, 1_000), (1, 1)] {
-            let ceiling = price.ceiling(input);
+            let ceiling = price.ceiling(input, Demand::default()).unwrap();
             let kinds = [
                 Usage { input, output, ..Usage::ZERO },
                 Usage { cache_write_1h: input, reasoning: output, ..Usage::ZERO },
@@ -223,16 +343,93 @@ mod tests {
             }
         }
         // A short prompt cannot land in the long one's tier.
-        assert_eq!(price.ceiling(1_000).output, dollars("15"));
+        assert_eq!(price.ceiling(1_000, Demand::default()).unwrap().output, dollars("15"));
     }
 
     #[test]
     fn an_amount_pays_for_no_more_tokens_than_it_covers() {
-        let ceiling = sonnet().ceiling(10);
+        let ceiling = sonnet().ceiling(10, Demand::default()).unwrap();
         for nano in [0, 1, 14_999, 15_000, 15_001, 1_000_000_007] {
             let tokens = ceiling.output_tokens_for(Money::from_nano(nano));
             assert!(ceiling.cost(0, tokens, 0) <= Money::from_nano(nano));
             assert!(ceiling.cost(0, tokens + 1, 0) > Money::from_nano(nano));
+        }
+    }
+
+    fn with_tiers() -> ModelPrice {
+        let listed = |input, output| TokenPrices {
+            input: dollars(input),
+            output: dollars(output),
+            ..TokenPrices::default()
+        };
+        let price = sonnet();
+        let special = SpecialPrices {
+            flex: Some(Schedule::like(&price, listed("1.5", "7.5"))),
+            priority: Some(Schedule::like(&price, listed("6", "30"))),
+            regional: Some(Factor::from_amount("1.1".parse().unwrap())),
+            fast: Some(Factor::from_amount("2".parse().unwrap())),
+        };
+        ModelPrice { special: Some(Box::new(special)), ..price }
+    }
+
+    fn on(tier: Tier) -> Demand {
+        Demand { tier: TierDemand::Named(tier), ..Demand::default() }
+    }
+
+    #[test]
+    fn kinds_and_lengths_that_a_tier_does_not_list_keep_their_proportion() {
+        let price = with_tiers();
+        let priority = price.special.as_ref().unwrap().priority.as_ref().unwrap();
+        assert_eq!(priority.base.cache_write_1h, Some(dollars("12")));
+        assert_eq!(priority.tiers[0].prices.input, dollars("12"));
+        assert_eq!(priority.tiers[0].prices.output, dollars("45"));
+    }
+
+    #[test]
+    fn a_call_costs_what_the_terms_say_that_it_was_served_on() {
+        let (price, usage) =
+            (with_tiers(), Usage { input: 1_000, output: 100, web_searches: 1, ..Usage::ZERO });
+        let cost = |tier, is_fast, is_regional| price.cost(&usage, Terms { tier, is_fast, is_regional });
+        let dollars = |text: &str| Some(text.parse::<Money>().unwrap());
+        assert_eq!(cost(Tier::Standard, false, false), dollars("0.0145"));
+        assert_eq!(cost(Tier::Priority, false, false), dollars("0.019"));
+        assert_eq!(cost(Tier::Flex, false, false), dollars("0.01225"));
+        assert_eq!(cost(Tier::Unknown, false, false), None);
+        // Factors are on tokens, not on the search.
+        assert_eq!(cost(Tier::Standard, true, false), dollars("0.019"));
+        assert_eq!(cost(Tier::Standard, true, true), dollars("0.0199"));
+        assert_eq!(sonnet().cost(&usage, Terms { is_fast: true, ..Terms::default() }), None);
+        let regional = Terms { is_regional: true, ..Terms::default() };
+        assert_eq!(sonnet().cost(&usage, regional), dollars("0.0145"));
+    }
+
+    #[test]
+    fn the_ceiling_covers_every_tier_that_a_request_may_be_served_in() {
+        let price = with_tiers();
+        let input = |demand| price.ceiling(1_000, demand).map(|ceiling| ceiling.input);
+        // The dearest input is written to a cache for an hour.
+        assert_eq!(input(Demand::default()), Ok(dollars("6")));
+        assert_eq!(input(on(Tier::Flex)), Ok(dollars("6")));
+        assert_eq!(input(on(Tier::Priority)), Ok(dollars("12")));
+        assert_eq!(input(Demand { tier: TierDemand::Any, ..Demand::default() }), Ok(dollars("12")));
+        let all = Demand { is_fast: true, region: RegionDemand::Named, ..on(Tier::Priority) };
+        assert_eq!(input(all), Ok(dollars("26.4")));
+        assert_eq!(input(Demand { region: RegionDemand::Perhaps, ..Demand::default() }), Ok(dollars("6.6")));
+    }
+
+    #[test]
+    fn terms_without_a_known_price_have_no_ceiling() {
+        let price = sonnet();
+        let why = |demand| price.ceiling(1_000, demand).map(|_| ()).unwrap_err();
+        assert_eq!(why(on(Tier::Priority)), Unpriced::Tier);
+        assert_eq!(with_tiers().ceiling(1, on(Tier::Unknown)), Err(Unpriced::Tier));
+        assert_eq!(why(Demand { is_fast: true, ..Demand::default() }), Unpriced::Speed);
+        assert_eq!(why(Demand { region: RegionDemand::Named, ..Demand::default() }), Unpriced::Region);
+        for open in [
+            Demand { tier: TierDemand::Any, ..Demand::default() },
+            Demand { region: RegionDemand::Perhaps, ..Demand::default() },
+        ] {
+            assert_eq!(price.ceiling(1, open), price.ceiling(1, Demand::default()));
         }
     }
 

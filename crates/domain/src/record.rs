@@ -140,7 +140,8 @@ pub struct AttemptRecord {
     pub cost: Money,
     /// What was reserved for it at the most.
     pub held: Money,
-    /// No price is known for the model: `cost` is zero because nobody knows better.
+    /// No price is known for the model or for the terms it was served on: `cost` is what was held, because nobody
+    /// knows better. For a model without a price that is nothing.
     pub is_unpriced: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::refusal::Refusal;
 use crate::upstream::PlainRoute;
-use domain::{Catalog, Mode, Model, ModelId, ProviderName, Secret};
+use domain::{Catalog, Mode, Model, ModelId, Money, ProviderName, Secret, Terms, Told, Usage};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
 use llm::Protocol;
@@ -49,6 +49,8 @@ pub struct Provider {
     pub ignores_output_limit: bool,
     /// What it bills of an answer whose reader leaves.
     pub abort: AbortPolicy,
+    /// Its address stands for a region that may cost more.
+    pub is_regional: bool,
     /// Its name as the value of a response header.
     pub header: HeaderValue,
     key: Option<Secret<String>>,
@@ -127,6 +129,10 @@ impl Provider {
             headers
         };
         Ok(Self {
+            is_regional: endpoints
+                .iter()
+                .flatten()
+                .any(|endpoint| endpoint.uri.host().is_some_and(|host| spec.regions.is_regional(host))),
             endpoints: endpoints.ok_or_else(|| ProviderError::BadBaseUrl(name.clone()))?,
             headers: with_accept("application/json"),
             stream_headers: with_accept("text/event-stream"),
@@ -200,6 +206,28 @@ pub struct Target {
     pub model_id: Arc<str>,
     /// What the catalogue knows of it.
     pub model: Option<Arc<Model>>,
+}
+
+/// What a call costs, once it is known what it consumed.
+#[derive(Debug, Clone)]
+pub struct Tariff {
+    model: Option<Arc<Model>>,
+    asked: Terms,
+}
+
+impl Tariff {
+    /// The cost of what was consumed on the terms that the answer tells, and else on those asked for. `None`: no
+    /// price is known.
+    pub fn cost(&self, usage: &Usage, told: Told) -> Option<Money> {
+        self.model.as_ref()?.price.as_ref()?.cost(usage, told.or(self.asked))
+    }
+}
+
+impl Target {
+    /// The tariff of a call on these terms.
+    pub fn tariff(&self, asked: Terms) -> Tariff {
+        Tariff { model: self.model.clone(), asked }
+    }
 }
 
 /// All configured providers.

@@ -13,7 +13,10 @@ pub mod observe;
 pub mod protocol;
 pub mod provider;
 pub mod raw;
+pub mod server_tools;
 pub mod sse;
+pub mod terms;
+pub mod tokenizer;
 pub mod tokens;
 
 pub use protocol::Protocol;

@@ -6,7 +6,8 @@ mod plain;
 
 use crate::protocol::{Protocol, anthropic_messages, openai_chat};
 use crate::raw::range_of;
-use domain::{Money, Usage};
+use crate::terms::{told_by_anthropic, told_by_openai};
+use domain::{Money, Told, Usage};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -24,6 +25,8 @@ pub struct Observed {
     pub usage: Usage,
     /// The provider reported usage at least once.
     pub has_usage: bool,
+    /// On what terms it was served, as far as told.
+    pub told: Told,
     /// Why the model stopped, in the protocol's word.
     pub finish_reason: Option<String>,
     /// Names of the tools called.
@@ -94,6 +97,7 @@ impl StreamObserver {
         if observed.response_id.is_empty() {
             observed.response_id.push_str(chunk.id.as_deref().unwrap_or(""));
         }
+        observed.told = observed.told.and_later(told_by_openai(chunk.service_tier));
         let choices = chunk.choices;
         observed.output_bytes += choices.bytes;
         observed.tool_calls.extend(choices.tools.into_iter().map(Cow::into_owned));
@@ -125,6 +129,7 @@ impl StreamObserver {
                 observed.usage = anthropic_messages::usage::merge(observed.usage, usage);
                 observed.has_usage = true;
             }
+            observed.told = observed.told.and_later(told_by_anthropic(raw));
             note = Note::Usage { at: range_of(text.as_ptr() as usize, raw.get()), is_only_usage: false };
         }
         match event.kind.as_ref() {
@@ -182,6 +187,7 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
             let whole: OpenAiChunk<'_> = serde_json::from_str(text).ok()?;
             answer.is_error = is_some(whole.error);
             observed.response_id = whole.id.unwrap_or_default().into_owned();
+            observed.told = told_by_openai(whole.service_tier);
             observed.output_bytes = whole.choices.bytes;
             observed.finish_reason = whole.choices.finish.map(Cow::into_owned);
             observed.tool_calls = whole.choices.tools.into_iter().map(Cow::into_owned).collect();
@@ -202,6 +208,7 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
             }
             whole.usage.inspect(|raw| {
                 observed.usage = anthropic_messages::usage::decode(raw.get()).unwrap_or_default();
+                observed.told = told_by_anthropic(raw);
             })
         }
     };
@@ -250,6 +257,8 @@ struct OpenAiChunk<'a> {
     choices: Choices<'a>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    service_tier: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }

@@ -8,8 +8,8 @@ mod format;
 pub use format::Capability;
 
 use domain::catalog::{Catalog, Model};
-use domain::pricing::{ModelPrice, PriceTier, TokenPrices};
-use domain::{Mode, Price};
+use domain::pricing::{ModelPrice, PriceTier, Schedule, SpecialPrices, TokenPrices};
+use domain::{Factor, Mode, Price};
 use format::{Amount, Entry, File, FileMode, Prices};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -184,13 +184,31 @@ impl Entry {
             below = tier.above_input_tokens.filter(|&above| above > below).ok_or_else(refuse)?;
             tiers.push(PriceTier { above_input_tokens: below, prices: self.token_prices(tier)? });
         }
-        Ok(Some(ModelPrice {
+        let mut price = ModelPrice {
             base,
             tiers,
             per_image: per_unit(units.per_image),
             per_web_search: per_unit(units.per_web_search),
             per_request: per_unit(units.per_request),
-        }))
+            special: None,
+        };
+        let special = self.special_prices(&price)?;
+        price.special = Some(special).filter(|special| *special != SpecialPrices::default()).map(Box::new);
+        Ok(Some(price))
+    }
+
+    fn special_prices(&self, price: &ModelPrice) -> Result<SpecialPrices, CatalogError> {
+        let schedule = |listed: Option<&Prices>| {
+            listed.map(|listed| Ok(Schedule::like(price, self.token_prices(listed)?))).transpose()
+        };
+        let factor = |amount: Amount| Factor::from_amount(amount.0);
+        Ok(SpecialPrices {
+            flex: schedule(self.service_tiers.flex.as_ref())?,
+            priority: schedule(self.service_tiers.priority.as_ref())?,
+            // Which region it is does not matter as long as all are at one price; else the dearest counts.
+            regional: self.region_uplift.values().copied().map(factor).max(),
+            fast: self.fast_multiplier.map(factor),
+        })
     }
 
     fn token_prices(&self, prices: &Prices) -> Result<TokenPrices, CatalogError> {
@@ -226,7 +244,7 @@ fn per_unit(amount: Option<Amount>) -> Price {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{Usage, cost};
+    use domain::{Terms, Tier, Usage, cost};
 
     fn model(kind: &str, id: &str) -> Model {
         let catalog = load(kind, None).unwrap();
@@ -318,6 +336,21 @@ mod tests {
         // The second of three tiers; its cache write keeps the 1.25 of the base price. 0.08 + 0.05 + 0.004
         let coder = Usage { input: 100_000, cache_write: 50_000, output: 1_000, ..Usage::ZERO };
         assert_eq!(cost(&coder, &price("alibaba", "qwen3-coder-flash")).to_string(), "0.134");
+    }
+
+    #[test]
+    fn prices_on_other_terms_are_read() {
+        let usage = Usage { input: 1_000, cache_read: 500, output: 200, ..Usage::ZERO };
+        let on = |kind, id, terms| price(kind, id).cost(&usage, terms).map(|cost| cost.to_string());
+        let priority = Terms { tier: Tier::Priority, ..Terms::default() };
+        // 0.0025 + 0.000125 + 0.004
+        assert_eq!(on("openai", "gpt-5", priority).as_deref(), Some("0.006625"));
+        assert_eq!(on("openai", "text-embedding-3-small", priority), None);
+        let dearest = Terms { is_fast: true, is_regional: true, ..Terms::default() };
+        // 2.2 times 0.004 + 0.0001 + 0.004
+        assert_eq!(on("anthropic", "claude-opus-5-5", dearest).as_deref(), Some("0.01782"));
+        assert_eq!(on("anthropic", "claude-haiku-4-5", dearest), None);
+        assert_eq!(price("mistral", "mistral-large-latest").special, None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Can they pay: reserves what a call may cost, makes an answer fit what is left, or refuses.
 
-use super::bound::{self, Bound};
+use super::bound::{self, Bound, NoPrice};
 use super::intake::Intake;
 use crate::Gateway;
 use crate::providers::Target;
 use crate::refusal::Refusal;
 use domain::record::Operation;
-use domain::{Account, Enforcement, Money, Price, Timestamp, Window};
+use domain::{Account, Enforcement, Money, Price, Terms, Timestamp, Window};
 use llm::provider::OutputLimit;
 use store::{Hold, Overrun};
 
@@ -33,6 +33,8 @@ pub struct Admitted {
     pub clamped: Option<u64>,
     /// Tokens of the answer that the reservation pays for, and the price of more.
     pub output: OutputAllowance,
+    /// The terms it is asked for on.
+    pub terms: Terms,
     /// What the caller should know.
     pub warnings: Vec<String>,
 }
@@ -72,6 +74,21 @@ impl OutputAllowance {
     }
 }
 
+/// Why a call may not be made.
+#[derive(Debug)]
+pub enum Denied {
+    /// For good.
+    Refused(Refusal),
+    /// It is too dear by its bytes. Its tokens may be affordable, and counting them takes too long to do it here.
+    Uncounted,
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Denied::Refused(refusal)
+    }
+}
+
 /// Reserves what a call may cost in all scopes it counts against.
 pub fn admit(
     gateway: &Gateway,
@@ -80,33 +97,48 @@ pub fn admit(
     intake: &mut Intake,
     target: &Target,
     now: Timestamp,
-) -> Result<Admitted, Refusal> {
+) -> Result<Admitted, Denied> {
     let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
-    let Some(mut bound) = bound::of(operation, intake, target) else {
-        if is_limited {
-            return Err(Refusal::Unbounded(format!(
-                "the model `{}` has no known price, and a spending limit applies to this key",
-                intake.model
-            )));
-        }
-        let (hold, _) = reserve(gateway, account, Money::ZERO, now).map_err(|over| refuse(&over))?;
-        let output = OutputAllowance::all(u64::MAX, Price::ZERO);
-        return Ok(Admitted { hold, is_unpriced: true, clamped: None, output, warnings: Vec::new() });
+    if is_limited && bound::limit_searches(intake, target) {
+        intake.notes.push(format!(
+            "tools: limited to {} web searches, a spending limit applies",
+            bound::SEARCHES_MAX
+        ));
+    }
+    let mut bound = match bound::of(operation, intake, target) {
+        Ok(bound) => bound,
+        Err(why) if is_limited => return Err(unpriced(why, intake).into()),
+        Err(_) => return Ok(unreserved(gateway, account, bound::terms(&intake.body, target), now)?),
     };
     if bound.is_guess && is_limited {
         return Err(Refusal::Unbounded(
             "a spending limit applies to this key, and nothing bounds the length of this call: set `max_tokens`, \
              or give the model `context_window` and `max_output_tokens` in the settings"
                 .to_owned(),
-        ));
+        )
+        .into());
     }
     let mut clamped = None;
     for _ in 0..TRIES {
         let output = first_part(&bound, intake, target);
         let over = match reserve_part(gateway, account, &bound, output, now) {
-            Ok((hold, warnings)) => return Ok(admitted(hold, clamped, output, warnings)),
+            Ok((hold, warnings)) => {
+                intake.notes.extend(warnings);
+                return Ok(admitted(hold, clamped, output, &bound, std::mem::take(&mut intake.notes)));
+            }
             Err(over) => over,
         };
+        if bound::may_count(&bound, operation, intake, target, over.left()) {
+            return Err(Denied::Uncounted);
+        }
+        if bound.is_tier_open {
+            bound::name_standard_tier(operation, &mut intake.body);
+            intake
+                .notes
+                .push("service_tier: set to the standard one, a dearer one is not affordable".to_owned());
+            bound = bound::of(operation, intake, target).map_err(|why| unpriced(why, intake))?;
+            continue;
+        }
         let fitting = affordable(&bound, over.left());
         if operation == Operation::Embeddings
             || target.provider.ignores_output_limit
@@ -114,7 +146,7 @@ pub fn admit(
             || fitting >= bound.output_tokens
             || thinks_longer(intake, fitting)
         {
-            return Err(refuse(&over));
+            return Err(refuse(&over).into());
         }
         bound.output_tokens = fitting;
         clamped = Some(fitting);
@@ -122,19 +154,43 @@ pub fn admit(
     }
     Err(Refusal::SpendLimit(
         "other calls take up what the spending limit leaves, please try again".to_owned(),
-    ))
+    )
+    .into())
 }
 
 fn admitted(
     hold: Hold,
     clamped: Option<u64>,
     output: OutputAllowance,
+    bound: &Bound,
     mut warnings: Vec<String>,
 ) -> Admitted {
     if let Some(tokens) = clamped {
         warnings.push(format!("max_tokens: set to {tokens}, which is what the spending limit affords"));
     }
-    Admitted { hold, is_unpriced: false, clamped, output, warnings }
+    Admitted { hold, is_unpriced: false, clamped, output, terms: bound.terms, warnings }
+}
+
+/// A call whose price nobody knows: it counts, and nothing is reserved for it.
+fn unreserved(
+    gateway: &Gateway,
+    account: &Account,
+    terms: Terms,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    let (hold, _) = reserve(gateway, account, Money::ZERO, now).map_err(|over| refuse(&over))?;
+    let output = OutputAllowance::all(u64::MAX, Price::ZERO);
+    Ok(Admitted { hold, is_unpriced: true, clamped: None, output, terms, warnings: Vec::new() })
+}
+
+/// Why a call without a price is refused under a hard limit.
+fn unpriced(why: NoPrice, intake: &Intake) -> Refusal {
+    let model = &intake.model;
+    let rest = "has no known price, and a spending limit applies to this key";
+    Refusal::Unbounded(match why {
+        NoPrice::Model => format!("the model `{model}` {rest}"),
+        NoPrice::Field(what) => format!("the {what} that is asked of the model `{model}` {rest}"),
+    })
 }
 
 /// How much of the answer is reserved at first: all of it, unless the call can be ended at any time at the cost of what

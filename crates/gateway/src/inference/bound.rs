@@ -1,17 +1,21 @@
 //! What a call may cost at the most, from its content and its model's dearest prices.
 //!
 //! A tokenizer that works on bytes cannot make more tokens than there are bytes, so the length of a body bounds
-//! its text. Pictures are bounded by the dearest known; what cannot be bounded by itself (documents, sound,
-//! searches) by the longest prompt the model takes.
+//! its text; where that is too much, and the model's tokenizer is known, its texts are counted. Pictures are bounded by the dearest known; what cannot be bounded by itself (documents, sound, what a
+//! search finds) by the longest prompt the model takes.
 
 use super::intake::Intake;
 use super::protocol_of;
 use crate::providers::Target;
 use domain::record::Operation;
-use domain::{Ceiling, Money};
+use domain::{Ceiling, Demand, Money, RegionDemand, Terms, TierDemand, Unpriced};
+use llm::Protocol;
 use llm::ir::{ChatRequest, Content, Part, Source};
 use llm::raw::RawObject;
-use memchr::memmem::{self, Finder};
+use llm::server_tools;
+use llm::terms::Asked;
+use llm::tokenizer::Tokenizer;
+use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
 /// What a provider adds to a prompt by itself: frames of messages, instructions for tools. Anthropic's dearest
@@ -21,8 +25,11 @@ const OVERHEAD: u64 = 1_024;
 /// The dearest picture known: gpt-4o-mini takes 2,833 tokens and 5,667 for each of at most eight tiles
 /// (<https://platform.openai.com/docs/guides/images-vision>, read 2026-11-26).
 const IMAGE: u64 = 50_000;
-/// Searches that a provider runs for one request, at the most.
-const WEB_SEARCHES: u64 = 10;
+/// Searches of a call under a hard limit that says nothing of them: Anthropic's own examples have five
+/// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool>, read 2026-11-26).
+pub const SEARCHES_MAX: u64 = 5;
+/// Tokens of an answer below which a call is not worth counting.
+const SHORT_OUTPUT: u64 = 256;
 /// Tokens of an answer whose length nobody bounds; only where no hard limit applies.
 const ASSUMED_OUTPUT: u64 = 4_096;
 
@@ -36,6 +43,10 @@ static HINTS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
 pub struct Bound {
     /// The dearest prices it can meet.
     pub ceiling: Ceiling,
+    /// The terms it is asked for on.
+    pub terms: Terms,
+    /// Its provider may serve it in a dearer tier, which nobody asks for.
+    pub is_tier_open: bool,
     /// Prompt tokens at the most, searches included.
     pub input_tokens: u64,
     /// Web searches at the most.
@@ -65,12 +76,26 @@ impl Bound {
     }
 }
 
-/// The bound of a call. `None`: the model has no price.
-pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Option<Bound> {
-    let model = target.model.as_ref()?;
-    let price = model.price.as_ref()?;
+/// Why a call has no bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoPrice {
+    /// The model has no price.
+    Model,
+    /// What this field asks for has none.
+    Field(Unpriced),
+}
+
+/// The bound of a call, if its price is known.
+pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Bound, NoPrice> {
+    let model = target.model.as_ref().ok_or(NoPrice::Model)?;
+    let price = model.price.as_ref().ok_or(NoPrice::Model)?;
     let window = Some(model.context_window).filter(|tokens| *tokens > 0);
-    let (input, web_searches) = input(operation, intake, window);
+    let rounds = server_tools::rounds(&intake.body, target.endpoint.route.protocol, &target.model_id);
+    let input = input(operation, intake, window).and_then(|tokens| match (rounds.looks, window) {
+        (0, _) => Some(tokens),
+        // Whatever was found, no look is at more than the model takes.
+        (looks, window) => Some(tokens.saturating_add(window?.saturating_mul(looks))),
+    });
     let is_embedding = operation == Operation::Embeddings;
     let limit = output_limit(&intake.body).filter(|_| !target.provider.ignores_output_limit);
     let longest = Some(model.max_output_tokens).filter(|tokens| *tokens > 0).or(window);
@@ -82,14 +107,78 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Option<Boun
     // A predicted answer is paid for where it was predicted wrongly.
     let predicted = intake.body.get("prediction").map_or(0, |raw| raw.len() as u64);
     let input_tokens = input.unwrap_or(intake.body.original().len() as u64 + OVERHEAD);
-    Some(Bound {
-        ceiling: price.ceiling(input_tokens),
+    let demand = demand(&intake.body, target);
+    let ceiling = |demand| price.ceiling(input_tokens, demand).map_err(NoPrice::Field);
+    let dearest = ceiling(demand)?;
+    let named = Demand { tier: TierDemand::Standard, ..demand };
+    Ok(Bound {
+        ceiling: dearest,
+        terms: terms(&intake.body, target),
+        is_tier_open: demand.tier == TierDemand::Any && ceiling(named)? != dearest,
         input_tokens,
-        web_searches,
+        web_searches: rounds.searches,
         output_tokens: output.unwrap_or(ASSUMED_OUTPUT).saturating_add(predicted),
         answers: number(&intake.body, "n").unwrap_or(1).max(1),
         is_guess: input.is_none() || output.is_none(),
     })
+}
+
+/// Limits how often a provider may search, where nobody does. Whether it had to.
+pub fn limit_searches(intake: &mut Intake, target: &Target) -> bool {
+    // Others take no limit.
+    target.endpoint.route.protocol == Protocol::AnthropicMessages
+        && server_tools::limit(&mut intake.body, SEARCHES_MAX)
+}
+
+/// Whether it may help to count the tokens of a call that does not fit `left`.
+pub fn may_count(bound: &Bound, operation: Operation, intake: &Intake, target: &Target, left: Money) -> bool {
+    let output = bound.output_tokens.min(SHORT_OUTPUT).saturating_mul(bound.answers);
+    intake.saved_bytes.is_none()
+        && operation != Operation::Embeddings
+        && tokenizer(target).is_some()
+        && bound.ceiling.cost(0, output, bound.web_searches) <= left
+}
+
+/// Counts the tokens of a call's texts. Slow, see [`Tokenizer`].
+pub fn count(operation: Operation, intake: &mut Intake, target: &Target) {
+    let request = protocol_of(operation).decode_request(&intake.body.to_bytes());
+    let saved = tokenizer(target).zip(request.ok()).map(|(it, request)| it.saved_bytes(&request));
+    intake.saved_bytes = Some(saved.unwrap_or(0));
+}
+
+fn tokenizer(target: &Target) -> Option<Tokenizer> {
+    Tokenizer::of(target.provider.spec.kind, &target.model_id)
+}
+
+/// The terms that count where the answer tells none.
+pub fn terms(body: &RawObject, target: &Target) -> Terms {
+    let terms = demand(body, target).terms();
+    Terms { is_regional: terms.is_regional || target.provider.is_regional, ..terms }
+}
+
+fn demand(body: &RawObject, target: &Target) -> Demand {
+    let spec = target.provider.spec;
+    let asked = Asked {
+        service_tier: body.get("service_tier"),
+        speed: body.get("speed"),
+        inference_geo: body.get("inference_geo"),
+    };
+    let demand = llm::terms::demand(spec.service_tiers, spec.regions, asked);
+    match demand.region {
+        RegionDemand::Anywhere if target.provider.is_regional => {
+            Demand { region: RegionDemand::Perhaps, ..demand }
+        }
+        RegionDemand::Anywhere | RegionDemand::Perhaps | RegionDemand::Named => demand,
+    }
+}
+
+/// Asks for the ordinary tier of service, so that its provider chooses no dearer one.
+pub fn name_standard_tier(operation: Operation, body: &mut RawObject) {
+    let word = match protocol_of(operation) {
+        Protocol::OpenAiChat => "default",
+        Protocol::AnthropicMessages => "standard_only",
+    };
+    body.set_string("service_tier", word);
 }
 
 /// The field that bounds the answer, as the request has it.
@@ -105,21 +194,15 @@ fn number(body: &RawObject, field: &str) -> Option<u64> {
     body.get(field).and_then(|raw| serde_json::from_slice(raw).ok())
 }
 
-/// Prompt tokens at the most, where something bounds them, and web searches.
-fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> (Option<u64>, u64) {
+/// Tokens of the prompt itself at the most, where something bounds them.
+fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u64> {
     let body = &intake.body;
     let bytes = body.original().len() as u64;
-    let searches = body.get("web_search_options").is_some()
-        || body.get("tools").is_some_and(|raw| memmem::find(raw, b"web_search").is_some());
-    if searches {
-        // Each search is followed by another look at the whole, with what was found.
-        return (window.map(|window| window.saturating_mul(WEB_SEARCHES + 1)), WEB_SEARCHES);
-    }
     let may_hold_more =
         |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| hint.find(raw).is_some()));
-    let text = bytes + OVERHEAD;
+    let text = bytes.saturating_sub(intake.saved_bytes.unwrap_or(0)) + OVERHEAD;
     if operation == Operation::Embeddings {
-        return (Some(text), 0);
+        return Some(text);
     }
     let tokens = if may_hold_more("messages") || may_hold_more("system") {
         match protocol_of(operation).decode_request(&body.to_bytes()) {
@@ -133,8 +216,8 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> (Option<
         Some(text)
     };
     match (tokens, window) {
-        (Some(tokens), Some(window)) => (Some(tokens.min(window.max(OVERHEAD))), 0),
-        (tokens, window) => (tokens.or(window), 0),
+        (Some(tokens), Some(window)) => Some(tokens.min(window.max(OVERHEAD))),
+        (tokens, window) => tokens.or(window),
     }
 }
 
@@ -179,3 +262,6 @@ fn add(part: &Part, media: &mut Media) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

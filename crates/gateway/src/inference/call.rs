@@ -353,7 +353,7 @@ impl Call {
         match self.prepared.mode {
             Mode::Passthrough => {
                 let answer = answer.ok_or_else(unreadable)?;
-                let out = match (answer.usage_at, self.price(&answer.observed.usage)) {
+                let out = match (answer.usage_at, self.price(&answer.observed.usage, &answer.observed)) {
                     (Some(at), Some(cost)) => observe::with_cost(body, at, cost).into(),
                     _ => body.clone(),
                 };
@@ -366,7 +366,7 @@ impl Call {
                 response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
                 let observed = answer.unwrap_or_default().observed;
                 let usage = self.metered(&observed, true).0;
-                let encoded = self.protocol.encode_response(&response, self.price(&usage));
+                let encoded = self.protocol.encode_response(&response, self.price(&usage, &observed));
                 let warnings = encoded.warnings.iter().map(ToString::to_string).collect();
                 Ok((encoded.body.into(), observed, warnings))
             }

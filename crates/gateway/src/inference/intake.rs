@@ -33,6 +33,10 @@ pub struct Intake {
     pub metadata: Option<Box<Metadata>>,
     /// Options that are not known here, to be warned about.
     pub unknown_options: Vec<String>,
+    /// How many fewer tokens than bytes its texts have, once somebody has counted.
+    pub saved_bytes: Option<u64>,
+    /// What was changed so that it can be paid for.
+    pub notes: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -66,6 +70,8 @@ pub fn read(operation: Operation, body: Bytes, default_model: &str) -> Result<In
         wants_usage: options.include_usage == Some(true),
         metadata: None,
         unknown_options: Vec::new(),
+        saved_bytes: None,
+        notes: Vec::new(),
         body: RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?,
     };
     for object in OPTION_OBJECTS {

@@ -18,6 +18,7 @@ use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::shed::Shed;
 use crate::{Gateway, auth, idempotency};
+use admit::Denied;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use domain::record::{Metadata, Operation, Outcome};
@@ -133,11 +134,11 @@ pub async fn steps(
     let call = Inbound { operation, at, account: account.clone() };
     let (facts, next) = if body.len() > BODY_BYTES_INLINE {
         let (gateway, headers) = (gateway.clone(), headers.clone());
-        let work = move || understand(&gateway, &call, &headers, body);
+        let work = move || understand(&gateway, call, &headers, body);
         // The only fault of such a thread is a panic, which has been logged.
         tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?
     } else {
-        understand(gateway, &call, headers, body)
+        understand(gateway, call, headers, body)
     };
     if let Some(Facts { model, is_stream, metadata }) = facts {
         entry.note(|record| {
@@ -146,7 +147,10 @@ pub async fn steps(
             record.metadata = metadata;
         });
     }
-    let understood = next?;
+    let understood = match next? {
+        Allowed::Now(understood) => understood,
+        Allowed::OnceCounted(call) => Box::pin(count(gateway, call, headers)).await?,
+    };
     if let Some(hold) = &understood.hold {
         // The ledger counts a call where it was admitted, also when the clock has stepped back before that day.
         let day = hold.day();
@@ -172,6 +176,22 @@ struct Understood {
     admission: Option<Admission>,
 }
 
+/// A request that is read, and whose caller's rates allow it.
+struct Read {
+    call: Inbound,
+    intake: Intake,
+    target: Target,
+    admission: Option<Admission>,
+}
+
+/// May it be made.
+enum Allowed {
+    /// It may.
+    Now(Understood),
+    /// It may, if its tokens fit where its bytes do not.
+    OnceCounted(Box<Read>),
+}
+
 /// What the record must know of a request even if it is refused.
 struct Facts {
     model: Arc<str>,
@@ -182,10 +202,10 @@ struct Facts {
 /// Reads a body, finds who is asked, reserves what it may cost, and prepares what is sent. No waiting.
 fn understand(
     gateway: &Gateway,
-    call: &Inbound,
+    call: Inbound,
     headers: &HeaderMap,
     body: Bytes,
-) -> (Option<Facts>, Result<Understood, Refusal>) {
+) -> (Option<Facts>, Result<Allowed, Refusal>) {
     let operation = call.operation;
     let mut intake: Intake = match intake::read(operation, body, &gateway.default_model) {
         Ok(intake) => intake,
@@ -206,15 +226,15 @@ fn understand(
 /// May they, now: takes of the caller's rates and money what the call needs, and prepares it.
 fn allow(
     gateway: &Gateway,
-    call: &Inbound,
-    mut intake: Intake,
+    call: Inbound,
+    intake: Intake,
     target: Target,
     headers: &HeaderMap,
-) -> Result<Understood, Refusal> {
+) -> Result<Allowed, Refusal> {
     let operation = call.operation;
     if operation == Operation::CountTokens {
         let next = prepare::prepare(operation, intake, target, headers)?;
-        return Ok(Understood { next, hold: None, admission: None });
+        return Ok(Allowed::Now(Understood { next, hold: None, admission: None }));
     }
     let rates = &call.account.rates;
     let admission = if rates.is_empty() {
@@ -223,16 +243,47 @@ fn allow(
         let tokens = llm::tokens::of_bytes(intake.body.original().len() as u64);
         Some(gateway.rates.admit(rates, tokens, Instant::now())?)
     };
-    let admitted = admit::admit(gateway, &call.account, operation, &mut intake, &target, call.at)?;
+    pay(gateway, Read { call, intake, target, admission }, headers)
+}
+
+/// Counts a prompt's tokens on a thread of its own, and tries again.
+async fn count(
+    gateway: &Arc<Gateway>,
+    mut read: Box<Read>,
+    headers: &HeaderMap,
+) -> Result<Understood, Refusal> {
+    let (gateway, headers) = (gateway.clone(), headers.clone());
+    let work = move || {
+        bound::count(read.call.operation, &mut read.intake, &read.target);
+        pay(&gateway, *read, &headers)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(Allowed::Now(understood))) => Ok(understood),
+        Ok(Err(refusal)) => Err(refusal),
+        // Nothing is counted twice; the only fault of such a thread is a panic, which has been logged.
+        Ok(Ok(Allowed::OnceCounted(_))) | Err(_) => Err(Refusal::Internal),
+    }
+}
+
+/// Takes of the caller's money what the call needs, and prepares it.
+fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed, Refusal> {
+    let (account, operation, at) = (&read.call.account, read.call.operation, read.call.at);
+    let admitted = match admit::admit(gateway, account, operation, &mut read.intake, &read.target, at) {
+        Ok(admitted) => admitted,
+        Err(Denied::Refused(refusal)) => return Err(refusal),
+        Err(Denied::Uncounted) => return Ok(Allowed::OnceCounted(Box::new(read))),
+    };
+    let Read { intake, target, admission, .. } = read;
     let mut next = prepare::prepare(operation, intake, target, headers)?;
     if let Next::Call(prepared) = &mut next {
         prepared.is_unpriced = admitted.is_unpriced;
         prepared.clamped = admitted.clamped;
         prepared.output = admitted.output;
+        prepared.terms = admitted.terms;
         prepared.standing = admission.as_ref().map(Admission::standing);
         prepared.warnings.extend(admitted.warnings);
     }
-    Ok(Understood { next, hold: Some(admitted.hold), admission })
+    Ok(Allowed::Now(Understood { next, hold: Some(admitted.hold), admission }))
 }
 
 fn target(gateway: &Gateway, operation: Operation, model: &str) -> Result<Target, Refusal> {

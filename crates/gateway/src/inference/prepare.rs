@@ -7,10 +7,11 @@
 use super::admit::OutputAllowance;
 use super::intake::Intake;
 use super::protocol_of;
-use crate::providers::Target;
+use crate::providers::{Target, Tariff};
 use crate::rates::Standing;
 use crate::refusal::Refusal;
 use bytes::Bytes;
+use domain::Terms;
 use domain::record::Operation;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
@@ -86,6 +87,8 @@ pub struct Prepared {
     pub clamped: Option<u64>,
     /// What of the answer is paid for.
     pub output: OutputAllowance,
+    /// The terms that it is asked for on: they count where the answer tells none.
+    pub terms: Terms,
     /// How far the caller's rate limits are used up, where it has any.
     pub standing: Option<Standing>,
 }
@@ -94,6 +97,11 @@ impl Prepared {
     /// All headers for the provider.
     pub fn headers(&self) -> HeaderMap {
         self.target.provider.headers(self.is_stream, &self.own_headers)
+    }
+
+    /// What it will cost.
+    pub fn tariff(&self) -> Tariff {
+        self.target.tariff(self.terms)
     }
 }
 
@@ -158,6 +166,7 @@ pub fn prepare(
         is_unpriced: false,
         clamped: None,
         output: OutputAllowance::default(),
+        terms: Terms::default(),
         standing: None,
         target,
     })))

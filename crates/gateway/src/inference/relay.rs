@@ -2,14 +2,15 @@
 
 use super::prepare::{Mode, Prepared};
 use super::protocol_of;
+use crate::providers::Tariff;
 use bytes::{Bytes, BytesMut};
-use domain::{Model, ModelPrice, Usage, cost};
+use domain::Usage;
 use llm::Protocol;
 use llm::ir::{Delta, StreamEvent, Warning};
 use llm::observe::{Note, Observed, StreamObserver, with_cost};
 use llm::protocol::{StreamDecoder, StreamEncoder, StreamOptions};
 use llm::sse::{Complete, Event, Splitter};
-use std::sync::Arc;
+use llm::terms;
 
 /// What a piece of the provider's stream led to.
 #[derive(Debug, Default)]
@@ -32,7 +33,7 @@ pub struct Unreadable(pub String);
 pub struct Relay {
     splitter: Splitter,
     complete: Complete,
-    model: Option<Arc<Model>>,
+    tariff: Tariff,
     way: Way,
 }
 
@@ -44,6 +45,7 @@ enum Way {
 
 #[derive(Debug)]
 struct Translation {
+    protocol: Protocol,
     decoder: StreamDecoder,
     encoder: StreamEncoder,
     events: Vec<StreamEvent>,
@@ -62,6 +64,7 @@ impl Relay {
                 hides_usage: inbound == Protocol::OpenAiChat && !call.wants_usage,
             },
             Mode::Translate => Way::Translate(Box::new(Translation {
+                protocol: outbound,
                 decoder: outbound.stream_decoder(),
                 encoder: inbound.stream_encoder(StreamOptions {
                     include_usage: call.wants_usage,
@@ -74,8 +77,7 @@ impl Relay {
                 out: Vec::new(),
             })),
         };
-        let model = call.target.model.clone();
-        Self { splitter: Splitter::default(), complete: Complete::default(), model, way }
+        Self { splitter: Splitter::default(), complete: Complete::default(), tariff: call.tariff(), way }
     }
 
     /// Takes a piece as it came from the provider.
@@ -99,8 +101,7 @@ impl Relay {
         let complete = std::mem::take(&mut self.complete);
         let step = match &mut self.way {
             Way::Passthrough { observer, hides_usage } => {
-                let price = self.model.as_ref().and_then(|model| model.price.as_ref());
-                Ok(pass(&complete, observer, *hides_usage, price))
+                Ok(pass(&complete, observer, *hides_usage, &self.tariff))
             }
             Way::Translate(translation) => translation.push(&complete),
         };
@@ -121,8 +122,7 @@ impl Relay {
         match &mut self.way {
             Way::Passthrough { .. } => Bytes::new(),
             Way::Translate(translation) => {
-                let price = self.model.as_ref().and_then(|model| model.price.as_ref());
-                let cost = price.map(|price| cost(usage, price));
+                let cost = self.tariff.cost(usage, translation.observed.told);
                 let mut out = Vec::new();
                 translation.encoder.end(usage, cost, &mut out);
                 out.into()
@@ -141,12 +141,7 @@ impl Relay {
 
 /// Passes events through. Only the one that carries usage is ever changed: the cost is added, or it is
 /// left out for a caller who did not ask for it.
-fn pass(
-    complete: &Complete,
-    observer: &mut StreamObserver,
-    hides_usage: bool,
-    price: Option<&ModelPrice>,
-) -> Step {
+fn pass(complete: &Complete, observer: &mut StreamObserver, hides_usage: bool, tariff: &Tariff) -> Step {
     let mut step = Step::default();
     // Everything up to here stands in `changed`; empty as long as nothing was changed.
     let mut changed: Option<BytesMut> = None;
@@ -171,7 +166,7 @@ fn pass(
                 if hides_usage && is_only_usage {
                     continue;
                 }
-                match price.map(|price| cost(&observer.observed.usage, price)) {
+                match tariff.cost(&observer.observed.usage, observer.observed.told) {
                     Some(cost) => {
                         if let Some(name) = event.name {
                             out.extend_from_slice(b"event: ");
@@ -212,6 +207,10 @@ impl Translation {
                 .map_err(|error| Unreadable(error.to_string()))?;
             for event_out in &self.events {
                 step.has_content |= observe(event_out, &mut self.observed);
+                if matches!(event_out, StreamEvent::Usage(_)) {
+                    let told = terms::told(self.protocol, &event.data);
+                    self.observed.told = self.observed.told.and_later(told);
+                }
                 if matches!(event_out, StreamEvent::Error { .. }) {
                     step.failure = Some(Bytes::copy_from_slice(&event.data));
                     break 'events;

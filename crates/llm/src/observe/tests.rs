@@ -1,6 +1,7 @@
 //! What the observers must notice.
 
 use super::*;
+use domain::Tier;
 
 fn observe(protocol: Protocol, events: &[&str]) -> (Observed, Vec<Note>) {
     let mut observer = StreamObserver::new(protocol);
@@ -127,4 +128,28 @@ fn usage_within_a_choice_is_found() {
     );
     assert_eq!((observed.usage.input, observed.usage.output), (3, 2));
     assert!(matches!(notes[0], Note::Usage { is_only_usage: false, .. }));
+}
+
+#[test]
+fn the_terms_that_an_answer_tells_are_noticed() {
+    let (observed, _) = observe(
+        Protocol::OpenAiChat,
+        &[
+            r#"{"id":"c1","choices":[{"index":0,"delta":{"content":"a"}}],"service_tier":"priority"}"#,
+            r#"{"id":"c1","choices":[{"index":0,"delta":{"content":"b"}}],"service_tier":"priority"}"#,
+            r#"{"id":"c1","choices":[],"service_tier":"default","usage":{"prompt_tokens":9,"completion_tokens":4}}"#,
+        ],
+    );
+    assert_eq!(observed.told.tier, Some(Tier::Standard));
+    let (observed, _) = observe(
+        Protocol::AnthropicMessages,
+        &[
+            r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":5,"inference_geo":"us","speed":"fast"}}}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":12}}"#,
+        ],
+    );
+    let expected = Told { tier: None, is_fast: Some(true), is_regional: Some(true) };
+    assert_eq!(observed.told, expected);
+    let whole = answer(Protocol::OpenAiChat, br#"{"id":"c","choices":[],"service_tier":"flex"}"#);
+    assert_eq!(whole.unwrap().observed.told.tier, Some(Tier::Flex));
 }

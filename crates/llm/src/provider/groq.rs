@@ -7,8 +7,11 @@
 //! with `reasoning_format: "parsed"`; `reasoning_content` in a message is answered with 400
 //! (<https://github.com/janhq/jan/issues/8136>, read 2026-11-22). A tool call that the model garbled is answered with 400 and
 //! `failed_generation`.
+//!
+//! `flex` costs as much as `on_demand`, and `performance` is capacity paid in advance:
+//! <https://console.groq.com/docs/flex-processing> and <https://console.groq.com/docs/performance-tier>, read 2026-11-26.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, ServiceTiers};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -20,5 +23,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::Drain,
+    service_tiers: ServiceTiers::OnePrice,
     ..OPENAI_COMPATIBLE
 };

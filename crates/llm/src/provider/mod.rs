@@ -6,6 +6,7 @@
 
 pub use crate::protocol::OutputLimit;
 use crate::protocol::Protocol;
+pub use crate::terms::{Regions, ServiceTiers};
 
 mod ai21;
 mod alibaba;
@@ -181,6 +182,10 @@ pub struct ProviderSpec {
     pub takes_unsigned_thoughts: bool,
     /// What it bills of an answer whose reader leaves.
     pub abort: AbortPolicy,
+    /// What it makes of tiers of service.
+    pub service_tiers: ServiceTiers,
+    /// What it makes of the place where a model runs.
+    pub regions: Regions,
 }
 
 impl ProviderSpec {
@@ -205,6 +210,8 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     takes_cache_control: false,
     takes_unsigned_thoughts: true,
     abort: AbortPolicy::Unknown,
+    service_tiers: ServiceTiers::Named,
+    regions: Regions::OnePrice,
 };
 
 /// Every provider, in alphabetical order.

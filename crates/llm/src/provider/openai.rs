@@ -3,8 +3,13 @@
 //! API: <https://platform.openai.com/docs/api-reference/chat>, read 2026-11-22. Reasoning models refuse
 //! `max_tokens` and want `max_completion_tokens`, which every current chat model takes. A field it does not
 //! know is answered with 400.
+//!
+//! Which tier of service a request gets that names none is a setting of the project
+//! (<https://developers.openai.com/api/docs/guides/fast-mode>, read 2026-11-26). Hosts like `eu.api.openai.com` cost a
+//! tenth more for models since March 2026 (<https://developers.openai.com/api/docs/guides/data-residency>, read
+//! 2026-11-26).
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Regions, ServiceTiers};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "openai",
@@ -14,5 +19,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::CancelStreams,
+    service_tiers: ServiceTiers::AccountDecides,
+    regions: Regions::ByHost(".api.openai.com"),
     ..OPENAI_COMPATIBLE
 };

@@ -49,9 +49,11 @@ pub(super) struct Entry {
     #[serde(default)]
     pub(super) price_tiers: Vec<Prices>,
     off_peak: Option<OffPeak>,
-    service_tiers: Option<BTreeMap<String, Prices>>,
-    region_uplift: Option<BTreeMap<String, Amount>>,
-    fast_multiplier: Option<Amount>,
+    #[serde(default)]
+    pub(super) service_tiers: ServiceTiers,
+    #[serde(default)]
+    pub(super) region_uplift: BTreeMap<String, Amount>,
+    pub(super) fast_multiplier: Option<Amount>,
     #[serde(default)]
     pub(super) units: Units,
     variants: Option<Vec<Variant>>,
@@ -81,6 +83,15 @@ pub(super) struct Prices {
     pub(super) image_output: Option<Amount>,
     video_input: Option<Amount>,
     video_output: Option<Amount>,
+}
+
+/// Prices of tiers of service. The gateway asks nothing in batches.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ServiceTiers {
+    batch: Option<Prices>,
+    pub(super) flex: Option<Prices>,
+    pub(super) priority: Option<Prices>,
 }
 
 /// Dollars per unit, the unit in the name.

@@ -4,15 +4,15 @@ use super::{Attempt, Call, Stop};
 use crate::record::micros;
 use crate::refusal::Refusal;
 use domain::record::{Operation, Outcome};
-use domain::{AttemptRecord, Money, RequestRecord, Usage, UsageSource, cost};
+use domain::{AttemptRecord, Money, RequestRecord, Usage, UsageSource};
 use llm::observe::Observed;
 use llm::tokens;
 use std::time::Instant;
 
 impl Call {
-    pub(super) fn price(&self, usage: &Usage) -> Option<Money> {
-        let model = self.prepared.target.model.as_ref()?;
-        model.price.as_ref().map(|price| cost(usage, price))
+    /// What a usage costs on the terms that an answer told. `None`: no price is known.
+    pub(super) fn price(&self, usage: &Usage, observed: &Observed) -> Option<Money> {
+        self.prepared.tariff().cost(usage, observed.told)
     }
 
     /// What was consumed, and who says so: the provider where it does, else an estimate from the bytes.
@@ -66,7 +66,9 @@ impl Call {
             },
         };
         let held = self.entry.held();
-        let cost = self.price(&usage).map(|cost| match usage_source {
+        let priced = self.price(&usage, observed);
+        // An answer on terms without a known price is taken to cost what was held for it.
+        let cost = priced.map_or(held, |cost| match usage_source {
             UsageSource::HoldAssumed => held,
             // What was held is more than the provider may charge; an estimate is not to say otherwise.
             UsageSource::Estimate | UsageSource::ProviderPartial => cost.min(held),
@@ -91,9 +93,9 @@ impl Call {
             first_token_us: since(attempt.started),
             usage,
             usage_source,
-            cost: cost.filter(|_| usage_source != UsageSource::None).unwrap_or(Money::ZERO),
+            cost: if usage_source == UsageSource::None { Money::ZERO } else { cost },
             held: if counts_nothing { Money::ZERO } else { held },
-            is_unpriced: cost.is_none(),
+            is_unpriced: priced.is_none(),
         };
         let first_token_us = if self.prepared.is_stream { since(arrived) } else { 0 };
         self.entry.intended = None;
