@@ -11,7 +11,9 @@ use llm::Protocol;
 use llm::observe::{self, StreamObserver};
 use llm::protocol::{OutputLimit, StreamOptions, Target as EncodeTarget};
 use llm::raw::RawObject;
+use llm::server_tools;
 use llm::sse::{Event, Splitter};
+use llm::terms;
 use server::catalog_file;
 use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
@@ -86,6 +88,10 @@ fn request(input: &[u8]) {
         if let Some(key) = keys.first() {
             object.remove(key);
         }
+        for protocol in PROTOCOLS {
+            let _ = server_tools::rounds(&object, protocol, "m");
+        }
+        server_tools::limit(&mut object, 5);
         assert!(RawObject::parse(object.to_bytes()).is_ok(), "an object that cannot be read again");
     }
     for operation in OPERATIONS {
@@ -103,6 +109,7 @@ fn request(input: &[u8]) {
 
 fn answer(input: &[u8]) {
     for protocol in PROTOCOLS {
+        let _ = terms::told(protocol, input);
         let seen = observe::answer(protocol, input);
         if let Some(at) = seen.and_then(|answer| answer.usage_at) {
             let out = observe::with_cost(input, at, Money::from_nano(123_456));

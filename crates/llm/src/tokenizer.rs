@@ -1,7 +1,7 @@
 //! Counting tokens with a model's own vocabulary, where it is certain which that is.
 //!
-//! A vocabulary is unpacked when it is first needed, which takes a tenth of a second and 24 MiB that stay: count only
-//! where bytes are too rough, and never where others wait. Texts that were made for it take about a microsecond a
+//! A vocabulary is unpacked when it is first needed, which takes a sixth of a second and up to 40 MiB that stay: count
+//! only where bytes are too rough, and never where others wait. Texts that were made for it take about a microsecond a
 //! byte, others a hundredth of that.
 //!
 //! Which model has which vocabulary is OpenAI's own list: <https://github.com/openai/tiktoken/blob/main/tiktoken/model.py>,

@@ -132,7 +132,7 @@ pub fn admit(
             return Err(Denied::Uncounted);
         }
         if bound.is_tier_open {
-            bound::name_standard_tier(operation, &mut intake.body);
+            bound::ask_for_standard_tier(operation, &mut intake.body, target);
             intake
                 .notes
                 .push("service_tier: set to the standard one, a dearer one is not affordable".to_owned());

@@ -1,8 +1,9 @@
 //! What a call may cost at the most, from its content and its model's dearest prices.
 //!
 //! A tokenizer that works on bytes cannot make more tokens than there are bytes, so the length of a body bounds
-//! its text; where that is too much, and the model's tokenizer is known, its texts are counted. Pictures are bounded by the dearest known; what cannot be bounded by itself (documents, sound, what a
-//! search finds) by the longest prompt the model takes.
+//! its text; where that is too much, and the model's tokenizer is known, its texts are counted. Pictures are
+//! bounded by the dearest known; what cannot be bounded by itself (documents, sound, what a search finds) by the
+//! longest prompt the model takes.
 
 use super::intake::Intake;
 use super::protocol_of;
@@ -13,7 +14,7 @@ use llm::Protocol;
 use llm::ir::{ChatRequest, Content, Part, Source};
 use llm::raw::RawObject;
 use llm::server_tools;
-use llm::terms::Asked;
+use llm::terms::{Asked, ServiceTiers};
 use llm::tokenizer::Tokenizer;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
@@ -113,7 +114,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
     let named = Demand { tier: TierDemand::Standard, ..demand };
     Ok(Bound {
         ceiling: dearest,
-        terms: terms(&intake.body, target),
+        terms: served(demand, target),
         is_tier_open: demand.tier == TierDemand::Any && ceiling(named)? != dearest,
         input_tokens,
         web_searches: rounds.searches,
@@ -152,7 +153,11 @@ fn tokenizer(target: &Target) -> Option<Tokenizer> {
 
 /// The terms that count where the answer tells none.
 pub fn terms(body: &RawObject, target: &Target) -> Terms {
-    let terms = demand(body, target).terms();
+    served(demand(body, target), target)
+}
+
+fn served(demand: Demand, target: &Target) -> Terms {
+    let terms = demand.terms();
     Terms { is_regional: terms.is_regional || target.provider.is_regional, ..terms }
 }
 
@@ -173,12 +178,17 @@ fn demand(body: &RawObject, target: &Target) -> Demand {
 }
 
 /// Asks for the ordinary tier of service, so that its provider chooses no dearer one.
-pub fn name_standard_tier(operation: Operation, body: &mut RawObject) {
-    let word = match protocol_of(operation) {
-        Protocol::OpenAiChat => "default",
-        Protocol::AnthropicMessages => "standard_only",
-    };
-    body.set_string("service_tier", word);
+pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target: &Target) {
+    match (target.provider.spec.service_tiers, protocol_of(operation)) {
+        (ServiceTiers::AccountDecides, Protocol::OpenAiChat) => body.set_string("service_tier", "default"),
+        (ServiceTiers::AccountDecides, Protocol::AnthropicMessages) => {
+            body.set_string("service_tier", "standard_only");
+        }
+        // There it is what a request gets that asks for none.
+        (ServiceTiers::Named | ServiceTiers::OnePrice, _) => {
+            body.remove("service_tier");
+        }
+    }
 }
 
 /// The field that bounds the answer, as the request has it.
@@ -207,7 +217,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
     let tokens = if may_hold_more("messages") || may_hold_more("system") {
         match protocol_of(operation).decode_request(&body.to_bytes()) {
             Ok(request) => {
-                media(&request).map(|media| (text - media.inline.min(bytes)) + media.images * IMAGE)
+                media(&request).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)
             }
             // The provider will refuse it; should it not, its longest prompt is the bound.
             Err(_) => None,
