@@ -32,6 +32,7 @@ fn target(kind: &str, id: &str) -> Target {
         catalog: Catalog::new(vec![model]),
         allow_unknown_models: None,
         ignores_output_limit: false,
+        abort: None,
     };
     let providers = Providers::new([Provider::new(settings).unwrap()]);
     providers.target(&format!("p/{id}"), RouteKind::Chat, Protocol::OpenAiChat).unwrap()
