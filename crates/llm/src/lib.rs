@@ -13,6 +13,7 @@ pub mod observe;
 pub mod protocol;
 pub mod provider;
 pub mod raw;
+pub mod set_aside;
 pub mod sse;
 pub mod tokens;
 
