@@ -5,6 +5,7 @@
 //! here: configuration arrives as a [`domain::Snapshot`], records leave through [`record::Recorder`].
 
 pub mod auth;
+pub mod bodies;
 pub mod http;
 pub mod idempotency;
 pub mod inference;
@@ -20,6 +21,7 @@ pub mod tasks;
 pub mod upstream;
 
 pub use crate::http::router;
+pub use bodies::Bodies;
 pub use idempotency::Idempotency;
 pub use phase::{Phase, Progress};
 pub use providers::{Provider, Providers};
@@ -75,6 +77,8 @@ pub struct Gateway {
     pub metrics: metrics::Metrics,
     /// How many calls run at once.
     pub gate: Gate,
+    /// How many bytes of bodies are held at once.
+    pub bodies: Bodies,
     /// Call tasks, waited for at shutdown.
     pub tasks: Tasks,
     /// Wall-clock time.
@@ -102,6 +106,7 @@ impl Gateway {
     pub fn end_calls(&self) {
         self.tasks.end_all();
         self.gate.close();
+        self.bodies.close();
     }
 
     /// Whether requests are taken.

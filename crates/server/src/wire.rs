@@ -7,7 +7,7 @@ use control::Control;
 use domain::{Clock, Timestamp, Windows};
 use gateway::idempotency::{Idempotency, Keeper};
 use gateway::metrics::Metrics;
-use gateway::{Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
+use gateway::{Bodies, Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +102,7 @@ pub async fn build(
         idempotency,
         metrics: metrics.clone(),
         gate: Gate::new(settings.gate_bounds()),
+        bodies: Bodies::new(settings.bodies_bounds()),
         tasks: Tasks::default(),
         clock,
         limits: settings.gateway_limits(),

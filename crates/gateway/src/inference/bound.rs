@@ -76,8 +76,8 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Option<Boun
         (limit, longest) => limit.or(longest),
     };
     // A predicted answer is paid for where it was predicted wrongly.
-    let predicted = intake.body.get("prediction").map_or(0, |raw| raw.len() as u64);
-    let input_tokens = input.unwrap_or(intake.body.original().len() as u64 + OVERHEAD);
+    let predicted = intake.body.get("prediction").map_or(0, |raw| intake.bytes_of(raw));
+    let input_tokens = input.unwrap_or(intake.bytes() + OVERHEAD);
     Some(Bound {
         ceiling: price.ceiling(input_tokens),
         input_tokens,
@@ -104,7 +104,7 @@ fn number(body: &RawObject, field: &str) -> Option<u64> {
 /// Prompt tokens at the most, where something bounds them, and web searches.
 fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> (Option<u64>, u64) {
     let body = &intake.body;
-    let bytes = body.original().len() as u64;
+    let bytes = intake.bytes();
     let searches = body.get("web_search_options").is_some()
         || body.get("tools").is_some_and(|raw| memmem::find(raw, b"web_search").is_some());
     if searches {
@@ -120,7 +120,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> (Option<
     let tokens = if may_hold_more("messages") || may_hold_more("system") {
         match protocol_of(operation).decode_request(&body.to_bytes()) {
             Ok(request) => {
-                media(&request).map(|media| (text - media.inline.min(bytes)) + media.images * IMAGE)
+                media(&request, intake).map(|media| (text - media.inline.min(bytes)) + media.images * IMAGE)
             }
             // The provider will refuse it; should it not, its longest prompt is the bound.
             Err(_) => None,
@@ -143,26 +143,26 @@ struct Media {
 }
 
 /// What beside text is in a request; `None`: something whose tokens nothing bounds.
-fn media(request: &ChatRequest) -> Option<Media> {
+fn media(request: &ChatRequest, intake: &Intake) -> Option<Media> {
     let mut media = Media::default();
     let parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
     for part in parts {
-        add(part, &mut media)?;
+        add(part, intake, &mut media)?;
     }
     Some(media)
 }
 
-fn add(part: &Part, media: &mut Media) -> Option<()> {
+fn add(part: &Part, intake: &Intake, media: &mut Media) -> Option<()> {
     match &part.content {
         Content::Image { source, .. } => {
             media.images += 1;
             if let Source::Base64 { data, .. } = source {
-                media.inline += data.len() as u64;
+                media.inline += intake.bytes_of(data.as_bytes());
             }
         }
         Content::ToolResult(result) => {
             for part in &result.parts {
-                add(part, media)?;
+                add(part, intake, media)?;
             }
         }
         Content::Document { source: Source::Text(_), .. }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "what tests spawn ends with their runtime")]
 
+mod bodies;
 mod budgets;
 mod commands;
 mod commands_limits;
