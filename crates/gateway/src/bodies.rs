@@ -54,7 +54,7 @@ pub struct Bodies {
     bounds: Bounds,
     long: Pool,
     others: Pool,
-    /// Bodies that are being read and translated take room beside their own bytes.
+    /// Bodies that are worked on may take room beside their own bytes: together no longer ones than the longest.
     work: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
@@ -79,7 +79,7 @@ impl Pool {
 impl Bodies {
     /// A budget of which nothing is taken.
     pub fn new(bounds: Bounds) -> Self {
-        let work = Pool::new(2 * bounds.longest.max(LONG)).permits;
+        let work = Pool::new(bounds.longest.max(LONG)).permits;
         let (long, others) = (Pool::new(long_part(bounds.bytes)), Pool::new(bounds.bytes / 4));
         Self { bounds, long, others, work, waiting: AtomicUsize::new(0) }
     }
@@ -201,7 +201,12 @@ impl Held {
         Self { bytes, share: None }
     }
 
-    /// Bytes made of these, in their place: they take the same share.
+    /// Lets the bytes go, and keeps the share for those that will be made of them.
+    pub fn let_go(&mut self) {
+        self.bytes = Bytes::new();
+    }
+
+    /// Other bytes in their place, which take the same share.
     pub fn replaced_by(self, bytes: Vec<u8>) -> Bytes {
         match self.share {
             None => bytes.into(),

@@ -104,8 +104,9 @@ fn a_body_of_unknown_length_grows_and_gives_back_what_it_did_not_need() {
 fn a_share_lasts_as_long_as_the_last_byte() {
     run(async {
         let bodies = bodies(Duration::ZERO);
-        let held = Held::new(vec![7; 2 * MIB as usize], admit(&bodies, 2 * MIB).await.unwrap());
+        let mut held = Held::new(vec![7; 2 * MIB as usize], admit(&bodies, 2 * MIB).await.unwrap());
         let slice = held.bytes.slice(5..6);
+        held.let_go();
         let replaced = held.replaced_by(vec![8; 10]);
         assert_eq!((bodies.taken(), &replaced[..2]), (2 * MIB, &[8, 8][..]));
         drop(replaced);

@@ -164,6 +164,9 @@ fn prepare_as_it_is(
             demand_limit(operation, &intake.body)?;
             warnings.extend(lost_headers(caller));
             let mut request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
+            // All of it has been read: it need not lie beside what is written of it.
+            drop(intake.body);
+            intake.held.let_go();
             // Usage is metered whether the caller wants to see it or not.
             request.include_usage = request.stream;
             let answers = request.sampling.n.unwrap_or(1);
