@@ -26,6 +26,12 @@ pub fn rss_peak_kib(process: u32) -> Result<u64, Failure> {
     status_kib(process, "VmHWM:")
 }
 
+/// Forgets the most it ever had: from now on what it has counts.
+pub fn forget_peak(process: u32) -> Result<(), Failure> {
+    // `5` in proc_pid_clear_refs(5).
+    fs::write(format!("/proc/{process}/clear_refs"), "5").context("the process's peak")
+}
+
 fn status_kib(process: u32, field: &str) -> Result<u64, Failure> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).context("the process")?;
     number_after(&text, field).ok_or_else(|| Failure::new(format!("no {field} of the process")))

@@ -6,6 +6,7 @@ use crate::rng::Rng;
 use bytes::Bytes;
 use domain::Money;
 use domain::record::Operation;
+use gateway::bodies::Held;
 use gateway::inference::intake;
 use llm::Protocol;
 use llm::observe::{self, StreamObserver};
@@ -92,10 +93,12 @@ fn request(input: &[u8]) {
             let _ = server_tools::rounds(&object, protocol, "m");
         }
         server_tools::limit(&mut object, 5);
-        assert!(RawObject::parse(object.to_bytes()).is_ok(), "an object that cannot be read again");
+        let out = object.to_bytes();
+        assert!(RawObject::parse(out.clone()).is_ok(), "an object that cannot be read again");
+        assert!(object.into_pieces(16).concat() == out, "pieces that are not the object");
     }
     for operation in OPERATIONS {
-        if let Ok(intake) = intake::read(operation, body.clone(), "a/b") {
+        if let Ok(intake) = intake::read(operation, Held::short(body.clone()), "a/b") {
             assert!(is_json(&intake.body.to_bytes()), "a body that is no JSON");
         }
     }

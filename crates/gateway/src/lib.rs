@@ -6,6 +6,7 @@
 
 pub mod abandoned;
 pub mod auth;
+pub mod bodies;
 pub mod http;
 pub mod idempotency;
 pub mod inference;
@@ -22,6 +23,7 @@ pub mod upstream;
 
 pub use crate::http::router;
 pub use abandoned::Abandoned;
+pub use bodies::Bodies;
 pub use idempotency::Idempotency;
 pub use phase::{Phase, Progress};
 pub use providers::{Provider, Providers};
@@ -79,6 +81,8 @@ pub struct Gateway {
     pub gate: Gate,
     /// How many answers are read to their end for callers who have left.
     pub abandoned: Abandoned,
+    /// How many bytes of bodies are held at once.
+    pub bodies: Bodies,
     /// Call tasks, waited for at shutdown.
     pub tasks: Tasks,
     /// Wall-clock time.
@@ -106,6 +110,7 @@ impl Gateway {
     pub fn end_calls(&self) {
         self.tasks.end_all();
         self.gate.close();
+        self.bodies.close();
     }
 
     /// Whether requests are taken.

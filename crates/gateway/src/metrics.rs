@@ -49,6 +49,7 @@ struct Gauges {
     calls: Gauge,
     waiting: Gauge,
     abandoned: Gauge,
+    bodies: Gauge,
     open_intents: Gauge,
     unapplied: Gauge,
 }
@@ -61,6 +62,7 @@ impl Gauges {
             ("signalbox_calls_running", "Calls to providers that run", &self.calls),
             ("signalbox_calls_waiting", "Calls that wait until fewer run", &self.waiting),
             ("signalbox_calls_abandoned", "Calls that are read to their end for nobody", &self.abandoned),
+            ("signalbox_bodies_bytes", "Bytes of long request bodies that are held", &self.bodies),
             ("signalbox_journal_open_intents", "Attempts whose end is not stored yet", &self.open_intents),
             ("signalbox_journal_unapplied_bytes", "Bytes of the journal not in the store", &self.unapplied),
         ] {
@@ -199,6 +201,11 @@ impl Metrics {
         self.gauges.calls.set(running.try_into().unwrap_or(i64::MAX));
         self.gauges.waiting.set(waiting.try_into().unwrap_or(i64::MAX));
         self.gauges.abandoned.set(abandoned.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Says how many bytes of bodies are held.
+    pub fn bodies(&self, bytes: u64) {
+        self.gauges.bodies.set(bytes.try_into().unwrap_or(i64::MAX));
     }
 
     /// Says what running calls hold, and what was spent beyond.

@@ -1,7 +1,9 @@
 //! The way to providers: pooled connections, and the demo provider in this process.
 
+mod payload;
 mod plain;
 
+pub use payload::{Outgoing, Payload};
 pub use plain::PlainRoute;
 
 use crate::providers::Target;
@@ -9,7 +11,7 @@ use bytes::Bytes;
 use domain::Clock;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -45,7 +47,7 @@ pub enum UpstreamError {
     Cut,
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type HttpClient = Client<HttpsConnector<HttpConnector>, Outgoing>;
 
 thread_local! {
     static CORE: Cell<usize> = const { Cell::new(0) };
@@ -97,13 +99,13 @@ impl Upstream {
         &self,
         target: &Target,
         headers: HeaderMap,
-        body: Bytes,
+        body: &Payload,
         clock: &dyn Clock,
     ) -> Result<Answer, UpstreamError> {
         if target.provider.is_demo() {
-            return Ok(demo(target.endpoint.route.path, &body, clock.now()));
+            return Ok(demo(target.endpoint.route.path, &body.to_bytes(), clock.now()));
         }
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body.outgoing());
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
         let core = &self.cores[CORE.get() % self.cores.len()];

@@ -14,6 +14,7 @@ pub mod protocol;
 pub mod provider;
 pub mod raw;
 pub mod server_tools;
+pub mod set_aside;
 pub mod sse;
 pub mod terms;
 pub mod tokenizer;

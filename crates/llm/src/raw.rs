@@ -136,6 +136,36 @@ impl RawObject {
         out.into()
     }
 
+    /// The object as pieces that follow each other. Values of at least `own_bytes_min` bytes are pieces of their own:
+    /// parts of the bytes that arrived, or what they were replaced by, but no copies.
+    pub fn into_pieces(self, own_bytes_min: usize) -> Vec<Bytes> {
+        if !self.is_changed {
+            return vec![self.bytes];
+        }
+        let mut pieces = Vec::new();
+        let mut between = vec![b'{'];
+        for (at, field) in self.fields.into_iter().enumerate() {
+            if at > 0 {
+                between.push(b',');
+            }
+            write_key(&mut between, &field.key);
+            between.push(b':');
+            let value = match field.value {
+                Value::Kept(range) => self.bytes.slice(range),
+                Value::New(text) => text.into(),
+            };
+            if value.len() < own_bytes_min {
+                between.extend_from_slice(&value);
+            } else {
+                pieces.push(std::mem::take(&mut between).into());
+                pieces.push(value);
+            }
+        }
+        between.push(b'}');
+        pieces.push(between.into());
+        pieces
+    }
+
     fn text<'a>(&'a self, value: &'a Value) -> &'a [u8] {
         match value {
             Value::Kept(range) => &self.bytes[range.clone()],
@@ -245,6 +275,15 @@ mod tests {
             object.set_string(&key, &text);
             let again: serde_json::Value = serde_json::from_slice(&object.to_bytes()).unwrap();
             prop_assert_eq!(again[&key].as_str(), Some(text.as_str()));
+        }
+
+        #[test]
+        fn pieces_are_the_same_bytes(least in 0..12_usize, key in "[a-d]", text in "\\PC{0,20}") {
+            let mut object = parse(r#"{"a":[1, 2,3],"b":"0123456789","c":{}}"#);
+            prop_assert_eq!(object.clone().into_pieces(least), [object.original().clone()]);
+            object.set_string(&key, &text);
+            object.remove("c");
+            prop_assert_eq!(object.clone().into_pieces(least).concat(), object.to_bytes());
         }
     }
 }

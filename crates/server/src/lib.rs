@@ -11,6 +11,7 @@ pub mod cores;
 pub mod departure;
 pub mod drain;
 pub mod listener;
+pub mod memory;
 pub mod output;
 pub mod serve;
 pub mod telemetry;

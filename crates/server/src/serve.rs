@@ -4,7 +4,7 @@ use crate::config::{self, Environment, Flags, Settings};
 use crate::cores::{self, Cores};
 use crate::drain::{self, Serving, Signals};
 use crate::listener::{self, Listener};
-use crate::{bootstrap, output, wire};
+use crate::{bootstrap, memory, output, wire};
 use domain::{Clock, SystemClock};
 use gateway::{Gateway, Phase};
 use std::error::Error;
@@ -48,6 +48,7 @@ pub async fn serve(
     let jobs = [
         tokio::task::spawn(follow_changes(gateway.clone(), db.clone(), stop.clone())),
         tokio::task::spawn(reload(gateway.clone(), flags.clone(), environment.clone(), stop.clone())),
+        tokio::task::spawn(memory::give_back(stop.clone())),
     ];
     let deadline = CancellationToken::new();
     let router = wire::service(&gateway, db.clone());
@@ -55,6 +56,10 @@ pub async fn serve(
     let mut signals = Signals::listen()?;
     gateway.progress.advance(Phase::Serving);
     let cores = Cores::start(cores::count())?;
+    // Each thread has memory of its own to look after; they end with the runtimes they run on.
+    for core in cores.handles() {
+        core.spawn(memory::give_back(stop.clone()));
+    }
     let listener = Listener { socket, tls, service: router, cores: cores.handles() };
     let connections = tokio::task::spawn(listener::serve(listener, stop.clone(), deadline.clone()));
     if let Some(key) = first_key {

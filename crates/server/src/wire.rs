@@ -7,7 +7,7 @@ use control::Control;
 use domain::{Clock, Timestamp, Windows};
 use gateway::idempotency::{Idempotency, Keeper};
 use gateway::metrics::Metrics;
-use gateway::{Abandoned, Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
+use gateway::{Abandoned, Bodies, Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +103,7 @@ pub async fn build(
         metrics: metrics.clone(),
         gate: Gate::new(settings.gate_bounds()),
         abandoned: Abandoned::new(settings.limits.abandoned_calls_max),
+        bodies: Bodies::new(settings.bodies_bounds()),
         tasks: Tasks::default(),
         clock,
         limits: settings.gateway_limits(),

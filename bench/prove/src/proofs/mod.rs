@@ -15,15 +15,15 @@ mod secrets;
 
 use crate::{failure::Failure, rig::Options};
 
-/// All that `all` runs, in the order of what their breach costs. `memory` is run by its name: what it asks of bodies and
-/// of the end does not hold yet.
-pub const NAMES: [&str; 11] = [
+/// All that `all` runs, in the order of what their breach costs.
+pub const NAMES: [&str; 12] = [
     "crash",
     "overshoot",
     "conservation",
     "leaks",
     "drain",
     "overload",
+    "memory",
     "disconnect",
     "disk-full",
     "secrets",

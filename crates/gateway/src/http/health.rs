@@ -36,6 +36,7 @@ pub async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
     let budgets = &gateway.recorder.budgets;
     gateway.metrics.money(budgets.held(), budgets.overage());
     gateway.metrics.calls(gateway.tasks.len(), gateway.gate.waiting(), gateway.abandoned.len());
+    gateway.metrics.bodies(gateway.bodies.taken());
     let mut response = Response::new(Body::from(gateway.metrics.encode()));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);

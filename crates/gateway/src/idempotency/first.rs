@@ -8,13 +8,13 @@ use super::keeper::Claims;
 use super::running::{End, Running};
 use super::{KeptHead, refusal_response};
 use crate::Gateway;
+use crate::bodies::Held;
 use crate::inference::prepare::{self, Prepared};
 use crate::inference::stream::{Writer, pipe};
 use crate::inference::{self, call};
 use crate::record::Entry;
 use crate::refusal::Refusal;
 use axum::body::Body;
-use bytes::Bytes;
 use domain::record::Operation;
 use domain::{Account, Claim};
 use http::header::CONTENT_TYPE;
@@ -41,7 +41,7 @@ pub struct First {
     /// The head.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Bytes,
+    pub body: Held,
     /// To its caller, who may have gone.
     pub answer: Option<oneshot::Sender<Response<Body>>>,
 }

@@ -15,7 +15,8 @@ pub use kept::KeptHead;
 pub use running::{Bounds, Entrance, Registry};
 
 use crate::Gateway;
-use crate::inference::{protocol_of, read_body, reply};
+use crate::bodies::{Held, Share};
+use crate::inference::{body, protocol_of, reply};
 use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::shed::Slot;
@@ -101,7 +102,7 @@ pub async fn serve(
     idempotency: &Idempotency,
     call: Keyed<'_>,
     slot: Slot,
-    body: Incoming,
+    (body, share): (Incoming, Option<Share>),
 ) -> Response<Body> {
     let mut entry = call.open(gateway);
     entry.take_slot(slot);
@@ -111,7 +112,7 @@ pub async fn serve(
     };
     // A caller who leaves before all of the body is here has called, and nothing came of it.
     entry.end(499, Outcome::ClientGone);
-    let read = match read_body(gateway, body).await {
+    let read = match body::read(gateway, body, share).await {
         Ok(body) => fingerprint(&call, body).await,
         Err(refusal) => Err(refusal),
     };
@@ -163,19 +164,19 @@ fn key(call: &Keyed<'_>) -> Result<IdempotencyKey, Refusal> {
 }
 
 /// The digest of what is asked, beside the body it was made of.
-async fn fingerprint(call: &Keyed<'_>, body: Bytes) -> Result<(Bytes, Fingerprint), Refusal> {
+async fn fingerprint(call: &Keyed<'_>, body: Held) -> Result<(Held, Fingerprint), Refusal> {
     let of = |headers: &HeaderMap, body: &Bytes| {
         let [version, beta, openai_beta] =
             ASKING_HEADERS.map(|name| headers.get(name).map_or(&b""[..], HeaderValue::as_bytes));
         Fingerprint::of(&[version, beta, openai_beta, body])
     };
-    if body.len() <= BODY_BYTES_INLINE {
-        let fingerprint = of(call.headers, &body);
+    if body.bytes.len() <= BODY_BYTES_INLINE {
+        let fingerprint = of(call.headers, &body.bytes);
         return Ok((body, fingerprint));
     }
     let headers = call.headers.clone();
     let work = tokio::task::spawn_blocking(move || {
-        let fingerprint = of(&headers, &body);
+        let fingerprint = of(&headers, &body.bytes);
         (body, fingerprint)
     });
     // The only fault of such a thread is a panic, which has been logged.

@@ -106,8 +106,8 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         (limit, longest) => limit.or(longest),
     };
     // A predicted answer is paid for where it was predicted wrongly.
-    let predicted = intake.body.get("prediction").map_or(0, |raw| raw.len() as u64);
-    let input_tokens = input.unwrap_or(intake.body.original().len() as u64 + OVERHEAD);
+    let predicted = intake.body.get("prediction").map_or(0, |raw| intake.bytes_of(raw));
+    let input_tokens = input.unwrap_or(intake.bytes() + OVERHEAD);
     let demand = demand(&intake.body, target);
     let ceiling = |demand| price.ceiling(input_tokens, demand).map_err(NoPrice::Field);
     let dearest = ceiling(demand)?;
@@ -207,7 +207,7 @@ fn number(body: &RawObject, field: &str) -> Option<u64> {
 /// Tokens of the prompt itself at the most, where something bounds them.
 fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u64> {
     let body = &intake.body;
-    let bytes = body.original().len() as u64;
+    let bytes = intake.bytes();
     let may_hold_more =
         |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| hint.find(raw).is_some()));
     let text = bytes.saturating_sub(intake.saved_bytes.unwrap_or(0)) + OVERHEAD;
@@ -217,7 +217,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
     let tokens = if may_hold_more("messages") || may_hold_more("system") {
         match protocol_of(operation).decode_request(&body.to_bytes()) {
             Ok(request) => {
-                media(&request).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)
+                media(&request, intake).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)
             }
             // The provider will refuse it; should it not, its longest prompt is the bound.
             Err(_) => None,
@@ -240,26 +240,26 @@ struct Media {
 }
 
 /// What beside text is in a request; `None`: something whose tokens nothing bounds.
-fn media(request: &ChatRequest) -> Option<Media> {
+fn media(request: &ChatRequest, intake: &Intake) -> Option<Media> {
     let mut media = Media::default();
     let parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
     for part in parts {
-        add(part, &mut media)?;
+        add(part, intake, &mut media)?;
     }
     Some(media)
 }
 
-fn add(part: &Part, media: &mut Media) -> Option<()> {
+fn add(part: &Part, intake: &Intake, media: &mut Media) -> Option<()> {
     match &part.content {
         Content::Image { source, .. } => {
             media.images += 1;
             if let Source::Base64 { data, .. } = source {
-                media.inline += data.len() as u64;
+                media.inline += intake.bytes_of(data.as_bytes());
             }
         }
         Content::ToolResult(result) => {
             for part in &result.parts {
-                add(part, media)?;
+                add(part, intake, media)?;
             }
         }
         Content::Document { source: Source::Text(_), .. }

@@ -166,6 +166,8 @@ impl Call {
                 Err(stop) => return self.refuse(reply, &attempt, stop, None, true),
             };
             failpoint::hit("after_head");
+            // It is not sent again: its memory is free while the answer comes.
+            self.prepared.body.release();
             attempt.status = answer.status.as_u16();
             let is_success = answer.status.is_success();
             // The rarer ways are kept out of this future, whose size every request pays for.
@@ -234,7 +236,7 @@ impl Call {
         if let Ok(id) = HeaderValue::try_from(attempt.id.to_string()) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
-        let sending = self.gateway.upstream.send(target, headers, body.clone(), &*self.gateway.clock);
+        let sending = self.gateway.upstream.send(target, headers, body, &*self.gateway.clock);
         self.watch(reply, sending, attempt.started + patience, "no answer").await
     }
 

@@ -1,10 +1,14 @@
 //! Reading a request: the body's bytes, and the few fields that the gateway itself needs.
 
+use super::BODY_BYTES_INLINE;
+use crate::bodies::Held;
+use crate::random;
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use domain::record::{Metadata, Operation};
 use http::{HeaderMap, HeaderName};
 use llm::raw::RawObject;
+use llm::set_aside::SetAside;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -19,10 +23,14 @@ const FIELDS_MAX: usize = 64;
 const VALUE_BYTES_MAX: usize = 2_048;
 
 /// One inbound call, read as far as the gateway must.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Intake {
     /// The body without the gateway's own options.
     pub body: RawObject,
+    /// The long runs that were set aside of it, for which marks stand there.
+    pub aside: Option<SetAside>,
+    /// As it came, with the share it takes.
+    pub held: Held,
     /// The model as the caller named it.
     pub model: String,
     /// The caller wants a stream.
@@ -45,8 +53,25 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
+impl Intake {
+    /// The length of the body as it came.
+    pub fn bytes(&self) -> u64 {
+        self.held.bytes.len() as u64
+    }
+
+    /// How many bytes a text of the body had as it came.
+    pub fn bytes_of(&self, text: &[u8]) -> u64 {
+        let aside = self.aside.as_ref().map_or(0, |aside| aside.bytes_behind(text));
+        (text.len() + aside) as u64
+    }
+}
+
 /// Reads a body.
-pub fn read(operation: Operation, body: Bytes, default_model: &str) -> Result<Intake, Refusal> {
+pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Intake, Refusal> {
+    let (body, aside) = match set_aside(operation, &held.bytes) {
+        Some((body, aside)) => (body, Some(aside)),
+        None => (held.bytes.clone(), None),
+    };
     let mut body = RawObject::parse(body).map_err(|error| Refusal::invalid(error.to_string()))?;
     let model = match body.get("model").filter(|raw| *raw != b"null") {
         Some(raw) => string("model", raw)?.into_owned(),
@@ -72,6 +97,8 @@ pub fn read(operation: Operation, body: Bytes, default_model: &str) -> Result<In
         unknown_options: Vec::new(),
         saved_bytes: None,
         notes: Vec::new(),
+        aside,
+        held,
         body: RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?,
     };
     for object in OPTION_OBJECTS {
@@ -83,6 +110,12 @@ pub fn read(operation: Operation, body: Bytes, default_model: &str) -> Result<In
     }
     intake.body = body;
     Ok(intake)
+}
+
+/// Sets aside what only makes a body long. Where the gateway counts a prompt itself, it must see all of it.
+fn set_aside(operation: Operation, body: &Bytes) -> Option<(Bytes, SetAside)> {
+    let is_long = body.len() > BODY_BYTES_INLINE && operation != Operation::CountTokens;
+    is_long.then(|| SetAside::of(body, random::ten_bytes())).flatten()
 }
 
 fn string<'a>(param: &str, raw: &'a [u8]) -> Result<Cow<'a, str>, Refusal> {
@@ -197,7 +230,11 @@ mod tests {
     use super::*;
 
     fn chat(body: &'static str) -> Result<Intake, Refusal> {
-        read(Operation::ChatCompletions, Bytes::from_static(body.as_bytes()), "openai/gpt-4o-mini")
+        read(
+            Operation::ChatCompletions,
+            Held::short(Bytes::from_static(body.as_bytes())),
+            "openai/gpt-4o-mini",
+        )
     }
 
     #[test]
@@ -216,7 +253,7 @@ mod tests {
     #[test]
     fn a_chat_without_a_model_asks_for_the_default_one() {
         assert_eq!(chat("{\"messages\":[]}").unwrap().model, "openai/gpt-4o-mini");
-        let refusal = read(Operation::Messages, Bytes::from_static(b"{}"), "x/y").unwrap_err();
+        let refusal = read(Operation::Messages, Held::short(Bytes::from_static(b"{}")), "x/y").unwrap_err();
         assert_eq!(refusal.param(), Some("model"));
     }
 

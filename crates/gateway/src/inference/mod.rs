@@ -4,6 +4,7 @@
 //! it in a task of its own, which no leaving caller can cut short.
 
 pub mod admit;
+pub mod body;
 pub mod bound;
 pub mod call;
 pub mod intake;
@@ -12,6 +13,7 @@ pub mod relay;
 pub mod reply;
 pub mod stream;
 
+use crate::bodies::Held;
 use crate::providers::Target;
 use crate::rates::Admission;
 use crate::record::Entry;
@@ -20,18 +22,15 @@ use crate::shed::Shed;
 use crate::{Gateway, auth, idempotency};
 use admit::Denied;
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
 use domain::record::{Metadata, Operation, Outcome};
 use domain::{Account, Timestamp};
 use http::{HeaderMap, Response};
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use intake::Intake;
 use llm::Protocol;
 use llm::provider::RouteKind;
 use prepare::Next;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 use store::Hold;
@@ -78,23 +77,28 @@ pub async fn serve(
     if gateway.recorder.journal.is_full() {
         return refuse(Refusal::StorageExhausted);
     }
+    let shed = || if gateway.tasks.is_over() { Refusal::ShuttingDown } else { gateway.overloaded() };
+    // Before the slot, so that bodies that wait for room keep no other call from running.
+    let share = match gateway.bodies.admit(&body.size_hint()).await {
+        Ok(share) => share,
+        Err(Shed) => return refuse(shed()),
+    };
     let slot = match gateway.gate.enter(principal.key).await {
         Ok(slot) => slot,
-        Err(Shed) if gateway.tasks.is_over() => return refuse(Refusal::ShuttingDown),
-        Err(Shed) => return refuse(gateway.overloaded()),
+        Err(Shed) => return refuse(shed()),
     };
     if let Some(keys) = &gateway.idempotency
         && headers.contains_key(idempotency::IDEMPOTENCY_KEY)
         && operation != Operation::CountTokens
     {
         let call = idempotency::Keyed { operation, principal: &principal, headers, id, at: now };
-        return Box::pin(idempotency::serve(gateway, keys, call, slot, body)).await;
+        return Box::pin(idempotency::serve(gateway, keys, call, slot, (body, share))).await;
     }
     let mut entry = Entry::open(gateway.recorder.clone(), id, &principal, operation, now);
     entry.take_slot(slot);
     // Until the call task takes over, a vanished caller drops this future: the record then says so.
     entry.end(499, Outcome::ClientGone);
-    let next = match read_body(gateway, body).await {
+    let next = match body::read(gateway, body, share).await {
         Ok(body) => steps(gateway, &principal.account, operation, headers, body, &mut entry).await,
         Err(refusal) => Err(refusal),
     };
@@ -127,14 +131,19 @@ pub async fn steps(
     account: &Arc<Account>,
     operation: Operation,
     headers: &HeaderMap,
-    body: Bytes,
+    body: Held,
     entry: &mut Entry,
 ) -> Result<Next, Refusal> {
     let at = entry.record().map_or_else(|| gateway.clock.now(), |record| record.at);
     let call = Inbound { operation, at, account: account.clone() };
-    let (facts, next) = if body.len() > BODY_BYTES_INLINE {
+    let (facts, next) = if body.bytes.len() > BODY_BYTES_INLINE {
+        let room = Box::pin(gateway.bodies.work(body.bytes.len())).await;
         let (gateway, headers) = (gateway.clone(), headers.clone());
-        let work = move || understand(&gateway, call, &headers, body);
+        let work = move || {
+            let understood = understand(&gateway, call, &headers, body);
+            drop(room);
+            understood
+        };
         // The only fault of such a thread is a panic, which has been logged.
         tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?
     } else {
@@ -204,7 +213,7 @@ fn understand(
     gateway: &Gateway,
     call: Inbound,
     headers: &HeaderMap,
-    body: Bytes,
+    body: Held,
 ) -> (Option<Facts>, Result<Allowed, Refusal>) {
     let operation = call.operation;
     let mut intake: Intake = match intake::read(operation, body, &gateway.default_model) {
@@ -240,7 +249,7 @@ fn allow(
     let admission = if rates.is_empty() {
         None
     } else {
-        let tokens = llm::tokens::of_bytes(intake.body.original().len() as u64);
+        let tokens = llm::tokens::of_bytes(intake.bytes());
         Some(gateway.rates.admit(rates, tokens, Instant::now())?)
     };
     pay(gateway, Read { call, intake, target, admission }, headers)
@@ -296,42 +305,4 @@ fn target(gateway: &Gateway, operation: Operation, model: &str) -> Result<Target
         }
         found => found,
     }
-}
-
-/// Reads the body within its bounds.
-pub async fn read_body(gateway: &Gateway, body: Incoming) -> Result<Bytes, Refusal> {
-    let max = gateway.limits.body_bytes_max;
-    // One that says how long it is, is not read to find that out.
-    if body.size_hint().lower() > max as u64 {
-        return Err(Refusal::BodyTooLarge(max));
-    }
-    match tokio::time::timeout(gateway.limits.request_read, collect(Limited::new(body, max))).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            Err(Refusal::BodyTooLarge(max))
-        }
-        Ok(Err(_)) => Err(Refusal::BodyCut),
-        Err(_) => Err(Refusal::BodyTooSlow(gateway.limits.request_read.as_secs())),
-    }
-}
-
-/// All bytes in one piece. A body that comes in many is never held twice.
-async fn collect(mut body: Limited<Incoming>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
-    let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame?.into_data() else { continue };
-        if first.is_empty() && all.is_empty() {
-            first = piece;
-            continue;
-        }
-        if all.is_empty() {
-            // A caller may announce more than it sends: what is not written takes no memory.
-            all.reserve(length.unwrap_or(first.len() * 4));
-            all.extend_from_slice(&std::mem::take(&mut first));
-        }
-        all.extend_from_slice(&piece);
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
 }

@@ -10,6 +10,7 @@ use super::protocol_of;
 use crate::providers::{Target, Tariff};
 use crate::rates::Standing;
 use crate::refusal::Refusal;
+use crate::upstream::Payload;
 use bytes::Bytes;
 use domain::Terms;
 use domain::record::Operation;
@@ -29,6 +30,9 @@ const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// Headers of the caller that matter to a provider of the same protocol.
 const PASSED_HEADERS: [HeaderName; 3] =
     [VERSION, HeaderName::from_static("anthropic-beta"), HeaderName::from_static("openai-beta")];
+
+/// Shorter bodies, and shorter values of longer ones, are copied.
+const PIECE_BYTES_MIN: usize = 64 * 1024;
 
 /// What only this gateway and the reference product understand in messages of OpenAI's protocol.
 static OUR_WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
@@ -70,7 +74,7 @@ pub struct Prepared {
     /// Headers for the provider beside those that every call to it carries.
     pub own_headers: Vec<(HeaderName, HeaderValue)>,
     /// The body for the provider.
-    pub body: Bytes,
+    pub body: Payload,
     /// The caller wants a stream.
     pub is_stream: bool,
     /// The caller wants usage at the end of an OpenAI stream.
@@ -118,7 +122,30 @@ pub enum Next {
 }
 
 /// Prepares a call to `target`.
+///
+/// Of a body with long runs set aside that is done with the marks, which then give way to the runs. Should a mark be
+/// lost on the way, or the request be refused, it is done again with the whole body: only that one counts.
 pub fn prepare(
+    operation: Operation,
+    mut intake: Intake,
+    target: Target,
+    caller: &HeaderMap,
+) -> Result<Next, Refusal> {
+    let Some(aside) = intake.aside.take() else { return prepare_as_it_is(operation, intake, target, caller) };
+    let marked = prepare_as_it_is(operation, intake.clone(), target.clone(), caller);
+    if let Ok(Next::Call(mut prepared)) = marked {
+        let restored = aside.restore(prepared.body.into_pieces());
+        if restored.is_complete {
+            prepared.body = restored.pieces.into();
+            return Ok(Next::Call(prepared));
+        }
+    }
+    let whole = aside.restore(intake.body.into_pieces(PIECE_BYTES_MIN)).pieces.concat();
+    intake.body = RawObject::parse(whole.into()).map_err(|_| Refusal::Internal)?;
+    prepare_as_it_is(operation, intake, target, caller)
+}
+
+fn prepare_as_it_is(
     operation: Operation,
     mut intake: Intake,
     target: Target,
@@ -139,18 +166,21 @@ pub fn prepare(
                 rewrite(&mut intake.body, &target, &mut warnings)?;
             }
             edit(operation, &mut intake, &target)?;
-            (intake.body.to_bytes(), 1)
+            (payload(intake.body), 1)
         }
         Mode::Translate => {
             demand_limit(operation, &intake.body)?;
             warnings.extend(lost_headers(caller));
             let mut request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
+            // All of it has been read: it need not lie beside what is written of it.
+            drop(intake.body);
+            intake.held.let_go();
             // Usage is metered whether the caller wants to see it or not.
             request.include_usage = request.stream;
             let answers = request.sampling.n.unwrap_or(1);
             let encoded = outbound.encode_request(&request, &describe(&target)).map_err(refused)?;
             warnings.extend(encoded.warnings.iter().map(ToString::to_string));
-            (encoded.body.into(), answers)
+            (intake.held.replaced_by(encoded.body).into(), answers)
         }
     };
     Ok(Next::Call(Box::new(Prepared {
@@ -170,6 +200,15 @@ pub fn prepare(
         standing: None,
         target,
     })))
+}
+
+/// A short body is copied with its edits, which costs less than to send it in pieces; of a long one nothing is.
+fn payload(body: RawObject) -> Payload {
+    if body.original().len() < PIECE_BYTES_MIN {
+        body.to_bytes().into()
+    } else {
+        body.into_pieces(PIECE_BYTES_MIN).into()
+    }
 }
 
 /// What the encoders must know of the target.

@@ -5,12 +5,11 @@
 //! does while it is idle: a tenth less work per request. Encrypted connections, which may turn out to be
 //! HTTP/2, are left to hyper's pool.
 
-use super::{POOL_IDLE_MAX, READ_BUFFER, UpstreamError};
+use super::{Outgoing, POOL_IDLE_MAX, READ_BUFFER, UpstreamError};
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body::{Body as _, Frame};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -50,8 +49,8 @@ impl PlainRoute {
 
 /// A connection, and who speaks on it.
 struct Line {
-    sender: SendRequest<Full<Bytes>>,
-    connection: Connection<TokioIo<TcpStream>, Full<Bytes>>,
+    sender: SendRequest<Outgoing>,
+    connection: Connection<TokioIo<TcpStream>, Outgoing>,
     is_over: bool,
 }
 
@@ -72,8 +71,8 @@ impl Line {
     /// Sends a request. An `Err` with a request: nothing of it was sent.
     async fn ask(
         &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Option<Request<Full<Bytes>>>> {
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, Option<Request<Outgoing>>> {
         // Whether the other side has closed it meanwhile is seen here.
         let is_ready = poll_fn(|context| {
             self.drive(context);
@@ -124,7 +123,7 @@ impl Plain {
         &self,
         route: &PlainRoute,
         uri: &Uri,
-        mut request: Request<Full<Bytes>>,
+        mut request: Request<Outgoing>,
     ) -> Result<(http::response::Parts, PlainBody), UpstreamError> {
         loop {
             let (mut line, is_fresh) = match self.take(&route.authority) {

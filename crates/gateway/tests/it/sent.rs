@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use domain::record::Operation;
 use domain::{Catalog, Secret};
+use gateway::bodies::Held;
 use gateway::inference::prepare::{Next, Prepared, prepare};
 use gateway::inference::{intake, protocol_of, route_of};
 use gateway::providers::{Provider, ProviderSettings, Providers};
@@ -49,7 +50,7 @@ fn written(spec: &'static ProviderSpec) -> String {
     let mut out = String::new();
     for (operation, body) in CALLS {
         writeln!(out, "== {}", operation.as_str()).unwrap();
-        let read = intake::read(operation, Bytes::from_static(body.as_bytes()), "").unwrap();
+        let read = intake::read(operation, Held::short(Bytes::from_static(body.as_bytes())), "").unwrap();
         let next = providers
             .target("p/m", route_of(operation), protocol_of(operation))
             .and_then(|target| prepare(operation, read, target, &HeaderMap::new()));
@@ -70,7 +71,7 @@ fn request(out: &mut String, prepared: &Prepared) {
     for (name, value) in headers {
         writeln!(out, "{name}: {}", value.to_str().unwrap()).unwrap();
     }
-    writeln!(out, "\n{}", std::str::from_utf8(&prepared.body).unwrap()).unwrap();
+    writeln!(out, "\n{}", std::str::from_utf8(&prepared.body.to_bytes()).unwrap()).unwrap();
     for warning in &prepared.warnings {
         writeln!(out, "! {warning}").unwrap();
     }

@@ -29,6 +29,24 @@ impl Part {
         Self { content, cache_control: None }
     }
 
+    /// About how many bytes it is long: those of its text or data.
+    pub fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Text { text, .. } | Content::Refusal(text) | Content::Reasoning { text, .. } => {
+                text.len()
+            }
+            Content::Image { source, .. } | Content::Document { source, .. } => match source {
+                Source::Base64 { data: text, .. } | Source::Url(text) | Source::Text(text) => text.len(),
+                Source::File { id, .. } => id.len(),
+            },
+            Content::Audio { data, .. } => data.len(),
+            Content::RedactedReasoning(signature) => signature.value.len(),
+            Content::ToolCall(call) => call.name.len() + call.arguments.len(),
+            Content::ToolResult(result) => result.parts.iter().map(Part::bytes).sum(),
+            Content::Opaque { raw, .. } => raw.get().len(),
+        }
+    }
+
     /// Plain text.
     pub const fn text(text: String) -> Self {
         Self::new(Content::Text { text, citations: Vec::new() })

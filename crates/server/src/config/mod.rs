@@ -158,6 +158,8 @@ pub struct Tls {
 pub struct LimitSettings {
     /// Longest request body.
     pub body_bytes_max: usize,
+    /// All request bodies that are held at once.
+    pub bodies_bytes_max: u64,
     /// Longest answer of a provider that is not streamed.
     pub answer_bytes_max: usize,
     /// Calls that run at once.
@@ -172,6 +174,7 @@ impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             body_bytes_max: 32 << 20,
+            bodies_bytes_max: 256 << 20,
             answer_bytes_max: 64 << 20,
             concurrent_calls_max: 4_096,
             waiting_calls_max: 1_024,
@@ -297,6 +300,16 @@ impl Settings {
         }
     }
 
+    /// How many bytes of bodies are held at once.
+    pub fn bodies_bounds(&self) -> gateway::bodies::Bounds {
+        gateway::bodies::Bounds {
+            bytes: self.limits.bodies_bytes_max,
+            longest: self.limits.body_bytes_max as u64,
+            waiting: self.limits.waiting_calls_max,
+            wait: Duration::from_secs(self.timeouts.queue_seconds),
+        }
+    }
+
     /// How long a process that is told to stop waits, and for what.
     pub fn drain_patience(&self) -> Patience {
         Patience {
@@ -386,6 +399,12 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     let limits = &settings.limits;
     if [limits.body_bytes_max, limits.answer_bytes_max, limits.concurrent_calls_max].contains(&0) {
         return refuse("limits", "a limit of 0 would refuse everything");
+    }
+    if !settings.bodies_bounds().is_sound() {
+        return refuse(
+            "limits.bodies_bytes_max",
+            "the longest body, `body_bytes_max`, must fit into three quarters of it",
+        );
     }
     if settings.journal.bytes_max < JOURNAL_BYTES_MIN {
         return refuse(

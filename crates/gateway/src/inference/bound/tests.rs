@@ -2,6 +2,7 @@
 
 use super::super::intake;
 use super::*;
+use crate::bodies::Held;
 use crate::providers::{Provider, ProviderSettings, Providers};
 use bytes::Bytes;
 use domain::pricing::{ModelPrice, TokenPrices};
@@ -40,7 +41,7 @@ fn target(kind: &str, id: &str) -> Target {
 
 fn chat(messages: &[Value]) -> Intake {
     let body = json!({"model": "p/gpt-5", "max_tokens": 100, "messages": messages});
-    intake::read(Operation::ChatCompletions, Bytes::from(body.to_string()), "").unwrap()
+    intake::read(Operation::ChatCompletions, Held::short(Bytes::from(body.to_string())), "").unwrap()
 }
 
 fn bounds(target: &Target, mut intake: Intake) -> (Bound, Bound) {
@@ -81,7 +82,7 @@ fn counting_is_tried_only_where_it_can_help() {
 fn what_cannot_be_read_saves_nothing() {
     let (operation, target) = (Operation::ChatCompletions, target("openai", "gpt-5"));
     let body = Bytes::from_static(br#"{"model":"p/gpt-5","messages":"hello world, hello world"}"#);
-    let mut intake = intake::read(operation, body, "").unwrap();
+    let mut intake = intake::read(operation, Held::short(body), "").unwrap();
     count(operation, &mut intake, &target);
     assert_eq!(intake.saved_bytes, Some(0));
 }

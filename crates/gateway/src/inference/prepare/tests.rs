@@ -2,6 +2,7 @@
 
 use super::super::intake;
 use super::*;
+use crate::bodies::Held;
 use crate::providers::{Provider, ProviderSettings, Providers};
 use domain::Catalog;
 use serde_json::{Value, json};
@@ -30,9 +31,9 @@ fn send(
     caller: &HeaderMap,
 ) -> Result<(Bytes, Vec<String>), Refusal> {
     let model = if kind == "anthropic" { "claude-sonnet-4-5" } else { "gpt-5" };
-    let intake = intake::read(operation, Bytes::copy_from_slice(body.as_bytes()), "").unwrap();
+    let intake = intake::read(operation, Held::short(Bytes::copy_from_slice(body.as_bytes())), "").unwrap();
     match prepare(operation, intake, target(kind, model, protocol_of(operation)), caller)? {
-        Next::Call(prepared) => Ok((prepared.body, prepared.warnings)),
+        Next::Call(prepared) => Ok((prepared.body.to_bytes(), prepared.warnings)),
         Next::Estimate { .. } => panic!("nothing is sent"),
     }
 }
@@ -196,4 +197,92 @@ fn beta_headers_that_are_lost_are_told() {
     assert_eq!(warnings, ["anthropic-beta: dropped, the provider speaks another protocol"]);
     let (_, warnings) = send("anthropic", Operation::Messages, body, &caller).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+/// What is sent for a long body, with what can be set aside of it, and without.
+fn long(kind: &str, operation: Operation, body: &Value) -> [Result<Prepared, String>; 2] {
+    let held = Held::short(Bytes::from(body.to_string()));
+    let read = intake::read(operation, held, "").unwrap();
+    assert!(read.aside.is_some());
+    let whole =
+        Intake { aside: None, body: RawObject::parse(read.held.bytes.clone()).unwrap(), ..read.clone() };
+    [read, whole].map(|intake| {
+        match prepare(
+            operation,
+            intake,
+            target(kind, "claude-sonnet-4-5", protocol_of(operation)),
+            &HeaderMap::new(),
+        ) {
+            Ok(Next::Call(prepared)) => Ok(*prepared),
+            Ok(Next::Estimate { .. }) => panic!("nothing is sent"),
+            Err(refusal) => Err(refusal.to_string()),
+        }
+    })
+}
+
+#[test]
+fn what_is_set_aside_is_not_missed() {
+    let pixels = "iVBORw0KGgo/".repeat(30_000);
+    let (png, txt) = (
+        format!("data:image/png;base64,{pixels}"),
+        format!("data:text/plain;base64,{}", "YWJj".repeat(90_000)),
+    );
+    let file = |data: &str| json!({"type": "file", "file": {"filename": "a", "file_data": data}});
+    let image = |data: &str| json!({"type": "image_url", "image_url": {"url": data}});
+    let source = |kind: &str| json!({"type": "base64", "media_type": kind, "data": pixels});
+    let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": format!("{{\"a\":\"{pixels}\"}}")}});
+    let chats = [
+        json!([{"role": "user", "content": [image(&png), image(&png), {"type": "text", "text": pixels}]}]),
+        json!([{"role": "user", "content": [file(&txt)]}]),
+        json!([{"role": "user", "content": [file(&png), file(&format!("data:application/x;base64,{pixels}"))]}]),
+        json!([{"role": "system", "content": pixels}, {"role": "user", "content": "Hi", "name": pixels}]),
+        json!([{"role": "user", "content": pixels.repeat(2)}, {"role": "assistant", "tool_calls": [call]}]),
+        json!([{"role": pixels, "content": "Hi"}]),
+    ];
+    let messages = [
+        json!([{"role": "user", "content": [{"type": "image", "source": source("image/png")}]}]),
+        json!([{"role": "user", "content": [{"type": "document", "source": source("application/pdf")}]}]),
+        json!([{"role": "assistant", "content": [{"type": "tool_use", "id": pixels, "name": "f", "input": {"a": pixels}}]}]),
+        json!([{"role": "assistant", "content": [{"type": "thinking", "thinking": pixels, "signature": ""}]}]),
+        json!([{"role": "user", "content": [{"type": "future", "x": pixels}]}]),
+    ];
+    let chats = chats.map(|messages| (Operation::ChatCompletions, messages));
+    for (operation, messages) in
+        chats.into_iter().chain(messages.map(|messages| (Operation::Messages, messages)))
+    {
+        let body = json!({"model": "p/m", "max_tokens": 9, "stream": true, "messages": messages});
+        for kind in ["openai", "openai-compatible", "anthropic"] {
+            match long(kind, operation, &body) {
+                [Ok(aside), Ok(whole)] => {
+                    assert!(
+                        aside.body.to_bytes() == whole.body.to_bytes(),
+                        "{kind} {}",
+                        &messages.to_string()[..99]
+                    );
+                    assert_eq!((aside.body.len(), aside.warnings), (whole.body.len(), whole.warnings));
+                }
+                [Err(aside), Err(whole)] => assert_eq!(aside, whole),
+                _ => panic!("only one of them is refused: {kind} {}", &messages.to_string()[..99]),
+            }
+        }
+    }
+}
+
+#[test]
+fn of_a_long_body_nothing_is_copied() {
+    let pixels = "iVBORw0KGgo/".repeat(30_000);
+    let image = json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{pixels}")}});
+    let words = json!("say \"hi\"\n".repeat(40_000));
+    for (kind, content) in [("openai", &words), ("openai", &json!([image])), ("anthropic", &json!([image]))] {
+        let body = json!({"model": "p/m", "messages": [{"role": "user", "content": content}]});
+        let held = Held::short(Bytes::from(body.to_string()));
+        let (all, length) = (held.bytes.as_ptr_range(), held.bytes.len());
+        let read = intake::read(Operation::ChatCompletions, held, "").unwrap();
+        let target = target(kind, "claude-sonnet-4-5", Protocol::OpenAiChat);
+        let next = prepare(Operation::ChatCompletions, read, target, &HeaderMap::new()).unwrap();
+        let Next::Call(prepared) = next else { panic!("nothing is sent") };
+        let parts = prepared.body.into_pieces().into_iter().filter(|piece| all.contains(&piece.as_ptr()));
+        let kept: usize = parts.map(|part| part.len()).sum();
+        assert!(kept > length - 5_000, "{kind}: {kept} of {length}");
+    }
 }

@@ -1,5 +1,6 @@
 //! What plain connections promise.
 
+use super::super::Payload;
 use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,7 +54,7 @@ fn plain() -> Plain {
 
 async fn begin(plain: &Plain, uri: &Uri) -> Result<PlainBody, UpstreamError> {
     let route = PlainRoute::of(uri).unwrap();
-    let mut request = Request::new(Full::new(Bytes::from_static(b"{}")));
+    let mut request = Request::new(Payload::from(Bytes::from_static(b"{}")).outgoing());
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = route.path.clone();
     request.headers_mut().insert(http::header::HOST, route.host.clone());

@@ -1,6 +1,6 @@
 //! Writing a Messages request. Blocks are written in `encode_content`, thinking is settled in `thinking`.
 
-use super::super::write::{append_fields, to_json};
+use super::super::write::{append_fields, to_json_of};
 use super::super::{Encoded, Target, TranslateError, warn_extra, warn_ignored};
 use super::encode_content::ContentWriter;
 use super::model::{Traits, traits};
@@ -58,7 +58,7 @@ pub(in crate::protocol) fn encode_request(
     body.tool_choice = tool_choice(request, &body, &mut warnings);
     thinking::sampling(&mut body, request, traits, &mut warnings);
     unknown_sampling(&request.sampling, &mut warnings);
-    let mut body = to_json(&body);
+    let mut body = to_json_of(request, &body);
     match request.protocol {
         Protocol::AnthropicMessages => append_fields(&mut body, &request.extra),
         Protocol::OpenAiChat => warn_extra(request, &mut warnings),

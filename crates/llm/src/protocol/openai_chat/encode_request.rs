@@ -1,6 +1,6 @@
 //! Writing a chat completion request. Messages are written in `encode_messages`.
 
-use super::super::write::{append_fields, to_json};
+use super::super::write::{append_fields, to_json_of};
 use super::super::{Encoded, OutputLimit, Target, TranslateError};
 use super::encode_messages::MessageWriter;
 use super::model::{Kind, kind};
@@ -73,7 +73,7 @@ pub(in crate::protocol) fn encode_request(
     body.stream = request.stream.then_some(true);
     let asks_for_usage = request.stream && target.takes_stream_options;
     body.stream_options = asks_for_usage.then_some(wire::StreamOptions { include_usage: true });
-    let mut body = to_json(&body);
+    let mut body = to_json_of(request, &body);
     if request.is_legacy_functions {
         warnings.add("functions", "sent as tools; the answer has tool_calls");
     }

@@ -114,10 +114,14 @@ impl App {
         self.gateway().snapshot.store(Arc::new(self.db.snapshot().await.unwrap()));
     }
 
-    /// Waits until no call runs and no money is held.
+    /// Waits until no call runs, and neither money nor memory is held.
     pub async fn settled(&self) {
         let gateway = self.gateway();
-        let is_settled = || gateway.tasks.is_empty() && gateway.recorder.budgets.held() == Money::ZERO;
+        let is_settled = || {
+            gateway.tasks.is_empty()
+                && gateway.recorder.budgets.held() == Money::ZERO
+                && gateway.bodies.taken() == 0
+        };
         wait_until("nothing is held", is_settled).await;
     }
 
@@ -218,6 +222,7 @@ impl App {
         }
         let keyed = gateway.idempotency.as_ref().map_or(0, gateway::Idempotency::running);
         assert_eq!(keyed, 0, "a call under a key has ended and is still there");
+        assert_eq!(gateway.bodies.taken(), 0, "a call has ended and its body is still held");
         let metrics = gateway.metrics.clone();
         let budgets = gateway.recorder.budgets.clone();
         gateway.recorder.journal.close();
