@@ -79,6 +79,8 @@ pub struct Row {
     pub kind: Kind,
     pub amount: i128,
     pub is_hold_assumed: bool,
+    /// The provider's own count.
+    pub is_final: bool,
 }
 
 /// The ledger: all rows of each attempt.
@@ -97,7 +99,9 @@ impl Ledger {
                 _ => return Err(Failure::new(format!("a kind of row nobody knows: {line}"))),
             };
             let amount = money::parse(&text_of(&value["amount"], line)?)?;
-            let row = Row { kind, amount, is_hold_assumed: value["source"] == "hold_assumed" };
+            let (is_hold_assumed, is_final) =
+                (value["source"] == "hold_assumed", value["source"] == "provider_final");
+            let row = Row { kind, amount, is_hold_assumed, is_final };
             ledger.0.entry(text_of(&value["attempt"], line)?).or_default().push(row);
         }
         Ok(ledger)
@@ -144,7 +148,7 @@ mod tests {
 {"attempt":"a-1","kind":"correction","amount":"-0.000000002","source":"provider_final"}"#;
         let ledger = Ledger::read(text).unwrap();
         assert_eq!((ledger.spend(), ledger.overages()), (3, 0));
-        assert!(ledger.0["a-1"][0].is_hold_assumed);
+        assert!(ledger.0["a-1"][0].is_hold_assumed && ledger.0["a-1"][1].is_final);
     }
 
     #[test]

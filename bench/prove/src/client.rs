@@ -24,7 +24,7 @@ pub struct Ask {
 
 impl Ask {
     /// `fields` stand before all others, each with a comma behind it.
-    fn body(&self, fields: &str) -> String {
+    pub fn body(&self, fields: &str) -> String {
         let limit = self.tokens_max.map(|max| format!("\"max_tokens\":{max},")).unwrap_or_default();
         format!(
             "{{{fields}\"model\":\"prove/mock\",{limit}\"stream\":{},\"messages\":[{{\"role\":\"user\",\
@@ -35,18 +35,19 @@ impl Ask {
 
     /// The whole request as it goes over the wire, with more fields in its body: each with a comma behind it.
     pub fn request(&self, port: u16, key: &str, fields: &str) -> String {
-        request(port, "POST /v1/chat/completions", &head(key), &self.body(fields))
+        chat(port, key, &self.body(fields))
     }
 
     /// The same for the model with long answers, of which only a part is reserved at a time.
     fn long_request(&self, port: u16, key: &str) -> String {
-        let body = self.body("").replacen("prove/mock", "prove/long", 1);
-        request(port, "POST /v1/chat/completions", &head(key), &body)
+        chat(port, key, &self.body("").replacen("prove/mock", "prove/long", 1))
     }
 }
 
-fn head(key: &str) -> String {
-    format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n")
+/// A chat request with this body as it goes over the wire.
+pub fn chat(port: u16, key: &str, body: &str) -> String {
+    let head = format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n");
+    request(port, "POST /v1/chat/completions", &head, body)
 }
 
 /// A request as it goes over the wire; `head` is whole lines.

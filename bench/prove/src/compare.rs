@@ -120,7 +120,7 @@ mod tests {
     fn ledger(rows: &[(&str, i128, bool)]) -> Ledger {
         let mut ledger = Ledger::default();
         for &(attempt, amount, is_hold_assumed) in rows {
-            let row = Row { kind: Kind::Charge, amount, is_hold_assumed };
+            let row = Row { kind: Kind::Charge, amount, is_hold_assumed, is_final: !is_hold_assumed };
             ledger.0.entry(attempt.to_owned()).or_default().push(row);
         }
         ledger

@@ -12,12 +12,14 @@ mod clock;
 mod compare;
 mod failure;
 mod faketime;
+mod http2;
 mod money;
 mod mount;
 mod process;
 mod proofs;
 mod rig;
 mod rng;
+mod vanish;
 
 use failure::{Context, Failure};
 use rig::Options;

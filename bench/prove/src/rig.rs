@@ -281,7 +281,7 @@ impl Drop for Rig {
 }
 
 /// The sum of a metric over its labels; nothing when it is not there.
-fn gauge(text: &str, name: &str) -> Option<f64> {
+pub fn gauge(text: &str, name: &str) -> Option<f64> {
     let values = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
         if !rest.starts_with([' ', '{']) {

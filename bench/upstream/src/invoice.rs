@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn call(bills_full: bool) -> Call {
-        let usage = Usage { input: 7, output: 10, is_cut: false };
+        let usage = Usage { input: 7, output: 10, is_cut: false, calls_tool: false };
         Call { number: 1, tag: 0, attempt: "a".to_owned(), usage, bills_full, produced: 0, has_ended: false }
     }
 

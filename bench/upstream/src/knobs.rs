@@ -36,6 +36,8 @@ impl Fault {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Knobs {
     pub latency_ms: u64,
+    /// Between the head of a stream and its first event.
+    pub pause_ms: u64,
     pub chunks: u32,
     pub delay_ms: u64,
     pub chunk_bytes: usize,
@@ -49,6 +51,8 @@ pub struct Knobs {
     pub honours_limit: bool,
     /// Whether an aborted call is billed as if it had run to its end.
     pub bills_full: bool,
+    /// Whether a stream is the arguments of a tool call, and no text.
+    pub calls_tool: bool,
     /// Whether errors quote the credential that came with the request.
     pub quotes_key: bool,
     /// The caller's name of the call, repeated on the invoice.
@@ -58,6 +62,7 @@ pub struct Knobs {
 impl Knobs {
     pub const DEFAULT: Knobs = Knobs {
         latency_ms: 0,
+        pause_ms: 0,
         chunks: 16,
         delay_ms: 0,
         chunk_bytes: 24,
@@ -69,6 +74,7 @@ impl Knobs {
         fault: Fault::None,
         honours_limit: false,
         bills_full: false,
+        calls_tool: false,
         quotes_key: false,
         tag: 0,
     };
@@ -81,6 +87,7 @@ impl Knobs {
             let number = || value.parse::<u64>().unwrap_or(0);
             match key.trim() {
                 "latency" => self.latency_ms = number().min(120_000),
+                "pause" => self.pause_ms = number().min(120_000),
                 "chunks" => self.chunks = number().min(1_000_000) as u32,
                 "delay" => self.delay_ms = number().min(60_000),
                 "size" => self.chunk_bytes = (number() as usize).min(16 << 20),
@@ -90,6 +97,7 @@ impl Knobs {
                 "every" => self.every = number().max(1),
                 "after" => self.after = number() as u32,
                 "honour" => self.honours_limit = number() == 1,
+                "tools" => self.calls_tool = number() == 1,
                 "quote" => self.quotes_key = number() == 1,
                 "tag" => self.tag = number(),
                 "bill" => self.bills_full = value == "full",
@@ -138,7 +146,7 @@ impl Knobs {
     pub fn usage(&self, body_bytes: usize) -> Usage {
         let input = if self.input_tokens > 0 { self.input_tokens } else { (body_bytes / 4).max(1) as u32 };
         let output = if self.output_tokens > 0 { self.output_tokens } else { self.chunks.max(1) };
-        Usage { input, output, is_cut: false }
+        Usage { input, output, is_cut: false, calls_tool: self.calls_tool }
     }
 }
 

@@ -15,14 +15,14 @@
 //!   4. a marker anywhere in the body, `@mock{key=value,key=value}`; put it in a user
 //!      message and it passes through any gateway untouched.
 //!
-//! Keys: latency (ms before the first byte), chunks (SSE content chunks), delay (ms
-//! between chunks), size (bytes of text in each chunk / in a non-stream answer x chunks),
+//! Keys: latency (ms before the first byte), pause (ms between the head of a stream and its first event), chunks (SSE
+//! content chunks), delay (ms between chunks), size (bytes of text in each chunk / in a non-stream answer x chunks),
 //! in / out (token usage reported), dims (embedding width), every (apply the fault to every
 //! N-th request only), after (chunks sent before a mid-stream fault), and
 //! fault = HTTP status | hang | reset | cut | stall | badjson | errevent; honour (1: end the answer at the
 //! request's limit on output tokens, with the finish reason that says so), bill (`full`: an aborted call is
-//! billed as if it had run to its end), quote (1: errors quote the caller's key) and tag (a number that is repeated on
-//! the invoice).
+//! billed as if it had run to its end), tools (1: a stream in OpenAI's format is the arguments of a tool call), quote
+//! (1: errors quote the caller's key) and tag (a number that is repeated on the invoice).
 //!
 //! `--invoice FILE` appends two JSON lines for every call that arrived whole: what it was, and at its end the tokens
 //! produced and billed (see `invoice.rs`). A stream then counts one token for each content chunk, whatever `out` says,
@@ -38,6 +38,7 @@
 mod invoice;
 mod knobs;
 mod stream;
+mod tools;
 mod wire;
 
 use bytes::Bytes;
@@ -141,6 +142,7 @@ async fn handle(
     if is_stream && (invoice::is_open() || knobs.honours_limit) {
         knobs.count_chunks();
     }
+    knobs.calls_tool &= is_stream && operation.api() == Api::OpenAi;
     let tokens_max = wire::tokens_max(&body);
     let is_cut = knobs.limit(tokens_max);
     let usage = Usage { is_cut, ..knobs.usage(body.len()) };

@@ -4,7 +4,7 @@ use crate::{
     CHUNKS, STREAMS_ABORTED,
     invoice::Call,
     knobs::{Fault, Knobs},
-    mono_ns,
+    mono_ns, tools,
     wire::{self, Api, Usage},
 };
 use bytes::Bytes;
@@ -108,6 +108,11 @@ impl SseStream {
     fn poll(&mut self, context: &mut Context<'_>) -> Polled {
         let plan = &self.plan;
         if self.frames == 0 {
+            if plan.knobs.pause_ms > 0 {
+                let pause = Duration::from_millis(plan.knobs.pause_ms);
+                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+                ready!(timer.as_mut().poll(context));
+            }
             self.frames = 1;
             return frame(wire::stream_start(plan.api, &plan.model, plan.usage.input));
         }
@@ -129,6 +134,10 @@ impl SseStream {
             }
             let arrived_ns = (sent == 0).then_some(self.plan.arrived_ns);
             let plan = &self.plan;
+            if plan.knobs.calls_tool {
+                let position = tools::Position::of(sent, plan.knobs.chunks);
+                return frame(tools::chunk(&plan.model, position, &self.text, mono_ns()));
+            }
             return frame(wire::stream_chunk(plan.api, &plan.model, &self.text, mono_ns(), arrived_ns));
         }
         match wire::stream_end(plan.api, self.end_step, &plan.model, plan.usage, plan.include_usage) {

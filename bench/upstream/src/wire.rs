@@ -21,11 +21,14 @@ pub struct Usage {
     pub output: u32,
     /// Whether the request's limit ended the answer.
     pub is_cut: bool,
+    /// Whether it is a tool call.
+    pub calls_tool: bool,
 }
 
 impl Usage {
     fn finish_reason(self, api: Api) -> &'static str {
         match (api, self.is_cut) {
+            (Api::OpenAi, false) if self.calls_tool => "tool_calls",
             (Api::OpenAi, false) => "stop",
             (Api::OpenAi, true) => "length",
             (Api::Anthropic, false) => "end_turn",
@@ -35,7 +38,7 @@ impl Usage {
 }
 
 /// The head of every OpenAI chunk, up to and including `"model":"`.
-const CHUNK_HEAD: &str = "data: {\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"";
+pub const CHUNK_HEAD: &str = "data: {\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"";
 
 pub const MODELS: &str = "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"object\":\"model\",\
                           \"created\":1700000000,\"owned_by\":\"mock\"}]}";
@@ -273,7 +276,7 @@ fn after_key<'a>(body: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Writes `name`, 16 decimal digits and a space.
-fn stamp(frame: &mut BytesMut, name: &[u8], ns: u64) {
+pub fn stamp(frame: &mut BytesMut, name: &[u8], ns: u64) {
     let mut digits = [b'0'; 16];
     let mut rest = ns % 10_000_000_000_000_000;
     for digit in digits.iter_mut().rev() {
@@ -314,7 +317,7 @@ mod tests {
         );
     }
 
-    const USAGE: Usage = Usage { input: 1, output: 2, is_cut: false };
+    const USAGE: Usage = Usage { input: 1, output: 2, is_cut: false, calls_tool: false };
 
     #[test]
     fn a_cut_answer_says_so() {

@@ -54,14 +54,20 @@ pub enum ListenError {
     },
 }
 
-/// Takes the address.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+/// Takes the address. A caller who acknowledges nothing of what was sent for `silence_max` is taken for gone; else one
+/// whose host has vanished would be missed until the buffers are full, or for the operating system's quarter of an hour.
+pub fn bind(address: SocketAddr, silence_max: Duration) -> Result<TcpListener, ListenError> {
     let open = || -> std::io::Result<TcpListener> {
         let socket =
             socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.set_send_buffer_size(SEND_BUFFER)?;
+        // Accepted connections inherit this, too.
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(silence_max))?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = silence_max;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())

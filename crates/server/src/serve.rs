@@ -29,7 +29,7 @@ pub async fn serve(
 ) -> Result<(), Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tls = listener::tls(&settings.tls)?;
-    let socket = listener::bind(settings.listen)?;
+    let socket = listener::bind(settings.listen, settings.gateway_limits().write_stall)?;
     let address = socket.local_addr()?;
     let db = wire::open_store(&settings.data_dir).await?;
     let first_key = bootstrap::first_start(&db, environment.get("SIGNALBOX_BOOTSTRAP_KEY"), &*clock).await?;

@@ -251,7 +251,7 @@ pub struct Timeouts {
     pub queue_seconds: u64,
     /// To receive a caller's request body.
     pub request_read_seconds: u64,
-    /// A caller who reads nothing of a waiting answer for so long is given up.
+    /// A caller who reads nothing of a waiting answer for so long is given up, and one whose host is gone.
     pub write_stall_seconds: u64,
     /// When the process is told to stop: how long it takes calls all the same, not ready, until load balancers have
     /// noticed.

@@ -87,6 +87,57 @@ async fn a_caller_who_never_reads_is_given_up() {
     app.finish_one().await;
 }
 
+/// From now on nothing that is sent to this socket arrives, and nothing is answered.
+#[cfg(target_os = "linux")]
+fn vanish(caller: &socket2::Socket) -> std::io::Result<()> {
+    const RETURN: u16 = 6;
+    caller.attach_filter(&[socket2::SockFilter::new(RETURN, 0, 0, 0)])
+}
+
+/// Most machines let everyone filter what a socket receives, some only root.
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "a test that cannot be carried out is not silent about it")]
+fn may_vanish() -> bool {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    match vanish(&socket) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            eprintln!("not tested: socket filters are not permitted here");
+            false
+        }
+        attached => attached.map(|()| true).unwrap(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_caller_whose_host_vanishes_is_given_up_though_little_is_sent() {
+    if !may_vanish() {
+        return;
+    }
+    let upstream = Upstream::start([Answer::stream()
+        .frames(&CHAT_FRAMES[..2])
+        .gate()
+        .frames(&CHAT_FRAMES[2..3])
+        .hang()])
+    .await;
+    let app =
+        App::with(&provider("openai", &upstream), |limits| limits.write_stall = Duration::from_millis(300))
+            .await;
+    let mut caller = lazy_caller(&app).await;
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("Hello") {
+        caller.read_buf(&mut seen).await.unwrap();
+    }
+    vanish(&socket2::SockRef::from(&caller)).unwrap();
+    upstream.open_gate();
+    assert_eq!(upstream.ended().await, Ended::Cancelled);
+    let record = &app.recorded(1).await[0];
+    assert_eq!(record["outcome"], "client_gone");
+    assert!(record["output_tokens"].as_i64() > Some(0), "{record}");
+    drop(caller);
+    app.finish_one().await;
+}
+
 #[tokio::test]
 async fn a_caller_who_stops_reading_just_before_the_end_is_given_up() {
     // One event of this size waits in the connection, the other in the gateway: the end has no room.

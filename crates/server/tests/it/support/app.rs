@@ -70,7 +70,7 @@ impl App {
             wire::build(&settings, &environment, &db, clock).await.unwrap();
         change(&mut Arc::get_mut(&mut gateway).unwrap().limits);
         let tls = listener::tls(&settings.tls).unwrap();
-        let socket = listener::bind(settings.listen).unwrap();
+        let socket = listener::bind(settings.listen, gateway.limits.write_stall).unwrap();
         let address = socket.local_addr().unwrap();
         let (stop, deadline) = (CancellationToken::new(), CancellationToken::new());
         let written = CancellationToken::new();
