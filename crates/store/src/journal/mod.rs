@@ -226,6 +226,8 @@ impl Journal {
     /// Bytes on the disk from a position to the end.
     pub fn bytes_from(&self, position: Position) -> u64 {
         let end = self.end();
+        // Before the beginning there is nothing.
+        let position = position.max(self.beginning());
         let whole =
             end.segment.saturating_sub(position.segment).saturating_mul(self.shared.options.segment_bytes);
         (whole + end.offset).saturating_sub(position.offset)

@@ -100,6 +100,19 @@ fn forgotten_segments_are_gone_and_the_rest_stays() {
 }
 
 #[test]
+fn nothing_waits_in_a_journal_that_has_just_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { first_segment: 7, ..small() };
+    let journal = Journal::open(folder.path(), options).unwrap();
+    assert_eq!(journal.bytes_from(Position::default()), 0);
+    journal.record(&Record::Checkpoint(&checkpoint(1)));
+    let written = journal.bytes_from(Position::default());
+    assert!((1..256).contains(&written), "{written}");
+    assert_eq!(journal.bytes_from(journal.end()), 0);
+    drop_journal(journal);
+}
+
+#[test]
 fn a_journal_that_is_too_long_takes_no_new_calls_until_it_is_shorter() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { bytes_max: 1024, ..small() };
