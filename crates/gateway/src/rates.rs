@@ -19,9 +19,9 @@ pub use standing::{Room, Standing};
 
 use crate::refusal::Refusal;
 use domain::{RateLimit, Scope};
+use foldhash::HashMap;
 use meter::{Mark, Meter};
 use standing::{Spelled, tighter};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -106,7 +106,7 @@ impl Rates {
     /// Counters that forget a call which has not ended after `lease`. To be longer than the longest call, so
     /// that only calls that were lost are forgotten.
     pub fn new(lease: Duration) -> Self {
-        let scopes = Scopes { counters: HashMap::new(), next: 0, sweep_at: SCOPES_BEFORE_SWEEP };
+        let scopes = Scopes { counters: HashMap::default(), next: 0, sweep_at: SCOPES_BEFORE_SWEEP };
         Self(Arc::new(Shared { start: Instant::now(), lease: nanos(lease), scopes: Mutex::new(scopes) }))
     }
 
@@ -140,9 +140,9 @@ impl Rates {
         admission.charges.reserve_exact(rates.len());
         for (scope, limit) in rates {
             let lease = (scopes.number(), now.saturating_add(self.0.lease));
-            let charge = scopes.of(*scope).charge(*scope, limit, tokens, lease);
-            admission.charges.push(charge);
-            scopes.of(*scope).stand(limit, &mut admission.standing);
+            let counters = scopes.of(*scope);
+            admission.charges.push(counters.charge(*scope, limit, tokens, lease));
+            counters.stand(limit, &mut admission.standing);
         }
         Ok(admission)
     }
@@ -190,7 +190,7 @@ impl Scopes {
         counters.entry(scope).or_insert_with(|| {
             *next += 1;
             let (requests, tokens) = (Meter::default(), Meter::default());
-            Counters { number: *next, requests, tokens, leases: HashMap::new() }
+            Counters { number: *next, requests, tokens, leases: HashMap::default() }
         })
     }
 

@@ -45,6 +45,11 @@ pub struct Head<'a> {
 }
 
 impl Head<'_> {
+    /// Headers at the most, so that their table need not grow; those of the provider are few.
+    fn count(&self) -> usize {
+        12 + self.standing.map_or(0, |_| Standing::HEADERS)
+    }
+
     fn write(&self, headers: &mut HeaderMap) {
         write_id(headers, self.id);
         if let Some(provider) = self.provider {
@@ -93,7 +98,7 @@ fn pass_headers(from: &HeaderMap, to: &mut HeaderMap) {
 pub fn whole(head: &Head<'_>, body: Bytes, has_cache_read: bool, took: Duration) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
-    headers.reserve(12);
+    headers.reserve(head.count());
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(REQUESTY_CACHE, HeaderValue::from_static(if has_cache_read { "hit" } else { "miss" }));
@@ -106,7 +111,7 @@ pub fn whole(head: &Head<'_>, body: Bytes, has_cache_read: bool, took: Duration)
 pub fn stream(head: &Head<'_>, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.reserve(12);
+    headers.reserve(head.count());
     headers.insert(CONTENT_TYPE, EVENT_STREAM);
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));

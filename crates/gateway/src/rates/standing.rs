@@ -40,6 +40,9 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Headers at the most.
+    pub const HEADERS: usize = 6;
+
     /// Writes the headers, in place of those of a provider, whose limits are not the caller's.
     pub fn write(&self, headers: &mut HeaderMap) {
         for (names, room) in [(REQUESTS, self.requests), (TOKENS, self.tokens)] {
