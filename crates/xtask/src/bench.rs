@@ -37,6 +37,7 @@ struct Options {
     rounds: u32,
     is_quick: bool,
     prefer: bool,
+    has_limits: bool,
     out: Option<PathBuf>,
 }
 
@@ -53,7 +54,8 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options, Failure> {
-    let mut options = Options { secs: 3.0, rounds: 3, is_quick: false, prefer: false, out: None };
+    let mut options =
+        Options { secs: 3.0, rounds: 3, is_quick: false, prefer: false, has_limits: true, out: None };
     let mut words = arguments.iter();
     while let Some(name) = words.next() {
         let mut value = || words.next().ok_or_else(|| Failure::new(format!("{name} needs a value")));
@@ -63,6 +65,7 @@ fn parse(arguments: &[String]) -> Result<Options, Failure> {
             "--out" => options.out = Some(PathBuf::from(value()?)),
             "--quick" => options.is_quick = true,
             "--prefer" => options.prefer = true,
+            "--without-limits" => options.has_limits = false,
             unknown => return Err(Failure::new(format!("cargo xtask bench: unknown option {unknown}"))),
         }
     }
@@ -197,7 +200,9 @@ fn measure(workspace: &Workspace, options: &Options, folder: &Path) -> Result<Js
     fs::write(gateway.config(), config_text(upstream_port)).context("the configuration")?;
     step::heading("time to ready");
     let startup = StartupTimes::measure(&gateway)?;
-    gateway.set_limits()?;
+    if options.has_limits {
+        gateway.set_limits()?;
+    }
     let mut signalbox = Server::start(NAME, &mut gateway.command(), folder)?;
     signalbox.wait_until(|| server::answers_200(port, "/readyz"))?;
 

@@ -35,10 +35,11 @@ usage: cargo xtask COMMAND
       --secs S         seconds of one run (default 3)
       --rounds N       rounds (default 3)
       --quick          one round of one second: does it work at all
+      --without-limits no spending limits, no rate limits: keys and records alone
       --prefer         keep other programs of a shared machine out of the figures (root)
       --out DIR        write there instead
   prove NAME|all       hold promises against what a provider saw: crash, overshoot, conservation, leaks, drain,
-                       overload, disconnect, disk-full, secrets, clock, fuzz; by name only: memory
+                       overload, memory, disconnect, disk-full, secrets, clock, fuzz
       --long           as often as a release wants it (default: as often as a change does)
       --seed N         other random numbers
   tidy                 check the rules that no compiler checks";
