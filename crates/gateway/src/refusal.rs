@@ -79,6 +79,9 @@ pub enum Refusal {
     /// A spending limit would be passed.
     #[error("{0}")]
     SpendLimit(String),
+    /// All that the organization may ever spend would be passed.
+    #[error("{0}")]
+    Balance(String),
     /// A spending limit applies, and nobody can say what the call may cost.
     #[error("{0}")]
     Unbounded(String),
@@ -149,6 +152,7 @@ impl Refusal {
             Refusal::IdempotencyKeyReused(_) => 422,
             Refusal::IdempotentOutcomeUnknown(_) | Refusal::IdempotentAnswerTooLarge => 409,
             Refusal::RateLimited { .. } => 429,
+            Refusal::Balance(_) => 402,
             Refusal::SpendLimit(_) | Refusal::Unbounded(_) => 412,
             Refusal::StorageExhausted
             | Refusal::Overloaded { .. }
@@ -204,6 +208,7 @@ impl Refusal {
             Refusal::IdempotentAnswerTooLarge => "idempotent_answer_too_large",
             Refusal::RateLimited { .. } => "rate_limit_exceeded",
             Refusal::SpendLimit(_) => "spend_limit_exceeded",
+            Refusal::Balance(_) => "insufficient_balance",
             Refusal::Unbounded(_) => "cost_unbounded",
             Refusal::StorageExhausted => "storage_exhausted",
             Refusal::Overloaded { .. } => "overloaded",
@@ -235,6 +240,7 @@ impl Refusal {
             | Refusal::IdempotentAnswerTooLarge
             | Refusal::RateLimited { .. }
             | Refusal::SpendLimit(_)
+            | Refusal::Balance(_)
             | Refusal::Unbounded(_)
             | Refusal::StorageExhausted
             | Refusal::Overloaded { .. }
@@ -279,6 +285,7 @@ impl Refusal {
             | Refusal::IdempotentAnswerTooLarge
             | Refusal::RateLimited { .. }
             | Refusal::SpendLimit(_)
+            | Refusal::Balance(_)
             | Refusal::Unbounded(_)
             | Refusal::StorageExhausted
             | Refusal::Overloaded { .. } => Outcome::Refused,

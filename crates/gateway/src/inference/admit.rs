@@ -1,17 +1,16 @@
 //! Can they pay: reserves what a call may cost, makes an answer fit what is left, or refuses.
 
-use super::bound::{self, Bound, NoPrice};
+use super::bound::{self, Bound, NoPrice, OUTPUT_MIN};
 use super::intake::Intake;
+use super::relay::Progress;
 use crate::Gateway;
 use crate::providers::Target;
 use crate::refusal::Refusal;
 use domain::record::Operation;
-use domain::{Account, Enforcement, Money, Price, Terms, Timestamp, Window};
+use domain::{Account, Enforcement, Money, Price, Scope, Terms, Timestamp, Window};
 use llm::provider::OutputLimit;
 use store::{Hold, Overrun};
 
-/// Shorter answers are of no use to anybody: below, a call is refused instead.
-const OUTPUT_MIN: u64 = 256;
 /// Tries to fit a call into what others leave.
 const TRIES: u32 = 3;
 /// Tokens by which the reservation of a stream grows.
@@ -55,13 +54,14 @@ impl OutputAllowance {
         Self { tokens, whole: tokens, price }
     }
 
-    /// Tokens to reserve more, now that so many bytes of the answer have come: no token is shorter than a byte.
-    pub fn missing(&self, output_bytes: u64) -> u64 {
+    /// Tokens to reserve more, now that so much of the answer has come: no token is shorter than a byte.
+    pub fn missing(&self, progress: Progress) -> u64 {
+        let Progress { output_bytes, is_complete } = progress;
         if self.price == Price::ZERO {
             return 0;
         }
         if self.tokens < self.whole {
-            let needed = output_bytes.saturating_add(MARGIN);
+            let needed = output_bytes.saturating_add(if is_complete { 0 } else { MARGIN });
             return if needed <= self.tokens { 0 } else { (needed - self.tokens + STEP).min(self.rest()) };
         }
         // The provider answers at more length than it was asked for.
@@ -275,17 +275,19 @@ fn span(window: Window) -> &'static str {
     }
 }
 
-/// What the caller is told of a limit that would be passed, with exact figures.
+/// What the caller is told of a limit that would be passed, with exact figures. What an organization may spend in all time
+/// is its balance: nothing but topping it up helps.
 pub fn refuse(over: &Overrun) -> Refusal {
-    let limit = &over.limit;
-    Refusal::SpendLimit(format!(
-        "Reached {} spend limit for {}: the limit is ${}, ${} are spent, ${} are reserved for running calls, and \
-         this call may cost ${}",
-        span(limit.window),
-        limit.scope.kind(),
-        limit.amount,
-        over.settled,
-        over.held,
-        over.asked,
-    ))
+    let Overrun { limit, settled, held, asked } = over;
+    let figures = format!(
+        "the limit is ${}, ${settled} are spent, ${held} are reserved for running calls, and this call may cost ${asked}",
+        limit.amount
+    );
+    if limit.window == Window::Total && matches!(limit.scope, Scope::Organization(_)) {
+        return Refusal::Balance(format!(
+            "Insufficient balance: {figures}; top up by raising the organization's total limit"
+        ));
+    }
+    let (span, scope) = (span(limit.window), limit.scope.kind());
+    Refusal::SpendLimit(format!("Reached {span} spend limit for {scope}: {figures}"))
 }

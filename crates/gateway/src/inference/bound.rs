@@ -29,8 +29,8 @@ const IMAGE: u64 = 50_000;
 /// Searches of a call under a hard limit that says nothing of them: Anthropic's own examples have five
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool>, read 2026-11-26).
 pub const SEARCHES_MAX: u64 = 5;
-/// Tokens of an answer below which a call is not worth counting.
-const SHORT_OUTPUT: u64 = 256;
+/// Shorter answers are of no use to anybody: where no more is affordable, a call is refused.
+pub const OUTPUT_MIN: u64 = 256;
 /// Tokens of an answer whose length nobody bounds; only where no hard limit applies.
 const ASSUMED_OUTPUT: u64 = 4_096;
 
@@ -133,7 +133,7 @@ pub fn limit_searches(intake: &mut Intake, target: &Target) -> bool {
 
 /// Whether it may help to count the tokens of a call that does not fit `left`.
 pub fn may_count(bound: &Bound, operation: Operation, intake: &Intake, target: &Target, left: Money) -> bool {
-    let output = bound.output_tokens.min(SHORT_OUTPUT).saturating_mul(bound.answers);
+    let output = bound.output_tokens.min(OUTPUT_MIN).saturating_mul(bound.answers);
     intake.saved_bytes.is_none()
         && operation != Operation::Embeddings
         && tokenizer(target).is_some()

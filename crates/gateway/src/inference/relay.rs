@@ -23,6 +23,15 @@ pub struct Step {
     pub failure: Option<Bytes>,
 }
 
+/// How far an answer has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Bytes of what the model has made.
+    pub output_bytes: u64,
+    /// The protocol's own end was seen: no more comes.
+    pub is_complete: bool,
+}
+
 /// Why a stream cannot be followed any further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -115,6 +124,12 @@ impl Relay {
             Way::Passthrough { observer, .. } => &mut observer.observed,
             Way::Translate(translation) => &mut translation.observed,
         }
+    }
+
+    /// How far the answer has come.
+    pub fn progress(&mut self) -> Progress {
+        let observed = self.observed();
+        Progress { output_bytes: observed.output_bytes, is_complete: observed.is_complete }
     }
 
     /// The last events of a translated stream that ended well, with its usage and cost.

@@ -56,6 +56,32 @@ async fn a_call_that_may_cost_too_much_is_refused_with_exact_figures() {
 }
 
 #[tokio::test]
+async fn an_organization_that_has_used_up_its_balance_is_told_so() {
+    let upstream = Upstream::start([]).await;
+    let app = App::start(&priced(&upstream, "")).await;
+    limit(&app, Scope::Organization(app.org), "1", Enforcement::Hard).await;
+    let amount = "0.001".parse().unwrap();
+    let total = |scope| Limit { scope, window: Window::Total, amount, enforcement: Enforcement::Hard };
+    app.db.set_limit(app.org, total(Scope::Organization(app.org))).await.unwrap();
+    app.read_configuration().await;
+    let reply = app.chat(&chat(r#","max_tokens":50"#)).await;
+    let error = reply.json()["error"].clone();
+    assert_eq!((reply.status, &error["code"]), (402, &json!("insufficient_balance")));
+    assert_eq!((&error["type"], &error["origin"]), (&json!("insufficient_quota"), &json!("router")));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("Insufficient balance: the limit is $0.001, $0 are spent"), "{message}");
+    let reply = app.message(&chat(r#","max_tokens":50"#)).await;
+    assert_eq!((reply.status, &reply.json()["error"]["type"]), (402, &json!("billing_error")));
+    // What only a key may spend in all time is no balance.
+    app.db.remove_limit(app.org, Scope::Organization(app.org), Window::Total).await.unwrap();
+    app.db.set_limit(app.org, total(Scope::Key(key(&app).await))).await.unwrap();
+    app.read_configuration().await;
+    assert_eq!(app.chat(&chat(r#","max_tokens":50"#)).await.status, 412);
+    let records = app.finish().await;
+    assert!(records.iter().all(|record| record["outcome"] == "refused"));
+}
+
+#[tokio::test]
 async fn an_answer_is_cut_to_what_the_limit_affords() {
     let upstream = Upstream::start([answer(10, 20)]).await;
     let app = App::start(&priced(&upstream, "")).await;

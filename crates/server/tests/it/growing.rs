@@ -28,8 +28,12 @@ fn texts(frames: &[String]) -> Vec<&str> {
 }
 
 async fn limit(app: &App, dollars: &str) {
+    limit_in(app, Window::Month, dollars).await;
+}
+
+async fn limit_in(app: &App, window: Window, dollars: &str) {
     let (scope, amount) = (Scope::Organization(app.org), dollars.parse().unwrap());
-    let limit = Limit { scope, window: Window::Month, amount, enforcement: Enforcement::Hard };
+    let limit = Limit { scope, window, amount, enforcement: Enforcement::Hard };
     app.db.set_limit(app.org, limit).await.unwrap();
     app.read_configuration().await;
 }
@@ -95,7 +99,7 @@ async fn a_stream_ends_with_an_error_when_others_have_taken_the_rest() {
     let long = Answer::stream().frames(&texts(&frames[..1])).gate().frames(&texts(&frames[1..])).hang();
     let upstream = Upstream::start([long, Answer::silence()]).await;
     let app = App::start(&growing(&upstream)).await;
-    limit(&app, "0.7").await;
+    limit_in(&app, Window::Total, "0.7").await;
     let mut reply = app.post_open("/v1/chat/completions", BODY).await;
     reply.read_events(1).await;
     // Another call, which is cut to what is left and reserved whole.
@@ -110,7 +114,7 @@ async fn a_stream_ends_with_an_error_when_others_have_taken_the_rest() {
             reply.whole().await
         } => whole,
     };
-    assert!(whole.text().contains("spend_limit_exceeded"), "the stream says why it ends");
+    assert!(whole.text().contains("insufficient_balance"), "the stream says why it ends");
     assert!(!whole.text().contains("[DONE]"));
     assert_eq!(upstream.ended().await, Ended::Cancelled);
     let spent: i64 = app.finish().await.iter().map(|record| cost(record).nano()).sum();
@@ -127,6 +131,27 @@ async fn the_whole_answer_is_reserved_while_its_caller_does_not_read() {
     let reply = app.post_open("/v1/chat/completions", BODY).await;
     wait_until("everything is reserved", || held(&app) >= WHOLE_NANO).await;
     drop(reply);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_whole_answer_needs_no_more_while_its_caller_does_not_read() {
+    let text = json!({"id": "c", "choices": [{"index": 0, "delta": {"content": "x"}}]});
+    // Events that take much room and make few bytes of an answer.
+    let padded = format!("data: {}{}\n\n", " ".repeat(900_000), text);
+    let usage = json!({"id": "c", "choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 2}});
+    let end = json!({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let end = format!("data: {end}\n\ndata: {usage}\n\ndata: [DONE]\n\n");
+    let stream = Answer::stream().frames(&[&padded, &padded]).gate().frames(&[&end]);
+    let upstream = Upstream::start([stream.end()]).await;
+    let app = App::start(&growing(&upstream)).await;
+    limit(&app, "1").await;
+    let reply = app.post_open("/v1/chat/completions", BODY).await;
+    wait_until("all is written", || upstream.calls()[0].written > 1_800_000).await;
+    upstream.open_gate();
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    assert!(held(&app) < WHOLE_NANO / 4, "{}", held(&app));
+    assert!(reply.whole().await.text().contains("[DONE]"));
     app.finish().await;
 }
 

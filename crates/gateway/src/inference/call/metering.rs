@@ -38,9 +38,10 @@ impl Call {
     fn is_let_go(&self, stop: &Stop) -> bool {
         let closed = match stop {
             Stop::ClientGone => true,
-            Stop::Failed(refusal) => {
-                matches!(refusal, Refusal::Timeout(_) | Refusal::ShuttingDown | Refusal::SpendLimit(_))
-            }
+            Stop::Failed(refusal) => matches!(
+                refusal,
+                Refusal::Timeout(_) | Refusal::ShuttingDown | Refusal::SpendLimit(_) | Refusal::Balance(_)
+            ),
         };
         closed && self.is_billed_whole()
     }

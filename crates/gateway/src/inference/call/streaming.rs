@@ -2,7 +2,7 @@
 
 use super::{Attempt, Call, Reply, Stop, TICK};
 use crate::inference::admit;
-use crate::inference::relay::{Relay, Step, Unreadable};
+use crate::inference::relay::{Progress, Relay, Step, Unreadable};
 use crate::inference::reply;
 use crate::inference::stream::{StreamBody, Writer, pipe};
 use crate::refusal::Refusal;
@@ -174,17 +174,16 @@ impl Call {
                 Some(Err(error)) => return Err(Refusal::BrokenStream(error.to_string()).into()),
                 None => {
                     let step = read(relay.finish())?;
-                    let output_bytes = relay.observed().output_bytes;
-                    self.pass_on(writer, step, output_bytes, attempt).await?;
-                    let is_complete = relay.observed().is_complete;
+                    let progress = relay.progress();
+                    self.pass_on(writer, step, progress, attempt).await?;
                     let broken = || Refusal::BrokenStream("it ended too early".to_owned());
-                    return if is_complete { Ok(()) } else { Err(broken().into()) };
+                    return if progress.is_complete { Ok(()) } else { Err(broken().into()) };
                 }
             };
             heard = tokio::time::Instant::now();
-            let output_bytes = relay.observed().output_bytes;
-            self.afford(output_bytes, attempt)?;
-            self.pass_on(writer, step, output_bytes, attempt).await?;
+            let progress = relay.progress();
+            self.afford(progress, attempt)?;
+            self.pass_on(writer, step, progress, attempt).await?;
             failpoint::hit("between_chunks");
         }
     }
@@ -216,17 +215,17 @@ impl Call {
             if let Some(data) = step.failure {
                 return Err(self.stream_error(&data).into());
             }
-            self.afford(relay.observed().output_bytes, attempt)?;
+            self.afford(relay.progress(), attempt)?;
         }
         Ok(())
     }
 
     /// Sees to it that what was answered so far is paid for, and what may come until the answer can be stopped. It is
     /// stopped when no more can be reserved.
-    fn afford(&mut self, output_bytes: u64, attempt: &mut Attempt) -> Result<(), Stop> {
-        match self.prepared.output.missing(output_bytes) {
+    fn afford(&mut self, progress: Progress, attempt: &mut Attempt) -> Result<(), Stop> {
+        match self.prepared.output.missing(progress) {
             0 => Ok(()),
-            missing => self.extend(missing, output_bytes, attempt),
+            missing => self.extend(missing, progress.output_bytes, attempt),
         }
     }
 
@@ -256,7 +255,7 @@ impl Call {
         &mut self,
         writer: &Writer,
         step: Step,
-        output_bytes: u64,
+        progress: Progress,
         attempt: &mut Attempt,
     ) -> Result<(), Stop> {
         if step.has_content && attempt.first_token.is_none() {
@@ -265,7 +264,7 @@ impl Call {
         if !step.out.is_empty()
             && let Some(piece) = writer.try_send(step.out)?
         {
-            Box::pin(self.deliver_slowly(writer, piece, output_bytes, attempt)).await?;
+            Box::pin(self.deliver_slowly(writer, piece, progress, attempt)).await?;
         }
         match step.failure {
             Some(data) => Err(self.stream_error(&data).into()),
@@ -274,19 +273,19 @@ impl Call {
     }
 
     /// Hands bytes to a caller who has read too little. While it does not read on, nothing is read of the provider
-    /// either, which goes on all the same: then the whole answer is reserved.
+    /// either, which goes on all the same: then the whole answer is reserved, unless it has come already.
     async fn deliver_slowly(
         &mut self,
         writer: &Writer,
         piece: Bytes,
-        output_bytes: u64,
+        progress: Progress,
         attempt: &mut Attempt,
     ) -> Result<(), Stop> {
         let rest = self.prepared.output.rest();
-        if rest > 0 && self.prepared.output.price != Price::ZERO {
+        if rest > 0 && !progress.is_complete && self.prepared.output.price != Price::ZERO {
             tokio::select! {
                 sent = writer.send(piece.clone()) => return Ok(sent?),
-                () = sleep(UNREAD_MAX) => self.extend(rest, output_bytes, attempt)?,
+                () = sleep(UNREAD_MAX) => self.extend(rest, progress.output_bytes, attempt)?,
             }
         }
         self.deliver(writer, piece).await
