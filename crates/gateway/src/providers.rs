@@ -1,13 +1,17 @@
 //! The configured providers and how a model's name leads to one.
 
+mod address;
+
+pub use address::Endpoint;
+
 use crate::refusal::Refusal;
-use crate::upstream::PlainRoute;
+use address::Addressed;
 use domain::{Catalog, Mode, Model, ModelId, Money, ProviderName, Secret, Terms, Told, Usage};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
-use llm::provider::{AbortPolicy, Auth, ProviderSpec, Route, RouteKind};
-use std::collections::HashMap;
+use llm::provider::{AbortPolicy, Auth, ProviderSpec, RouteKind};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// As much of a key's beginning and end is kept from callers, should a provider quote that.
@@ -27,6 +31,15 @@ pub enum ProviderError {
         "the `base_url` of the provider `{0}` must have no user, query or fragment; keys go into `api_key`"
     )]
     TooMuchBaseUrl(ProviderName),
+    /// A part of the address that differs from customer to customer is not known.
+    #[error(
+        "the provider `{0}` needs `{1}` in its `places`{or}",
+        or = if _2.is_empty() { String::new() } else { format!(", or the variable {}", _2.join(" or ")) }
+    )]
+    NoPlace(ProviderName, &'static str, &'static [&'static str]),
+    /// There is no such part.
+    #[error("the address of the provider `{0}` has no place `{1}`")]
+    UnknownPlace(ProviderName, String),
     /// The key cannot stand in a header.
     #[error("the key of the provider `{0}` has characters that cannot be sent")]
     BadKey(ProviderName),
@@ -54,20 +67,10 @@ pub struct Provider {
     /// Its name as the value of a response header.
     pub header: HeaderValue,
     key: Option<Secret<String>>,
-    endpoints: Vec<Endpoint>,
+    deployments: HashMap<String, Arc<str>>,
+    routes: Vec<Addressed>,
     headers: HeaderMap,
     stream_headers: HeaderMap,
-}
-
-/// A route of a provider at its full address.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// What it is.
-    pub route: &'static Route,
-    /// Where it is.
-    pub uri: Uri,
-    /// The same for a connection without encryption, where it is one.
-    pub plain: Option<PlainRoute>,
 }
 
 /// What a provider's configuration says.
@@ -79,6 +82,10 @@ pub struct ProviderSettings {
     pub spec: &'static ProviderSpec,
     /// Overrides the address of the facts.
     pub base_url: Option<String>,
+    /// What stands in the places of the address.
+    pub places: BTreeMap<String, String>,
+    /// What the provider calls models that it calls otherwise than callers.
+    pub deployments: HashMap<String, Arc<str>>,
     /// What proves that we may.
     pub key: Option<Secret<String>>,
     /// Its models.
@@ -91,6 +98,24 @@ pub struct ProviderSettings {
     pub abort: Option<AbortPolicy>,
 }
 
+impl ProviderSettings {
+    /// A provider as its facts say, without a key, models or anything of its own.
+    pub fn of(name: ProviderName, spec: &'static ProviderSpec) -> Self {
+        Self {
+            name,
+            spec,
+            base_url: None,
+            places: BTreeMap::new(),
+            deployments: HashMap::new(),
+            key: None,
+            catalog: Catalog::default(),
+            allow_unknown_models: None,
+            ignores_output_limit: false,
+            abort: None,
+        }
+    }
+}
+
 impl Provider {
     /// Makes a provider ready for calls.
     pub fn new(settings: ProviderSettings) -> Result<Self, ProviderError> {
@@ -98,30 +123,16 @@ impl Provider {
             name,
             spec,
             base_url,
+            places,
+            deployments,
             key,
             catalog,
             allow_unknown_models,
             ignores_output_limit,
             abort,
         } = settings;
-        let base = base_url
-            .as_deref()
-            .or(spec.base_url)
-            .ok_or_else(|| ProviderError::NoBaseUrl(name.clone()))?
-            .trim_end_matches('/');
-        if base.contains(['@', '?', '#']) {
-            return Err(ProviderError::TooMuchBaseUrl(name));
-        }
-        let endpoint = |route: &'static Route| {
-            // Anthropic's base address has no version; people who know OpenAI's write one.
-            let base =
-                if route.path.starts_with("/v1/") { base.strip_suffix("/v1").unwrap_or(base) } else { base };
-            let base = if spec.auth == Auth::None { "http://demo" } else { base };
-            let uri: Uri = format!("{base}{}", route.path).parse().ok()?;
-            let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-            is_web.then(|| Endpoint { route, plain: PlainRoute::of(&uri), uri })
-        };
-        let endpoints: Option<Vec<Endpoint>> = spec.routes.iter().map(endpoint).collect();
+        let base = address::base(&name, spec, base_url.as_deref(), &places)?;
+        let routes = Addressed::routes(spec, &base).ok_or_else(|| ProviderError::BadBaseUrl(name.clone()))?;
         let headers = fixed_headers(spec, key.as_ref()).ok_or_else(|| ProviderError::BadKey(name.clone()))?;
         let with_accept = |kind| {
             let mut headers = headers.clone();
@@ -129,11 +140,11 @@ impl Provider {
             headers
         };
         Ok(Self {
-            is_regional: endpoints
+            is_regional: routes
                 .iter()
-                .flatten()
-                .any(|endpoint| endpoint.uri.host().is_some_and(|host| spec.regions.is_regional(host))),
-            endpoints: endpoints.ok_or_else(|| ProviderError::BadBaseUrl(name.clone()))?,
+                .any(|route| route.host().is_some_and(|host| spec.regions.is_regional(&host))),
+            deployments,
+            routes,
             headers: with_accept("application/json"),
             stream_headers: with_accept("text/event-stream"),
             header: HeaderValue::from_str(name.as_str()).map_err(|_| ProviderError::BadKey(name.clone()))?,
@@ -148,10 +159,10 @@ impl Provider {
         })
     }
 
-    /// The endpoint for a purpose, preferring the one that speaks the caller's protocol.
-    pub fn endpoint(&self, kind: RouteKind, preferred: Protocol) -> Option<&Endpoint> {
-        let route = self.spec.route(kind, preferred)?;
-        self.endpoints.iter().find(|endpoint| endpoint.route == route)
+    /// The endpoint for a purpose and a model, preferring the one that speaks the caller's protocol.
+    fn endpoint(&self, ask: Ask, model: &str) -> Option<Endpoint> {
+        let route = self.spec.route(ask.kind, ask.preferred)?;
+        self.routes.iter().find(|known| known.route == route)?.endpoint(model, ask.is_stream)
     }
 
     /// The headers of a call: those that every call carries (credentials, content type, what is accepted), and
@@ -186,13 +197,24 @@ fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<He
     let Some(key) = key else { return Some(headers) };
     let (name, text) = match spec.auth {
         Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-        Auth::XApiKey => (HeaderName::from_static("x-api-key"), key.expose().clone()),
+        Auth::Header(name) => (HeaderName::from_static(name), key.expose().clone()),
         Auth::None => return Some(headers),
     };
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     headers.insert(name, value);
     Some(headers)
+}
+
+/// What is asked of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// What for.
+    pub kind: RouteKind,
+    /// The caller's protocol.
+    pub preferred: Protocol,
+    /// The answer is to be streamed.
+    pub is_stream: bool,
 }
 
 /// Where one attempt goes.
@@ -258,7 +280,7 @@ impl Providers {
     }
 
     /// Finds where a request for `name` goes.
-    pub fn target(&self, name: &str, kind: RouteKind, preferred: Protocol) -> Result<Target, Refusal> {
+    pub fn target(&self, name: &str, ask: Ask) -> Result<Target, Refusal> {
         let unknown = || Refusal::UnknownModel(name.to_owned());
         let (prefix, id) = ModelId::split(name).ok_or_else(unknown)?;
         let provider = self.by_name.get(prefix).ok_or_else(unknown)?;
@@ -267,7 +289,7 @@ impl Providers {
             return Err(unknown());
         }
         let wrong = || Refusal::WrongEndpoint { model: name.to_owned() };
-        let fits = match (kind, model.as_ref().map(|model| model.mode)) {
+        let fits = match (ask.kind, model.as_ref().map(|model| model.mode)) {
             (_, None) => true,
             (RouteKind::Chat | RouteKind::CountTokens, Some(mode)) => mode == Mode::Chat,
             (RouteKind::Embeddings, Some(mode)) => mode == Mode::Embedding,
@@ -275,8 +297,9 @@ impl Providers {
         if !fits {
             return Err(wrong());
         }
-        let endpoint = provider.endpoint(kind, preferred).ok_or_else(wrong)?.clone();
-        Ok(Target { provider: provider.clone(), endpoint, model_id: id.into(), model })
+        let model_id = provider.deployments.get(id).cloned().unwrap_or_else(|| id.into());
+        let endpoint = provider.endpoint(ask, &model_id).ok_or_else(wrong)?;
+        Ok(Target { provider: provider.clone(), endpoint, model_id, model })
     }
 }
 
@@ -286,15 +309,10 @@ mod tests {
 
     #[test]
     fn a_quoted_key_is_taken_out_whole_and_in_part() {
+        let spec = llm::provider::find("openai").unwrap();
         let provider = Provider::new(ProviderSettings {
-            name: "x".parse().unwrap(),
-            spec: llm::provider::find("openai").unwrap(),
-            base_url: None,
             key: Some(Secret::new("made-up-0123456789-made-up".to_owned())),
-            catalog: Catalog::default(),
-            allow_unknown_models: None,
-            ignores_output_limit: false,
-            abort: None,
+            ..ProviderSettings::of("x".parse().unwrap(), spec)
         });
         let without = |text: &str| provider.as_ref().unwrap().without_key(text.to_owned());
         assert_eq!(without("no made-up-0123456789-made-up!"), "no [secret]!");

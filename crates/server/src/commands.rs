@@ -156,7 +156,9 @@ fn providers(command: &Providers, settings: &Settings, environment: &Environment
             .map(|spec| {
                 let base = spec.base_url.unwrap_or("(set base_url)").to_owned();
                 let (kind, name, left) = (spec.kind, spec.name, spec.abort.as_str());
-                [kind.to_owned(), name.to_owned(), base, left.to_owned(), spec.key_variables.join(", ")]
+                let of_places = spec.places.iter().flat_map(|place| place.variables);
+                let variables: Vec<&str> = spec.key_variables.iter().chain(of_places).copied().collect();
+                [kind.to_owned(), name.to_owned(), base, left.to_owned(), variables.join(", ")]
             })
             .collect();
         output::table(["KIND", "NAME", "ADDRESS", "WHEN LEFT", "VARIABLES"], &rows);

@@ -14,7 +14,7 @@ pub mod reply;
 pub mod stream;
 
 use crate::bodies::Held;
-use crate::providers::Target;
+use crate::providers::{Ask, Target};
 use crate::rates::Admission;
 use crate::record::Entry;
 use crate::refusal::Refusal;
@@ -227,7 +227,7 @@ fn understand(
         metadata: intake.metadata.take().filter(|metadata| !metadata.is_empty()),
     };
     let next = told
-        .and_then(|()| target(gateway, operation, &intake.model))
+        .and_then(|()| target(gateway, operation, &intake))
         .and_then(|target| allow(gateway, call, intake, target, headers));
     (Some(facts), next)
 }
@@ -295,13 +295,14 @@ fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed
     Ok(Allowed::Now(Understood { next, hold: Some(admitted.hold), admission }))
 }
 
-fn target(gateway: &Gateway, operation: Operation, model: &str) -> Result<Target, Refusal> {
-    let protocol = protocol_of(operation);
+fn target(gateway: &Gateway, operation: Operation, intake: &Intake) -> Result<Target, Refusal> {
+    let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
+    let ask = Ask { kind, preferred, is_stream };
     let providers = gateway.providers.load();
-    match providers.target(model, route_of(operation), protocol) {
+    match providers.target(&intake.model, ask) {
         // A provider that cannot count is no obstacle: then the gateway estimates.
         Err(Refusal::WrongEndpoint { .. }) if operation == Operation::CountTokens => {
-            providers.target(model, RouteKind::Chat, protocol)
+            providers.target(&intake.model, Ask { kind: RouteKind::Chat, ..ask })
         }
         found => found,
     }

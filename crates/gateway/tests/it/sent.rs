@@ -4,14 +4,14 @@
 //! the warnings. `cargo test -p gateway --test it -- --ignored bless` writes them, to be reviewed.
 
 use bytes::Bytes;
+use domain::Secret;
 use domain::record::Operation;
-use domain::{Catalog, Secret};
 use gateway::bodies::Held;
 use gateway::inference::prepare::{Next, Prepared, prepare};
 use gateway::inference::{intake, protocol_of, route_of};
-use gateway::providers::{Provider, ProviderSettings, Providers};
+use gateway::providers::{Ask, Provider, ProviderSettings, Providers};
 use http::HeaderMap;
-use llm::provider::{ALL, ProviderSpec};
+use llm::provider::{ALL, Place, ProviderSpec};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -31,15 +31,13 @@ fn place(spec: &ProviderSpec) -> PathBuf {
 }
 
 fn providers(spec: &'static ProviderSpec) -> Providers {
+    let filled = |place: &Place| (place.name.to_owned(), place.default.unwrap_or(place.name).to_owned());
     let provider = Provider::new(ProviderSettings {
-        name: "p".parse().unwrap(),
-        spec,
         base_url: spec.base_url.is_none().then(|| "http://127.0.0.1:1/v1".to_owned()),
+        places: spec.places.iter().map(filled).collect(),
         key: Some(Secret::new("made-up".to_owned())),
-        catalog: Catalog::default(),
         allow_unknown_models: Some(true),
-        ignores_output_limit: false,
-        abort: None,
+        ..ProviderSettings::of("p".parse().unwrap(), spec)
     });
     Providers::new([provider.unwrap()])
 }
@@ -52,7 +50,10 @@ fn written(spec: &'static ProviderSpec) -> String {
         writeln!(out, "== {}", operation.as_str()).unwrap();
         let read = intake::read(operation, Held::short(Bytes::from_static(body.as_bytes())), "").unwrap();
         let next = providers
-            .target("p/m", route_of(operation), protocol_of(operation))
+            .target(
+                "p/m",
+                Ask { kind: route_of(operation), preferred: protocol_of(operation), is_stream: false },
+            )
             .and_then(|target| prepare(operation, read, target, &HeaderMap::new()));
         match next {
             Ok(Next::Call(prepared)) => request(&mut out, &prepared),

@@ -13,7 +13,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "anthropic",
     name: "Anthropic",
     base_url: Some("https://api.anthropic.com"),
-    auth: Auth::XApiKey,
+    auth: Auth::Header("x-api-key"),
     key_variables: &["ANTHROPIC_API_KEY"],
     routes: &[
         Route::chat(Protocol::AnthropicMessages, "/v1/messages"),

@@ -12,10 +12,13 @@ mod ai21;
 mod alibaba;
 mod anthropic;
 mod arcee;
+mod azure;
 mod baseten;
 mod berget;
 mod cerebras;
+mod cloudflare;
 mod cohere;
+mod databricks;
 mod deepinfra;
 mod deepseek;
 pub mod demo;
@@ -25,6 +28,7 @@ mod google;
 mod groq;
 mod hyperbolic;
 mod inception;
+mod infomaniak;
 mod jina;
 mod llamacpp;
 mod lmstudio;
@@ -107,8 +111,8 @@ impl AbortPolicy {
 pub enum Auth {
     /// `Authorization: Bearer <key>`.
     Bearer,
-    /// `x-api-key: <key>`.
-    XApiKey,
+    /// The key alone, in the header of this name.
+    Header(&'static str),
     /// Nothing is sent; the provider lives in this process.
     None,
 }
@@ -131,25 +135,43 @@ pub struct Route {
     pub kind: RouteKind,
     /// The protocol spoken there.
     pub protocol: Protocol,
-    /// Appended to the base URL.
+    /// Appended to the base URL. `{model}` gives way to what the provider calls the model.
     pub path: &'static str,
+    /// The same for streamed answers, where they have a path of their own.
+    pub stream_path: Option<&'static str>,
 }
 
 impl Route {
     /// A conversation route.
     pub const fn chat(protocol: Protocol, path: &'static str) -> Self {
-        Self { kind: RouteKind::Chat, protocol, path }
+        Self { kind: RouteKind::Chat, protocol, path, stream_path: None }
     }
 
     /// The embeddings route of an OpenAI-speaking provider.
     pub const fn embeddings(path: &'static str) -> Self {
-        Self { kind: RouteKind::Embeddings, protocol: Protocol::OpenAiChat, path }
+        Self { kind: RouteKind::Embeddings, protocol: Protocol::OpenAiChat, path, stream_path: None }
     }
 
     /// A token-counting route.
     pub const fn count_tokens(protocol: Protocol, path: &'static str) -> Self {
-        Self { kind: RouteKind::CountTokens, protocol, path }
+        Self { kind: RouteKind::CountTokens, protocol, path, stream_path: None }
     }
+
+    /// The same route, with a path of its own for streamed answers.
+    pub const fn streamed_at(self, path: &'static str) -> Self {
+        Self { stream_path: Some(path), ..self }
+    }
+}
+
+/// A part of a provider's address that differs from customer to customer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Stands as `{name}` in the address, and as `name` in the settings' `places`.
+    pub name: &'static str,
+    /// Environment variables that hold it, in the order they are looked at.
+    pub variables: &'static [&'static str],
+    /// What it is where nobody says.
+    pub default: Option<&'static str>,
 }
 
 /// The facts about a provider.
@@ -161,6 +183,8 @@ pub struct ProviderSpec {
     pub name: &'static str,
     /// Where the API lives, without a slash at the end. `None`: the configuration must say.
     pub base_url: Option<&'static str>,
+    /// What stands in braces there.
+    pub places: &'static [Place],
     /// How requests are signed.
     pub auth: Auth,
     /// Environment variables that hold a key, in the order they are looked at. When one is set, the provider
@@ -202,6 +226,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     kind: "",
     name: "",
     base_url: None,
+    places: &[],
     auth: Auth::Bearer,
     key_variables: &[],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), Route::embeddings("/embeddings")],
@@ -220,10 +245,13 @@ pub static ALL: &[&ProviderSpec] = &[
     &alibaba::SPEC,
     &anthropic::SPEC,
     &arcee::SPEC,
+    &azure::SPEC,
     &baseten::SPEC,
     &berget::SPEC,
     &cerebras::SPEC,
+    &cloudflare::SPEC,
     &cohere::SPEC,
+    &databricks::SPEC,
     &deepinfra::SPEC,
     &deepseek::SPEC,
     &demo::SPEC,
@@ -233,6 +261,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &groq::SPEC,
     &hyperbolic::SPEC,
     &inception::SPEC,
+    &infomaniak::SPEC,
     &jina::SPEC,
     &llamacpp::SPEC,
     &lmstudio::SPEC,

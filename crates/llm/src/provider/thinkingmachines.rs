@@ -12,7 +12,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "thinkingmachines",
     name: "Thinking Machines",
     base_url: Some("https://tinker.thinkingmachines.dev/services/tinker-prod/anthropic/api"),
-    auth: Auth::XApiKey,
+    auth: Auth::Header("x-api-key"),
     key_variables: &["TINKER_API_KEY"],
     routes: &[
         Route::chat(Protocol::AnthropicMessages, "/v1/messages"),

@@ -8,6 +8,7 @@ use gateway::providers::ProviderSettings;
 use gateway::{Provider, Providers};
 use llm::provider::{self, AbortPolicy, ProviderSpec};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Longest name of a variable: many keys are longer.
 const VARIABLE_BYTES_MAX: usize = 64;
@@ -24,6 +25,12 @@ pub struct ProviderEntry {
     /// Its address. Not given: the provider's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// What stands in the places of that address, such as `account_id`. Not given: its usual variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, String>,
+    /// What the provider calls models that callers call otherwise: its deployments, by the model's id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deployments: BTreeMap<String, String>,
     /// The variable that holds its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
@@ -142,9 +149,13 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
         let key = spec.key_variables.iter().find_map(|variable| environment.get(variable));
         let is_taken =
             ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind);
-        if let Some(key) = key.filter(|_| !is_taken) {
+        let places = places(spec, &BTreeMap::new(), environment);
+        let is_placed =
+            spec.places.iter().all(|place| place.default.is_some() || places.contains_key(place.name));
+        if let Some(key) = key.filter(|_| !is_taken && is_placed) {
             let key = Some(Secret::new(key.to_owned()));
-            ready.push(build(spec, spec.kind, key, catalog(spec, settings)?, Deviations::default())?);
+            let of_variables = Deviations { places, ..Deviations::default() };
+            ready.push(build(spec, spec.kind, key, catalog(spec, settings)?, of_variables)?);
         }
     }
     if ready.is_empty()
@@ -189,11 +200,26 @@ fn from_entry(
     }
     let of_entry = Deviations {
         base_url: entry.base_url.clone(),
+        places: places(spec, &entry.places, environment),
+        deployments: entry.deployments.clone(),
         allow_unknown_models: entry.allow_unknown_models,
         ignores_output_limit: entry.ignores_output_limit,
         abort: entry.abort.map(AbortPolicy::from),
     };
     build(spec, name, key, catalog, of_entry)
+}
+
+/// What stands in the places of an address: as it is given, and else as the usual variables say.
+fn places(
+    spec: &ProviderSpec,
+    given: &BTreeMap<String, String>,
+    environment: &Environment,
+) -> BTreeMap<String, String> {
+    let usual = spec.places.iter().filter_map(|place| {
+        let value = place.variables.iter().find_map(|variable| environment.get(variable))?;
+        Some((place.name.to_owned(), value.to_owned()))
+    });
+    usual.chain(given.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
 }
 
 /// Whether it can be the name of a variable. Most keys cannot: one that stands there by mistake is not repeated.
@@ -205,6 +231,8 @@ fn is_variable(name: &str) -> bool {
 #[derive(Default)]
 struct Deviations {
     base_url: Option<String>,
+    places: BTreeMap<String, String>,
+    deployments: BTreeMap<String, String>,
     allow_unknown_models: Option<bool>,
     ignores_output_limit: bool,
     abort: Option<AbortPolicy>,
@@ -217,7 +245,8 @@ fn build(
     catalog: Catalog,
     deviations: Deviations,
 ) -> Result<Provider, ConfigError> {
-    let Deviations { base_url, allow_unknown_models, ignores_output_limit, abort } = deviations;
+    let Deviations { base_url, places, deployments, allow_unknown_models, ignores_output_limit, abort } =
+        deviations;
     let refuse = |reason: String| fault(name, reason);
     let parsed: ProviderName =
         name.parse().map_err(|error: domain::provider::ProviderNameError| refuse(error.to_string()))?;
@@ -225,6 +254,8 @@ fn build(
         name: parsed,
         spec,
         base_url,
+        places,
+        deployments: deployments.into_iter().map(|(model, name)| (model, name.into())).collect(),
         key,
         catalog,
         allow_unknown_models,

@@ -1,6 +1,9 @@
 //! What must be read, and what must be refused.
 
 use super::*;
+use gateway::providers::Ask;
+use llm::Protocol;
+use llm::provider::RouteKind;
 
 const EXAMPLE: &str = include_str!("../../../../config.example.toml");
 
@@ -135,4 +138,32 @@ fn a_provider_that_cannot_work_is_refused_by_name() {
 fn the_environment_prints_no_values() {
     let printed = format!("{:?}", Environment::of(&[("OPENAI_API_KEY", "made-up")]));
     assert!(printed.contains("OPENAI_API_KEY") && !printed.contains("made-up"), "{printed}");
+}
+
+#[test]
+fn a_provider_with_an_address_of_its_own_comes_up_when_all_of_it_is_known() {
+    let settings = Settings::default();
+    let on = |variables: &[(&str, &str)]| {
+        let ready = resolve(&settings, &Environment::of(variables)).unwrap();
+        ready.iter().map(|provider| provider.name.to_string()).collect::<Vec<_>>()
+    };
+    let (key, host) =
+        (("AZURE_OPENAI_API_KEY", "k"), ("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com/"));
+    assert_eq!(on(&[key]), ["demo"]);
+    assert_eq!(on(&[key, host]), ["azure"]);
+}
+
+#[test]
+fn a_deployment_is_asked_for_by_its_own_name() {
+    let text = "[[providers]]\nkind = \"azure\"\nplaces = { host = \"x.openai.azure.com\" }\n\
+                deployments = { \"gpt-5\" = \"ours\" }\n";
+    let settings = from(text, &[]).unwrap();
+    let providers = resolve(&settings, &Environment::default()).unwrap();
+    let ask = Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, is_stream: false };
+    let target = providers.target("azure/gpt-5", ask).unwrap();
+    assert_eq!((&*target.model_id, target.model.unwrap().id.as_str()), ("ours", "gpt-5"));
+    assert_eq!(target.endpoint.uri, "https://x.openai.azure.com/openai/v1/chat/completions");
+    let refused = resolve(&from("[[providers]]\nkind = \"azure\"\n", &[]).unwrap(), &Environment::default());
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("needs `host` in its `places`, or the variable AZURE_OPENAI_ENDPOINT"), "{text}");
 }

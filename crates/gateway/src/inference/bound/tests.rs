@@ -3,7 +3,7 @@
 use super::super::intake;
 use super::*;
 use crate::bodies::Held;
-use crate::providers::{Provider, ProviderSettings, Providers};
+use crate::providers::{Ask, Provider, ProviderSettings, Providers};
 use bytes::Bytes;
 use domain::pricing::{ModelPrice, TokenPrices};
 use domain::{Capabilities, Catalog, Mode, Model, Price, Usage};
@@ -26,17 +26,17 @@ fn target(kind: &str, id: &str) -> Target {
         price: Some(ModelPrice { base, ..ModelPrice::default() }),
     };
     let settings = ProviderSettings {
-        name: "p".parse().unwrap(),
-        spec: llm::provider::find(kind).unwrap(),
         base_url: Some("http://127.0.0.1:1".to_owned()),
-        key: None,
         catalog: Catalog::new(vec![model]),
-        allow_unknown_models: None,
-        ignores_output_limit: false,
-        abort: None,
+        ..ProviderSettings::of("p".parse().unwrap(), llm::provider::find(kind).unwrap())
     };
     let providers = Providers::new([Provider::new(settings).unwrap()]);
-    providers.target(&format!("p/{id}"), RouteKind::Chat, Protocol::OpenAiChat).unwrap()
+    providers
+        .target(
+            &format!("p/{id}"),
+            Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, is_stream: false },
+        )
+        .unwrap()
 }
 
 fn chat(messages: &[Value]) -> Intake {

@@ -3,24 +3,20 @@
 use super::super::intake;
 use super::*;
 use crate::bodies::Held;
-use crate::providers::{Provider, ProviderSettings, Providers};
-use domain::Catalog;
+use crate::providers::{Ask, Provider, ProviderSettings, Providers};
 use serde_json::{Value, json};
 
 fn target(kind: &str, model: &str, preferred: Protocol) -> Target {
     let spec = llm::provider::find(kind).unwrap();
     let settings = ProviderSettings {
-        name: "p".parse().unwrap(),
-        spec,
         base_url: Some("http://127.0.0.1:1".to_owned()),
-        key: None,
-        catalog: Catalog::default(),
         allow_unknown_models: Some(true),
-        ignores_output_limit: false,
-        abort: None,
+        ..ProviderSettings::of("p".parse().unwrap(), spec)
     };
     let providers = Providers::new([Provider::new(settings).unwrap()]);
-    providers.target(&format!("p/{model}"), RouteKind::Chat, preferred).unwrap()
+    providers
+        .target(&format!("p/{model}"), Ask { kind: RouteKind::Chat, preferred, is_stream: false })
+        .unwrap()
 }
 
 /// The body that a provider of this kind is sent, and the warnings.

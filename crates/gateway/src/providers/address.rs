@@ -1,0 +1,187 @@
+//! Where a provider's routes are: its address, with what differs from customer to customer filled in.
+
+use super::ProviderError;
+use crate::upstream::PlainRoute;
+use domain::ProviderName;
+use http::Uri;
+use llm::provider::{Auth, ProviderSpec, Route};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Stands in a path for what the provider calls the model.
+const MODEL: &str = "{model}";
+
+/// A route of a provider at its full address.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// What it is.
+    pub route: &'static Route,
+    /// Where it is.
+    pub uri: Uri,
+    /// The same for a connection without encryption, where it is one.
+    pub plain: Option<PlainRoute>,
+}
+
+/// A route, and its address for whole and for streamed answers.
+#[derive(Debug)]
+pub(super) struct Addressed {
+    pub route: &'static Route,
+    whole: Address,
+    streamed: Option<Address>,
+}
+
+#[derive(Debug)]
+enum Address {
+    Fixed(Box<Endpoint>),
+    /// The model is part of it.
+    OfModel(String),
+}
+
+impl Addressed {
+    /// The routes of a provider below an address.
+    pub fn routes(spec: &'static ProviderSpec, base: &str) -> Option<Vec<Self>> {
+        let addressed = |route: &'static Route| {
+            let address = |path: &str| Address::of(route, base_for(spec, base, path), path);
+            let streamed = match route.stream_path {
+                Some(path) => Some(address(path)?),
+                None => None,
+            };
+            Some(Self { route, whole: address(route.path)?, streamed })
+        };
+        spec.routes.iter().map(addressed).collect()
+    }
+
+    /// The route for a model.
+    pub fn endpoint(&self, model: &str, is_stream: bool) -> Option<Endpoint> {
+        match self.streamed.as_ref().filter(|_| is_stream).unwrap_or(&self.whole) {
+            Address::Fixed(endpoint) => Some(Endpoint::clone(endpoint)),
+            Address::OfModel(template) => Endpoint::at(self.route, &template.replace(MODEL, &escaped(model))),
+        }
+    }
+
+    /// The host that is asked.
+    pub fn host(&self) -> Option<String> {
+        Some(self.endpoint("m", false)?.uri.host()?.to_owned())
+    }
+}
+
+impl Address {
+    fn of(route: &'static Route, base: &str, path: &str) -> Option<Self> {
+        let address = format!("{base}{path}");
+        let endpoint = Endpoint::at(route, &address.replace(MODEL, "m"))?;
+        Some(if address.contains(MODEL) {
+            Address::OfModel(address)
+        } else {
+            Address::Fixed(Box::new(endpoint))
+        })
+    }
+}
+
+impl Endpoint {
+    fn at(route: &'static Route, address: &str) -> Option<Self> {
+        let uri: Uri = address.parse().ok()?;
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+        is_web.then(|| Self { route, plain: PlainRoute::of(&uri), uri })
+    }
+}
+
+fn base_for<'a>(spec: &ProviderSpec, base: &'a str, path: &str) -> &'a str {
+    if spec.auth == Auth::None {
+        return "http://demo";
+    }
+    // Anthropic's base address has no version; people who know OpenAI's write one.
+    if path.starts_with("/v1/") { base.strip_suffix("/v1").unwrap_or(base) } else { base }
+}
+
+/// A provider's address with its places filled in.
+pub(super) fn base(
+    name: &ProviderName,
+    spec: &ProviderSpec,
+    base_url: Option<&str>,
+    places: &BTreeMap<String, String>,
+) -> Result<String, ProviderError> {
+    let base = base_url.or(spec.base_url).ok_or_else(|| ProviderError::NoBaseUrl(name.clone()))?;
+    let mut base = base.trim_end_matches('/').to_owned();
+    if let Some(unknown) = places.keys().find(|key| spec.places.iter().all(|place| place.name != **key)) {
+        return Err(ProviderError::UnknownPlace(name.clone(), unknown.clone()));
+    }
+    for place in spec.places {
+        let mark = format!("{{{}}}", place.name);
+        if !base.contains(&mark) {
+            continue;
+        }
+        let value = places.get(place.name).map(String::as_str).or(place.default);
+        let value = value.ok_or_else(|| ProviderError::NoPlace(name.clone(), place.name, place.variables))?;
+        // Vendors' own tools want some hosts with their scheme, and some without.
+        let value = value.strip_prefix("https://").unwrap_or(value).trim_end_matches('/');
+        base = base.replace(&mark, value);
+    }
+    if base.contains(['@', '?', '#']) {
+        return Err(ProviderError::TooMuchBaseUrl(name.clone()));
+    }
+    Ok(base)
+}
+
+/// A text as one segment of a path.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a text cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use llm::Protocol;
+    use llm::provider::{OPENAI_COMPATIBLE, Place};
+
+    static SPEC: ProviderSpec = ProviderSpec {
+        kind: "x",
+        base_url: Some("https://{region}.example.com/{account}"),
+        places: &[
+            Place { name: "region", variables: &[], default: Some("eu") },
+            Place { name: "account", variables: &["X_ACCOUNT"], default: None },
+        ],
+        routes: &[
+            Route::chat(Protocol::OpenAiChat, "/models/{model}:make").streamed_at("/models/{model}:stream")
+        ],
+        ..OPENAI_COMPATIBLE
+    };
+
+    fn of(places: &[(&str, &str)], base_url: Option<&str>) -> Result<String, ProviderError> {
+        let places = places.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        base(&"x".parse().unwrap(), &SPEC, base_url, &places)
+    }
+
+    #[test]
+    fn places_are_filled_in_and_the_model_is_a_segment_of_the_path() {
+        let base = of(&[("account", "7")], None).unwrap();
+        assert_eq!(base, "https://eu.example.com/7");
+        let routes = Addressed::routes(&SPEC, &base).unwrap();
+        let at = |is_stream| routes[0].endpoint("a/b:1 ü", is_stream).unwrap().uri.to_string();
+        assert_eq!(at(false), "https://eu.example.com/7/models/a%2Fb%3A1%20%C3%BC:make");
+        assert_eq!(at(true), "https://eu.example.com/7/models/a%2Fb%3A1%20%C3%BC:stream");
+        assert_eq!(routes[0].host().as_deref(), Some("eu.example.com"));
+        assert_eq!(
+            of(&[("account", "7"), ("region", "https://us")], None).unwrap(),
+            "https://us.example.com/7"
+        );
+        assert_eq!(of(&[], Some("http://127.0.0.1:1/v1/")).unwrap(), "http://127.0.0.1:1/v1");
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let name: ProviderName = "x".parse().unwrap();
+        assert_eq!(of(&[], None), Err(ProviderError::NoPlace(name.clone(), "account", &["X_ACCOUNT"])));
+        let unknown = of(&[("acount", "7")], None);
+        assert_eq!(unknown, Err(ProviderError::UnknownPlace(name.clone(), "acount".to_owned())));
+        assert_eq!(of(&[("account", "7#")], None), Err(ProviderError::TooMuchBaseUrl(name)));
+    }
+}

@@ -1,0 +1,16 @@
+//! Infomaniak AI services: chat and embeddings, in Switzerland.
+//!
+//! API: <https://developer.infomaniak.com/docs/api/post/1/ai/%7Bproduct_id%7D/openai/chat/completions>, read 2026-11-26;
+//! the address is that of its later version. The product is part of it. The names of the variables are ours: its
+//! tools have none.
+
+use super::{OPENAI_COMPATIBLE, Place, ProviderSpec};
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "infomaniak",
+    name: "Infomaniak",
+    base_url: Some("https://api.infomaniak.com/2/ai/{product_id}/openai/v1"),
+    places: &[Place { name: "product_id", variables: &["INFOMANIAK_PRODUCT_ID"], default: None }],
+    key_variables: &["INFOMANIAK_API_KEY"],
+    ..OPENAI_COMPATIBLE
+};
