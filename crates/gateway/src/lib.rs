@@ -7,6 +7,7 @@
 pub mod abandoned;
 pub mod auth;
 pub mod bodies;
+pub mod credentials;
 pub mod http;
 pub mod idempotency;
 pub mod inference;

@@ -4,6 +4,7 @@ mod address;
 
 pub use address::Endpoint;
 
+use crate::credentials::Credential;
 use crate::refusal::Refusal;
 use address::Addressed;
 use domain::{Catalog, Mode, Model, ModelId, Money, ProviderName, Secret, Terms, Told, Usage};
@@ -66,6 +67,8 @@ pub struct Provider {
     pub is_regional: bool,
     /// Its name as the value of a response header.
     pub header: HeaderValue,
+    /// What proves that we may, in place of a key.
+    pub credential: Option<Credential>,
     key: Option<Secret<String>>,
     deployments: HashMap<String, Arc<str>>,
     routes: Vec<Addressed>,
@@ -74,7 +77,7 @@ pub struct Provider {
 }
 
 /// What a provider's configuration says.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ProviderSettings {
     /// The prefix callers use.
     pub name: ProviderName,
@@ -88,6 +91,8 @@ pub struct ProviderSettings {
     pub deployments: HashMap<String, Arc<str>>,
     /// What proves that we may.
     pub key: Option<Secret<String>>,
+    /// What does so in place of a key.
+    pub credential: Option<Credential>,
     /// Its models.
     pub catalog: Catalog,
     /// Whether models that the catalogue does not know are asked for. Not said: only where it knows none.
@@ -108,6 +113,7 @@ impl ProviderSettings {
             places: BTreeMap::new(),
             deployments: HashMap::new(),
             key: None,
+            credential: None,
             catalog: Catalog::default(),
             allow_unknown_models: None,
             ignores_output_limit: false,
@@ -126,6 +132,7 @@ impl Provider {
             places,
             deployments,
             key,
+            credential,
             catalog,
             allow_unknown_models,
             ignores_output_limit,
@@ -150,6 +157,7 @@ impl Provider {
             header: HeaderValue::from_str(name.as_str()).map_err(|_| ProviderError::BadKey(name.clone()))?,
             label: name.as_str().into(),
             key,
+            credential,
             ignores_output_limit,
             abort: abort.unwrap_or(spec.abort),
             takes_unknown_models: allow_unknown_models.unwrap_or(catalog.models().is_empty()),
@@ -161,7 +169,7 @@ impl Provider {
 
     /// The endpoint for a purpose and a model, preferring the one that speaks the caller's protocol.
     fn endpoint(&self, ask: Ask, model: &str) -> Option<Endpoint> {
-        let route = self.spec.route(ask.kind, ask.preferred)?;
+        let route = self.spec.route(ask.kind, ask.preferred, model)?;
         self.routes.iter().find(|known| known.route == route)?.endpoint(model, ask.is_stream)
     }
 

@@ -6,10 +6,11 @@ mod plain;
 pub use payload::{Outgoing, Payload};
 pub use plain::PlainRoute;
 
+use crate::credentials::{CredentialError, Exchange};
 use crate::providers::Target;
 use bytes::Bytes;
 use domain::Clock;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
@@ -39,6 +40,9 @@ pub enum UpstreamError {
     /// No connection: nothing was sent, so trying again is safe.
     #[error("cannot connect")]
     Connect,
+    /// There is nothing to prove that we may: nothing was sent.
+    #[error("no credential: {0}")]
+    NoCredential(CredentialError),
     /// The connection failed before the answer's head.
     #[error("the connection failed before an answer came")]
     NoAnswer,
@@ -62,6 +66,7 @@ pub fn enter_core(index: usize) {
 #[derive(Clone, Debug)]
 pub struct Upstream {
     cores: Arc<[Core]>,
+    exchange: Exchange,
 }
 
 /// The clients of one core.
@@ -91,7 +96,8 @@ enum Body {
 impl Upstream {
     /// Clients for so many cores, which give up connecting after `connect`.
     pub fn new(connect: Duration, cores: usize) -> Self {
-        Self { cores: (0..cores.max(1)).map(|_| Core::new(connect)).collect() }
+        let cores = (0..cores.max(1)).map(|_| Core::new(connect)).collect();
+        Self { cores, exchange: Exchange::default() }
     }
 
     /// Sends a body to a target and waits for the head of the answer.
@@ -108,6 +114,11 @@ impl Upstream {
         let mut request = Request::new(body.outgoing());
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
+        if let Some(credential) = &target.provider.credential {
+            // Kept out of this future, whose size every request pays for.
+            let bearer = Box::pin(credential.bearer(&self.exchange, clock.now())).await;
+            request.headers_mut().insert(AUTHORIZATION, bearer.map_err(UpstreamError::NoCredential)?);
+        }
         let core = &self.cores[CORE.get() % self.cores.len()];
         let uri = &target.endpoint.uri;
         if let Some(route) = &target.endpoint.plain {

@@ -159,8 +159,8 @@ impl Call {
                     continue;
                 }
                 Ok(Err(error)) => {
-                    let stop = Stop::Failed(Refusal::Unreachable(error.to_string()));
-                    let was_sent = error != UpstreamError::Connect;
+                    let was_sent = matches!(error, UpstreamError::NoAnswer | UpstreamError::Cut);
+                    let stop = Stop::Failed(self.no_answer(&error));
                     return self.refuse(reply, &attempt, stop, None, was_sent);
                 }
                 Err(stop) => return self.refuse(reply, &attempt, stop, None, true),

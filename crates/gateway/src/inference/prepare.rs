@@ -180,7 +180,8 @@ fn prepare_as_it_is(
             let answers = request.sampling.n.unwrap_or(1);
             let encoded = outbound.encode_request(&request, &describe(&target)).map_err(refused)?;
             warnings.extend(encoded.warnings.iter().map(ToString::to_string));
-            (intake.held.replaced_by(encoded.body).into(), answers)
+            let body = hosted(encoded.body, &target)?;
+            (intake.held.replaced_by(body).into(), answers)
         }
     };
     Ok(Next::Call(Box::new(Prepared {
@@ -318,7 +319,7 @@ fn rewrite(body: &mut RawObject, target: &Target, warnings: &mut Vec<String>) ->
 /// The edits of a body that passes through.
 fn edit(operation: Operation, intake: &mut Intake, target: &Target) -> Result<(), Refusal> {
     let body = &mut intake.body;
-    body.set_string("model", &target.model_id);
+    name_model(body, target);
     if operation != Operation::ChatCompletions {
         return Ok(());
     }
@@ -334,6 +335,30 @@ fn edit(operation: Operation, intake: &mut Intake, target: &Target) -> Result<()
         ask_for_usage(body)?;
     }
     Ok(())
+}
+
+/// Says which model is asked, where that does not stand in the address. Who hosts Anthropic's models takes the version
+/// of the protocol in the body.
+fn name_model(body: &mut RawObject, target: &Target) {
+    let route = target.endpoint.route;
+    if route.has_model_in_path() {
+        body.remove("model");
+    } else {
+        body.set_string("model", &target.model_id);
+    }
+    if let Some(version) = route.anthropic_version {
+        body.set_string("anthropic_version", version);
+    }
+}
+
+/// The same for a body that was written here.
+fn hosted(body: Vec<u8>, target: &Target) -> Result<Vec<u8>, Refusal> {
+    if target.endpoint.route.anthropic_version.is_none() {
+        return Ok(body);
+    }
+    let mut body = RawObject::parse(body.into()).map_err(|_| Refusal::Internal)?;
+    name_model(&mut body, target);
+    Ok(body.to_bytes().into())
 }
 
 /// Asks for the usage event at the end of a stream, keeping the caller's other stream options.
@@ -358,7 +383,9 @@ fn own_headers(target: &Target, caller: &HeaderMap, mode: Mode) -> Vec<(HeaderNa
         let passed = PASSED_HEADERS.into_iter();
         headers.extend(passed.filter_map(|name| caller.get(&name).cloned().map(|value| (name, value))));
     }
-    if target.endpoint.route.protocol == Protocol::AnthropicMessages
+    let route = target.endpoint.route;
+    if route.protocol == Protocol::AnthropicMessages
+        && route.anthropic_version.is_none()
         && !headers.iter().any(|(name, _)| *name == VERSION)
     {
         headers.push((VERSION, ANTHROPIC_VERSION));

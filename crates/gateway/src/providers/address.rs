@@ -106,15 +106,17 @@ pub(super) fn base(
         return Err(ProviderError::UnknownPlace(name.clone(), unknown.clone()));
     }
     for place in spec.places {
-        let mark = format!("{{{}}}", place.name);
-        if !base.contains(&mark) {
+        let (mark, prefix) = (format!("{{{}}}", place.name), format!("{{{}-}}", place.name));
+        if !base.contains(&mark) && !base.contains(&prefix) {
             continue;
         }
         let value = places.get(place.name).map(String::as_str).or(place.default);
         let value = value.ok_or_else(|| ProviderError::NoPlace(name.clone(), place.name, place.variables))?;
         // Vendors' own tools want some hosts with their scheme, and some without.
         let value = value.strip_prefix("https://").unwrap_or(value).trim_end_matches('/');
-        base = base.replace(&mark, value);
+        // Google's hosts begin with the location, but for the one of the whole world.
+        let before = if value == "global" { String::new() } else { format!("{value}-") };
+        base = base.replace(&mark, value).replace(&prefix, &before);
     }
     if base.contains(['@', '?', '#']) {
         return Err(ProviderError::TooMuchBaseUrl(name.clone()));
@@ -174,6 +176,19 @@ mod tests {
             "https://us.example.com/7"
         );
         assert_eq!(of(&[], Some("http://127.0.0.1:1/v1/")).unwrap(), "http://127.0.0.1:1/v1");
+    }
+
+    #[test]
+    fn a_host_begins_with_its_location_unless_that_is_the_whole_world() {
+        let spec = llm::provider::find("vertex").unwrap();
+        let at = |location: &str| {
+            let places = [("project", "p"), ("location", location)];
+            let places = places.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+            base(&"vertex".parse().unwrap(), spec, None, &places).unwrap()
+        };
+        assert_eq!(at("global"), "https://aiplatform.googleapis.com/v1/projects/p/locations/global");
+        let regional = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1";
+        assert_eq!(at("europe-west1"), regional);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Address, headers and body of every endpoint that the kind serves, after translation or in passing, with
 //! the warnings. `cargo test -p gateway --test it -- --ignored bless` writes them, to be reviewed.
 
-use bytes::Bytes;
 use domain::Secret;
 use domain::record::Operation;
 use gateway::bodies::Held;
@@ -42,23 +41,43 @@ fn providers(spec: &'static ProviderSpec) -> Providers {
     Providers::new([provider.unwrap()])
 }
 
+/// The names of models that lead to all of a kind's routes.
+fn models(spec: &ProviderSpec) -> Vec<String> {
+    let mut prefixes: Vec<&str> =
+        spec.routes.iter().filter_map(|route| route.models.first().copied()).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    if prefixes.is_empty() {
+        vec!["m".to_owned()]
+    } else {
+        prefixes.iter().map(|p| format!("{p}m")).collect()
+    }
+}
+
 /// The whole file of a kind.
 fn written(spec: &'static ProviderSpec) -> String {
     let providers = providers(spec);
     let mut out = String::new();
-    for (operation, body) in CALLS {
-        writeln!(out, "== {}", operation.as_str()).unwrap();
-        let read = intake::read(operation, Held::short(Bytes::from_static(body.as_bytes())), "").unwrap();
-        let next = providers
-            .target(
-                "p/m",
-                Ask { kind: route_of(operation), preferred: protocol_of(operation), is_stream: false },
+    for model in models(spec) {
+        for (operation, body) in CALLS {
+            writeln!(
+                out,
+                "== {}{}",
+                operation.as_str(),
+                if model == "m" { String::new() } else { format!(", {model}") }
             )
-            .and_then(|target| prepare(operation, read, target, &HeaderMap::new()));
-        match next {
-            Ok(Next::Call(prepared)) => request(&mut out, &prepared),
-            Ok(Next::Estimate { .. }) => writeln!(out, "(estimated here)").unwrap(),
-            Err(refusal) => writeln!(out, "(refused: {refusal})").unwrap(),
+            .unwrap();
+            let body = body.replace("p/m", &format!("p/{model}"));
+            let read = intake::read(operation, Held::short(body.into()), "").unwrap();
+            let (kind, preferred) = (route_of(operation), protocol_of(operation));
+            let next = providers
+                .target(&read.model, Ask { kind, preferred, is_stream: read.is_stream })
+                .and_then(|target| prepare(operation, read, target, &HeaderMap::new()));
+            match next {
+                Ok(Next::Call(prepared)) => request(&mut out, &prepared),
+                Ok(Next::Estimate { .. }) => writeln!(out, "(estimated here)").unwrap(),
+                Err(refusal) => writeln!(out, "(refused: {refusal})").unwrap(),
+            }
         }
     }
     out

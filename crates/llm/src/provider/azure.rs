@@ -8,7 +8,7 @@
 //! A prompt that its content filter stops is answered with 400 and the code `content_filter`. Streams begin with a
 //! chunk without choices that holds the filter's findings.
 
-use super::{AbortPolicy, Auth, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec};
+use super::{AbortPolicy, Auth, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "azure",
@@ -16,6 +16,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://{host}/openai/v1"),
     places: &[Place { name: "host", variables: &["AZURE_OPENAI_ENDPOINT"], default: None }],
     auth: Auth::Header("api-key"),
+    identity: Some(Identity::Entra),
     key_variables: &["AZURE_OPENAI_API_KEY"],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,

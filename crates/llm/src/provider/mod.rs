@@ -55,6 +55,7 @@ mod tencent;
 mod thinkingmachines;
 mod together;
 mod upstage;
+mod vertex;
 mod vllm;
 mod volcengine;
 mod wandb;
@@ -139,27 +140,55 @@ pub struct Route {
     pub path: &'static str,
     /// The same for streamed answers, where they have a path of their own.
     pub stream_path: Option<&'static str>,
+    /// Only for models whose names begin with one of these; none: for all.
+    pub models: &'static [&'static str],
+    /// Anthropic's protocol at somebody else's: this version of it stands in the body.
+    pub anthropic_version: Option<&'static str>,
 }
 
 impl Route {
     /// A conversation route.
     pub const fn chat(protocol: Protocol, path: &'static str) -> Self {
-        Self { kind: RouteKind::Chat, protocol, path, stream_path: None }
+        Self::new(RouteKind::Chat, protocol, path)
+    }
+
+    const fn new(kind: RouteKind, protocol: Protocol, path: &'static str) -> Self {
+        Self { kind, protocol, path, stream_path: None, models: &[], anthropic_version: None }
     }
 
     /// The embeddings route of an OpenAI-speaking provider.
     pub const fn embeddings(path: &'static str) -> Self {
-        Self { kind: RouteKind::Embeddings, protocol: Protocol::OpenAiChat, path, stream_path: None }
+        Self::new(RouteKind::Embeddings, Protocol::OpenAiChat, path)
     }
 
     /// A token-counting route.
     pub const fn count_tokens(protocol: Protocol, path: &'static str) -> Self {
-        Self { kind: RouteKind::CountTokens, protocol, path, stream_path: None }
+        Self::new(RouteKind::CountTokens, protocol, path)
     }
 
     /// The same route, with a path of its own for streamed answers.
     pub const fn streamed_at(self, path: &'static str) -> Self {
         Self { stream_path: Some(path), ..self }
+    }
+
+    /// The same route, for models whose names begin with one of these.
+    pub const fn for_models(self, prefixes: &'static [&'static str]) -> Self {
+        Self { models: prefixes, ..self }
+    }
+
+    /// The same route, with this version of Anthropic's protocol in the body.
+    pub const fn with_anthropic_version(self, version: &'static str) -> Self {
+        Self { anthropic_version: Some(version), ..self }
+    }
+
+    /// Whether the model stands in the path, and not in the body.
+    pub fn has_model_in_path(&self) -> bool {
+        self.path.contains("{model}")
+    }
+
+    /// Whether it serves a model.
+    fn serves(&self, model: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|prefix| model.starts_with(prefix))
     }
 }
 
@@ -172,6 +201,15 @@ pub struct Place {
     pub variables: &'static [&'static str],
     /// What it is where nobody says.
     pub default: Option<&'static str>,
+}
+
+/// Whose identities a provider takes in place of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identity {
+    /// Google Cloud's: service accounts, and what the machine or its user is there.
+    Google,
+    /// Microsoft Entra's: applications and managed identities.
+    Entra,
 }
 
 /// The facts about a provider.
@@ -187,6 +225,8 @@ pub struct ProviderSpec {
     pub places: &'static [Place],
     /// How requests are signed.
     pub auth: Auth,
+    /// Whose identities it takes in place of a key.
+    pub identity: Option<Identity>,
     /// Environment variables that hold a key, in the order they are looked at. When one is set, the provider
     /// is on without any configuration.
     pub key_variables: &'static [&'static str],
@@ -213,10 +253,10 @@ pub struct ProviderSpec {
 }
 
 impl ProviderSpec {
-    /// The best route for a purpose, if the provider has one; the caller's own protocol is preferred,
+    /// The best route for a purpose and a model, if the provider has one; the caller's own protocol is preferred,
     /// because bytes then pass through untouched.
-    pub fn route(&self, kind: RouteKind, preferred: Protocol) -> Option<&'static Route> {
-        let mut of_kind = self.routes.iter().filter(|route| route.kind == kind);
+    pub fn route(&self, kind: RouteKind, preferred: Protocol, model: &str) -> Option<&'static Route> {
+        let mut of_kind = self.routes.iter().filter(|route| route.kind == kind && route.serves(model));
         of_kind.clone().find(|route| route.protocol == preferred).or_else(|| of_kind.next())
     }
 }
@@ -228,6 +268,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     base_url: None,
     places: &[],
     auth: Auth::Bearer,
+    identity: None,
     key_variables: &[],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), Route::embeddings("/embeddings")],
     output_limit: OutputLimit::MaxTokens,
@@ -288,6 +329,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &thinkingmachines::SPEC,
     &together::SPEC,
     &upstage::SPEC,
+    &vertex::SPEC,
     &vllm::SPEC,
     &volcengine::SPEC,
     &wandb::SPEC,

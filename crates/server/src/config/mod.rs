@@ -5,6 +5,7 @@
 //! capitals, so `limits.body_bytes_max` is `SIGNALBOX_LIMITS_BODY_BYTES_MAX`.
 
 mod environment;
+mod identity;
 mod providers;
 
 pub use environment::Environment;

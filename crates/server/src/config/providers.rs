@@ -1,12 +1,14 @@
 //! Providers: from the file, and by themselves when a vendor's usual variable is set.
 
+use super::identity::{self, IdentitySettings};
 use super::{ConfigError, Environment, Settings};
 use crate::catalog_file::{self, Capability};
 use domain::pricing::TokenPrices;
 use domain::{Catalog, Mode, Model, ModelPrice, Price, ProviderName, Secret};
+use gateway::credentials::Credential;
 use gateway::providers::ProviderSettings;
 use gateway::{Provider, Providers};
-use llm::provider::{self, AbortPolicy, ProviderSpec};
+use llm::provider::{self, AbortPolicy, Identity, ProviderSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +39,9 @@ pub struct ProviderEntry {
     /// Its key, where it must stand in the file.
     #[serde(default, skip_serializing)]
     pub api_key: Option<KeyText>,
+    /// Who we are, for a provider that takes identities in place of keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentitySettings>,
     /// Whether models that are not known are asked for, without a price. Not given: only where none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_unknown_models: Option<bool>,
@@ -55,7 +60,7 @@ pub struct ProviderEntry {
 /// A key as it stands in the file: never printed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
-pub struct KeyText(Secret<String>);
+pub struct KeyText(pub(super) Secret<String>);
 
 impl From<String> for KeyText {
     fn from(text: String) -> Self {
@@ -153,8 +158,12 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
         let is_placed =
             spec.places.iter().all(|place| place.default.is_some() || places.contains_key(place.name));
         if let Some(key) = key.filter(|_| !is_taken && is_placed) {
-            let key = Some(Secret::new(key.to_owned()));
-            let of_variables = Deviations { places, ..Deviations::default() };
+            // Some vendors' variables name a file that holds an identity.
+            let (key, credential) = match spec.identity {
+                Some(Identity::Google) => (None, identity::of(spec, spec.kind, None, environment)?),
+                _ => (Some(Secret::new(key.to_owned())), None),
+            };
+            let of_variables = Deviations { places, credential, ..Deviations::default() };
             ready.push(build(spec, spec.kind, key, catalog(spec, settings)?, of_variables)?);
         }
     }
@@ -187,10 +196,18 @@ fn from_entry(
             let missing = || fault(name, format!("the variable {variable} is not set"));
             Some(Secret::new(key.ok_or_else(missing)?.to_owned()))
         }
+        (None, None) if entry.identity.is_some() || spec.identity == Some(Identity::Google) => None,
         (None, None) => {
             let usual = spec.key_variables.iter().find_map(|variable| environment.get(variable));
             usual.map(|key| Secret::new(key.to_owned()))
         }
+    };
+    let credential = match &key {
+        Some(_) if entry.identity.is_some() => {
+            return Err(fault(name, "a key and `identity` exclude each other"));
+        }
+        Some(_) => None,
+        None => identity::of(spec, name, entry.identity.as_ref(), environment)?,
     };
     let mut catalog = catalog(spec, settings)?;
     for model in &entry.models {
@@ -202,6 +219,7 @@ fn from_entry(
         base_url: entry.base_url.clone(),
         places: places(spec, &entry.places, environment),
         deployments: entry.deployments.clone(),
+        credential,
         allow_unknown_models: entry.allow_unknown_models,
         ignores_output_limit: entry.ignores_output_limit,
         abort: entry.abort.map(AbortPolicy::from),
@@ -230,6 +248,7 @@ fn is_variable(name: &str) -> bool {
 /// What an entry says otherwise than its provider file.
 #[derive(Default)]
 struct Deviations {
+    credential: Option<Credential>,
     base_url: Option<String>,
     places: BTreeMap<String, String>,
     deployments: BTreeMap<String, String>,
@@ -245,8 +264,15 @@ fn build(
     catalog: Catalog,
     deviations: Deviations,
 ) -> Result<Provider, ConfigError> {
-    let Deviations { base_url, places, deployments, allow_unknown_models, ignores_output_limit, abort } =
-        deviations;
+    let Deviations {
+        credential,
+        base_url,
+        places,
+        deployments,
+        allow_unknown_models,
+        ignores_output_limit,
+        abort,
+    } = deviations;
     let refuse = |reason: String| fault(name, reason);
     let parsed: ProviderName =
         name.parse().map_err(|error: domain::provider::ProviderNameError| refuse(error.to_string()))?;
@@ -257,6 +283,7 @@ fn build(
         places,
         deployments: deployments.into_iter().map(|(model, name)| (model, name.into())).collect(),
         key,
+        credential,
         catalog,
         allow_unknown_models,
         ignores_output_limit,

@@ -270,7 +270,7 @@ async fn who_reads_nothing_holds_nobody_up() {
     frames.extend(&CHAT_FRAMES[3..]);
     let upstream = Upstream::start([Answer::sse(&frames)]).await;
     let config = format!("[idempotency]\nanswer_bytes_max = 60000000\n{}", provider("openai", &upstream));
-    let app = App::with(&config, |limits| limits.write_stall = std::time::Duration::from_secs(2)).await;
+    let app = App::with(&config, |limits| limits.write_stall = std::time::Duration::from_secs(4)).await;
     let first = app.keyed_open(CHAT_PATH, "a", CHAT_STREAM).await;
     let second = app.keyed(CHAT_PATH, "a", CHAT_STREAM).await;
     assert!(second.text().ends_with("data: [DONE]\n\n") && !second.is_cut);

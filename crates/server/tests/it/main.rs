@@ -16,6 +16,7 @@ mod errors;
 mod growing;
 mod http;
 mod idempotency;
+mod identities;
 mod keys;
 mod manage;
 mod manage_usage;

@@ -2,9 +2,24 @@
 
 use super::Call;
 use crate::refusal::Refusal;
+use crate::upstream::UpstreamError;
 use llm::failure::FailureClass;
 
 impl Call {
+    /// There is no answer, for the caller. Why there is no credential stands in the log: it is not the caller's affair.
+    pub(super) fn no_answer(&self, error: &UpstreamError) -> Refusal {
+        let UpstreamError::NoCredential(_) = error else { return Refusal::Unreachable(error.to_string()) };
+        let class = FailureClass::Credential;
+        let name = self.prepared.target.provider.name.as_str();
+        Refusal::Provider {
+            status: class.reply_status(401),
+            class: class.code(),
+            code: class.code().into(),
+            message: format!("the gateway has no credential for the provider `{name}` at the moment"),
+            param: None,
+        }
+    }
+
     /// A provider's refusal, for the caller.
     pub(super) fn provider_error(&self, status: u16, body: &[u8]) -> Refusal {
         let outbound = self.prepared.target.endpoint.route.protocol;

@@ -1,0 +1,54 @@
+//! Google Vertex AI: Claude in Anthropic's protocol, open models in OpenAI's.
+//!
+//! API: <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai> and
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview>, as of 2026-11-26. Claude's model stands in
+//! the address and not in the body, which holds the version `vertex-2023-10-16`. Open models are called by
+//! `publisher/model`. The location `global` has a host without a prefix; regional ones cost about a tenth more for
+//! recent models of Claude.
+//!
+//! Signed with tokens of a service account or of the machine. `GOOGLE_CLOUD_PROJECT`, `GOOGLE_CLOUD_LOCATION` and
+//! `GOOGLE_APPLICATION_CREDENTIALS` are what Google's own SDKs read.
+
+use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, Place, ProviderSpec, Route};
+use crate::protocol::Protocol;
+
+const VERSION: &str = "vertex-2023-10-16";
+const OPEN: &[&str] = &[
+    "deepseek-ai/",
+    "meta/",
+    "minimaxai/",
+    "mistralai/",
+    "moonshotai/",
+    "openai/",
+    "qwen/",
+    "xai/",
+    "zai-org/",
+];
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "vertex",
+    name: "Google Vertex AI",
+    base_url: Some("https://{location-}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}"),
+    places: &[
+        Place { name: "project", variables: &["GOOGLE_CLOUD_PROJECT"], default: None },
+        Place { name: "location", variables: &["GOOGLE_CLOUD_LOCATION"], default: Some("global") },
+    ],
+    identity: Some(Identity::Google),
+    key_variables: &["GOOGLE_APPLICATION_CREDENTIALS"],
+    routes: &[
+        Route::chat(Protocol::AnthropicMessages, "/publishers/anthropic/models/{model}:rawPredict")
+            .streamed_at("/publishers/anthropic/models/{model}:streamRawPredict")
+            .for_models(&["claude"])
+            .with_anthropic_version(VERSION),
+        Route::chat(Protocol::OpenAiChat, "/endpoints/openapi/chat/completions").for_models(OPEN),
+        Route::count_tokens(
+            Protocol::AnthropicMessages,
+            "/publishers/anthropic/models/count-tokens:rawPredict",
+        )
+        .for_models(&["claude"])
+        .with_anthropic_version(VERSION),
+    ],
+    takes_unsigned_thoughts: false,
+    abort: AbortPolicy::Unknown,
+    ..OPENAI_COMPATIBLE
+};
