@@ -27,6 +27,9 @@ pub enum Refusal {
         /// The field that is wrong.
         param: Option<String>,
     },
+    /// Something of the request would be given up on its way to the provider, and the caller wants none of that.
+    #[error("`strict` is set, and the provider's protocol cannot carry all of the request: {0}")]
+    TranslationLoss(String),
     /// The body is longer than allowed.
     #[error("the request body is larger than {0} bytes")]
     BodyTooLarge(usize),
@@ -144,7 +147,10 @@ impl Refusal {
         match self {
             Refusal::MissingKey | Refusal::InvalidKey => 401,
             Refusal::NotPermitted(_) => 403,
-            Refusal::InvalidRequest { .. } | Refusal::WrongEndpoint { .. } | Refusal::BodyCut => 400,
+            Refusal::InvalidRequest { .. }
+            | Refusal::TranslationLoss(_)
+            | Refusal::WrongEndpoint { .. }
+            | Refusal::BodyCut => 400,
             Refusal::BodyTooLarge(_) => 413,
             Refusal::BodyTooSlow(_) => 408,
             Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) => 404,
@@ -196,6 +202,7 @@ impl Refusal {
             Refusal::InvalidKey => "invalid_api_key",
             Refusal::NotPermitted(_) => "not_permitted",
             Refusal::InvalidRequest { .. } => "invalid_request",
+            Refusal::TranslationLoss(_) => "translation_loss",
             Refusal::BodyTooLarge(_) => "body_too_large",
             Refusal::BodyTooSlow(_) => "body_too_slow",
             Refusal::BodyCut => "body_cut",
@@ -230,6 +237,7 @@ impl Refusal {
             Refusal::MissingKey
             | Refusal::InvalidKey
             | Refusal::NotPermitted(_)
+            | Refusal::TranslationLoss(_)
             | Refusal::BodyTooLarge(_)
             | Refusal::BodyTooSlow(_)
             | Refusal::BodyCut
@@ -274,6 +282,7 @@ impl Refusal {
             | Refusal::InvalidKey
             | Refusal::NotPermitted(_)
             | Refusal::InvalidRequest { .. }
+            | Refusal::TranslationLoss(_)
             | Refusal::BodyTooLarge(_)
             | Refusal::BodyTooSlow(_)
             | Refusal::UnknownModel(_)

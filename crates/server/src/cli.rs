@@ -47,8 +47,30 @@ pub enum Command {
     /// Set and list spending limits.
     #[command(subcommand)]
     Limits(Limits),
+    /// Show what becomes of a request.
+    #[command(subcommand)]
+    Explain(Explain),
     /// Print the version.
     Version,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Subcommand)]
+pub enum Explain {
+    /// Print a request beside what its provider is sent for it, and what is lost between them. Nothing is sent.
+    Translate {
+        /// The file with the request's body; `-` for standard input.
+        file: PathBuf,
+        /// The endpoint it is for.
+        #[arg(long, default_value = "/v1/chat/completions", value_name = "PATH")]
+        endpoint: String,
+        /// Ask this model instead of the one in the body.
+        #[arg(long, value_name = "PROVIDER/MODEL")]
+        model: Option<String>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// API keys.

@@ -1,5 +1,6 @@
 //! The commands beside `serve`: short, on the store in the data folder.
 
+mod explain;
 mod keys;
 mod ledger;
 mod limits;
@@ -61,6 +62,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Done {
         Command::Requests(requests) => runtime.block_on(self::requests(requests, &settings)),
         Command::Ledger(command) => runtime.block_on(ledger::run(command, &settings)),
         Command::Limits(command) => runtime.block_on(limits::run(command, &settings)),
+        Command::Explain(command) => explain::run(command, &settings, environment),
         Command::Version => Ok(()),
     }
 }

@@ -45,6 +45,8 @@ pub struct Intake {
     pub saved_bytes: Option<u64>,
     /// What was changed so that it can be paid for.
     pub notes: Vec<String>,
+    /// The caller would rather be refused than have something of the request given up on its way.
+    pub is_strict: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -97,6 +99,7 @@ pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Int
         unknown_options: Vec::new(),
         saved_bytes: None,
         notes: Vec::new(),
+        is_strict: false,
         aside,
         held,
         body: RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?,
@@ -151,7 +154,8 @@ fn own_options(object: &str, raw: &[u8], intake: &mut Intake) -> Result<(), Refu
             "extra" => extra(object, raw, metadata)?,
             // On unless switched off: providers that cache by themselves need nothing from us yet.
             "auto_cache" if matches!(raw, b"true" | b"false") => {}
-            "auto_cache" => return Err(refuse(key, "true or false")),
+            "strict" if matches!(raw, b"true" | b"false") => intake.is_strict = raw == b"true",
+            "auto_cache" | "strict" => return Err(refuse(key, "true or false")),
             other => intake.unknown_options.push(format!("{object}.{other}")),
         }
     }
@@ -266,6 +270,7 @@ mod tests {
             (r#"{"model":"a/b","requesty":1}"#, "requesty"),
             (r#"{"model":"a/b","requesty":{"tags":"x"}}"#, "requesty.tags"),
             (r#"{"model":"a/b","signalbox":{"extra":[]}}"#, "signalbox.extra"),
+            (r#"{"model":"a/b","signalbox":{"strict":1}}"#, "signalbox.strict"),
         ] {
             assert_eq!(chat(body).unwrap_err().param(), Some(param), "{body}");
         }

@@ -157,8 +157,7 @@ fn prepare_as_it_is(
         let request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
         return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
     }
-    let mut warnings: Vec<String> =
-        intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")).collect();
+    let mut warnings = Vec::new();
     let mode = mode(inbound, outbound);
     let (body, answers) = match mode {
         Mode::Passthrough => {
@@ -184,6 +183,10 @@ fn prepare_as_it_is(
             (intake.held.replaced_by(body).into(), answers)
         }
     };
+    if intake.is_strict && !warnings.is_empty() {
+        return Err(Refusal::TranslationLoss(warnings.join("; ")));
+    }
+    warnings.extend(intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")));
     Ok(Next::Call(Box::new(Prepared {
         operation,
         own_headers: own_headers(&target, caller, mode),

@@ -182,3 +182,27 @@ async fn a_bootstrap_key_works_and_may_be_given_again() {
     assert_eq!(again.post("/v1/chat/completions", KEY, body).await.0, 200);
     assert_eq!(out(&again.run(&["keys", "list", "--json"])).lines().count(), 1);
 }
+
+#[test]
+fn a_request_is_shown_beside_what_its_provider_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "[[providers]]\nkind = \"anthropic\"\napi_key = \"sk-canary\"\n";
+    std::fs::write(folder.path().join("signalbox.toml"), settings).unwrap();
+    let body = r#"{"model":"openai/gpt-5","seed":7,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let file = folder.path().join("request.json");
+    std::fs::write(&file, body).unwrap();
+    let file = file.to_str().unwrap();
+    let arguments = ["explain", "translate", file, "--model", "anthropic/claude-sonnet-5"];
+    let shown = run(folder.path(), &arguments, &[]);
+    assert!(shown.status.success(), "{}", err(&shown));
+    let text = out(&shown);
+    assert!(text.contains("openai_chat ") && text.contains("| POST https://api.anthropic.com/v1/messages"));
+    assert!(text.contains("! seed (anthropic_messages)"), "{text}");
+    assert!(!text.contains("sk-canary"), "{text}");
+    let printed = out(&run(folder.path(), &[&arguments[..], &["--json"]].concat(), &[]));
+    let object: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(object["outbound"]["body"]["messages"][0]["content"][0]["text"], "Hi");
+    assert_eq!(object["inbound"]["body"]["seed"], 7);
+    let refused = run(folder.path(), &["explain", "translate", file], &[]);
+    assert!(!refused.status.success() && err(&refused).contains("openai/gpt-5"), "{}", err(&refused));
+}

@@ -185,3 +185,28 @@ async fn usage_that_comes_in_one_piece_with_a_failure_is_kept() {
     assert_eq!((record["input_tokens"].as_i64(), record["output_tokens"].as_i64()), (Some(7), Some(40)));
     assert_eq!(record["usage_source"], "provider_partial");
 }
+
+#[tokio::test]
+async fn a_strict_caller_is_refused_where_something_would_be_lost() {
+    let upstream = Upstream::start([Answer::json(200, MESSAGE_ANSWER)]).await;
+    let app = App::start(&provider("anthropic", &upstream)).await;
+    let ask = |extra: &str| {
+        format!(
+            r#"{{"model":"anthropic/m","messages":[{{"role":"user","content":"hi"}}],"signalbox":{{"strict":true}}{extra}}}"#
+        )
+    };
+    let reply = app.chat(&ask(r#","seed":1,"frequency_penalty":0.5"#)).await;
+    let error = reply.json()["error"].clone();
+    assert_eq!((reply.status, &error["code"]), (400, &json!("translation_loss")));
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("seed (anthropic_messages)") && message.contains("frequency_penalty"),
+        "{message}"
+    );
+    assert_eq!(app.gateway().recorder.budgets.held(), domain::Money::ZERO);
+    let reply = app.chat(&ask("")).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(upstream.call().json()["signalbox"], Value::Null);
+    let outcomes: Vec<Value> = app.finish().await.iter().map(|record| record["outcome"].clone()).collect();
+    assert!(outcomes.contains(&json!("refused")) && outcomes.contains(&json!("success")), "{outcomes:?}");
+}

@@ -1,0 +1,97 @@
+//! `signalbox explain`: what becomes of a request, without sending it.
+
+use super::Done;
+use crate::cli::Explain;
+use crate::config::{self, Environment, Settings};
+use crate::output;
+use gateway::bodies::Held;
+use gateway::http::operation_at;
+use gateway::inference::prepare::{Next, Prepared, prepare};
+use gateway::inference::{intake, protocol_of, route_of};
+use gateway::providers::Ask;
+use http::HeaderMap;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::Path;
+
+/// Columns for each of the two bodies.
+const WIDTH: usize = 64;
+
+pub fn run(command: Explain, settings: &Settings, environment: &Environment) -> Done {
+    let Explain::Translate { file, endpoint, model, json } = command;
+    let mut body: Value =
+        serde_json::from_slice(&read(&file)?).map_err(|error| format!("not JSON: {error}"))?;
+    if let (Some(model), Some(fields)) = (model, body.as_object_mut()) {
+        fields.insert("model".to_owned(), model.into());
+    }
+    let operation = operation_at(&endpoint).ok_or_else(|| format!("there is no endpoint {endpoint}"))?;
+    let providers = config::resolve(settings, environment)?;
+    let text = serde_json::to_vec(&body)?;
+    let mut intake = intake::read(operation, Held::short(text.into()), &settings.default_model)?;
+    // Losses are to be seen, not refused.
+    intake.is_strict = false;
+    let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
+    let target = providers.target(&intake.model, Ask { kind, preferred, is_stream })?;
+    let Next::Call(prepared) = prepare(operation, intake, target, &HeaderMap::new())? else {
+        return Err("the gateway answers this by itself, nothing is sent".into());
+    };
+    let sent: Value = serde_json::from_slice(&prepared.body.to_bytes())?;
+    if json {
+        output::line(object(&body, &sent, &prepared).to_string());
+    } else {
+        print(&body, &sent, &prepared)?;
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map(|_| bytes).map_err(|error| format!("cannot read {}: {error}", file.display()))
+}
+
+fn object(body: &Value, sent: &Value, prepared: &Prepared) -> Value {
+    let route = prepared.target.endpoint.route;
+    json!({
+        "inbound": {"protocol": protocol_of(prepared.operation).as_str(), "body": body},
+        "outbound": {
+            "provider": prepared.target.provider.name.as_str(), "protocol": route.protocol.as_str(),
+            "url": prepared.target.endpoint.uri.to_string(), "body": sent,
+        },
+        "losses": prepared.warnings,
+    })
+}
+
+fn print(body: &Value, sent: &Value, prepared: &Prepared) -> Done {
+    let (inbound, outbound) =
+        (protocol_of(prepared.operation).as_str(), prepared.target.endpoint.route.protocol.as_str());
+    output::line(format!("{inbound:WIDTH$} | {outbound}"));
+    output::line(format!("{:WIDTH$} | POST {}", "", prepared.target.endpoint.uri));
+    output::line(format!("{:-<WIDTH$}-+-{:-<WIDTH$}", "", ""));
+    let [left, right] = [lines(body)?, lines(sent)?];
+    for at in 0..left.len().max(right.len()) {
+        let cell = |lines: &[String]| lines.get(at).cloned().unwrap_or_default();
+        output::line(format!("{:WIDTH$} | {}", cell(&left), cell(&right)).trim_end());
+    }
+    for warning in &prepared.warnings {
+        output::line(format!("! {warning}"));
+    }
+    if prepared.warnings.is_empty() {
+        output::line("nothing is lost");
+    }
+    Ok(())
+}
+
+/// Indented JSON in lines of at most a column's width.
+fn lines(value: &Value) -> Result<Vec<String>, serde_json::Error> {
+    let text = serde_json::to_string_pretty(value)?;
+    let fold = |line: &str| {
+        let chars: Vec<char> = line.chars().collect();
+        chars.chunks(WIDTH).map(|chunk| chunk.iter().collect::<String>()).collect::<Vec<_>>()
+    };
+    Ok(text.lines().flat_map(fold).collect())
+}
