@@ -224,10 +224,9 @@ impl CountersView {
         Self {
             completions_requests: counters.completions,
             embedding_requests: counters.embeddings,
-            // There are no such endpoints yet.
-            image_requests: 0,
-            speech_requests: 0,
-            transcription_requests: 0,
+            image_requests: counters.images,
+            speech_requests: counters.speech,
+            transcription_requests: counters.transcriptions,
             total_requests: counters.requests,
             spend: Amount(counters.spend),
             input_tokens: counters.input_tokens,

@@ -17,6 +17,18 @@ pub enum Mode {
     Responses,
     /// Vectors for texts.
     Embedding,
+    /// Texts that go on where the prompt ends.
+    Completion,
+    /// Documents by how well they fit a question.
+    Rerank,
+    /// Whether texts and pictures are harmful.
+    Moderation,
+    /// Pictures.
+    Image,
+    /// Texts spoken.
+    Speech,
+    /// Speech written down.
+    Transcription,
     /// Anything else the catalogue knows and the gateway does not serve yet.
     Other,
 }

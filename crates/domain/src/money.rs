@@ -133,6 +133,11 @@ impl Price {
         Self(amount.nano().saturating_mul(1_000_000))
     }
 
+    /// What a thousand units cost.
+    pub const fn per_thousand(amount: Money) -> Self {
+        Self(amount.nano().saturating_mul(1_000))
+    }
+
     /// What a million units cost.
     pub const fn amount_per_million(self) -> Money {
         Money(self.0)

@@ -84,6 +84,12 @@ pub struct ModelPrice {
     pub per_web_search: Price,
     /// One request, whatever its size.
     pub per_request: Price,
+    /// One search through documents.
+    pub per_query: Price,
+    /// One letter to be spoken.
+    pub per_character: Price,
+    /// One millisecond of sound in the input.
+    pub per_audio_ms: Price,
     /// Prices on other terms; most models have none.
     pub special: Option<Box<SpecialPrices>>,
 }
@@ -230,6 +236,9 @@ impl ModelPrice {
             + p.image_output.unwrap_or(p.output).times(usage.image_output);
         let rest = self.per_image.times(usage.images)
             + self.per_web_search.times(usage.web_searches)
+            + self.per_query.times(usage.queries)
+            + self.per_character.times(usage.characters)
+            + self.per_audio_ms.times(usage.audio_ms)
             + self.per_request.times(1);
         Some(round(factor, tokens, rest))
     }

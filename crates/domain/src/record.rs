@@ -23,6 +23,22 @@ pub enum Operation {
     CountTokens,
     /// `POST /v1/embeddings`.
     Embeddings,
+    /// `POST /v1/completions`.
+    Completions,
+    /// `POST /v1/rerank`.
+    Rerank,
+    /// `POST /v1/moderations`.
+    Moderations,
+    /// `POST /v1/images/generations`.
+    ImageGenerations,
+    /// `POST /v1/images/edits`.
+    ImageEdits,
+    /// `POST /v1/audio/speech`.
+    Speech,
+    /// `POST /v1/audio/transcriptions`.
+    Transcriptions,
+    /// `POST /v1/audio/translations`.
+    Translations,
 }
 
 /// A text that is none of the words it should be one of.
@@ -32,8 +48,20 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 4] =
-        [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+    pub const ALL: [Operation; 12] = [
+        Operation::ChatCompletions,
+        Operation::Messages,
+        Operation::CountTokens,
+        Operation::Embeddings,
+        Operation::Completions,
+        Operation::Rerank,
+        Operation::Moderations,
+        Operation::ImageGenerations,
+        Operation::ImageEdits,
+        Operation::Speech,
+        Operation::Transcriptions,
+        Operation::Translations,
+    ];
 
     /// The word used in storage, metrics and the API.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +70,14 @@ impl Operation {
             Operation::Messages => "messages",
             Operation::CountTokens => "count_tokens",
             Operation::Embeddings => "embeddings",
+            Operation::Completions => "completions",
+            Operation::Rerank => "rerank",
+            Operation::Moderations => "moderations",
+            Operation::ImageGenerations => "image_generations",
+            Operation::ImageEdits => "image_edits",
+            Operation::Speech => "speech",
+            Operation::Transcriptions => "transcriptions",
+            Operation::Translations => "translations",
         }
     }
 }

@@ -31,11 +31,17 @@ pub struct Usage {
     pub images: u64,
     /// Web searches the provider ran.
     pub web_searches: u64,
+    /// Searches through documents (rerankers), where they are sold by the piece.
+    pub queries: u64,
+    /// Letters to be spoken, where they are sold by their number.
+    pub characters: u64,
+    /// Milliseconds of sound in the input, where sound is sold by its length.
+    pub audio_ms: u64,
 }
 
 impl Usage {
     /// All kinds, in the order of the fields.
-    pub const fn to_array(self) -> [u64; 12] {
+    pub const fn to_array(self) -> [u64; 15] {
         [
             self.input,
             self.cache_read,
@@ -49,13 +55,26 @@ impl Usage {
             self.image_output,
             self.images,
             self.web_searches,
+            self.queries,
+            self.characters,
+            self.audio_ms,
         ]
     }
 
     /// The usage of these figures, in the order of the fields.
-    pub const fn from_array(kinds: [u64; 12]) -> Self {
+    pub const fn from_array(kinds: [u64; 15]) -> Self {
         let [input, cache_read, cache_write, cache_write_1h, output, reasoning, audio_input, ..] = kinds;
-        let [.., audio_output, image_input, image_output, images, web_searches] = kinds;
+        let [
+            ..,
+            audio_output,
+            image_input,
+            image_output,
+            images,
+            web_searches,
+            queries,
+            characters,
+            audio_ms,
+        ] = kinds;
         Self {
             input,
             cache_read,
@@ -69,6 +88,9 @@ impl Usage {
             image_output,
             images,
             web_searches,
+            queries,
+            characters,
+            audio_ms,
         }
     }
 
@@ -86,6 +108,9 @@ impl Usage {
         image_output: 0,
         images: 0,
         web_searches: 0,
+        queries: 0,
+        characters: 0,
+        audio_ms: 0,
     };
 
     /// All tokens of the prompt, cached or not. This is what price tiers look at.
@@ -130,6 +155,9 @@ impl Usage {
             image_output: of(self.image_output, other.image_output),
             images: of(self.images, other.images),
             web_searches: of(self.web_searches, other.web_searches),
+            queries: of(self.queries, other.queries),
+            characters: of(self.characters, other.characters),
+            audio_ms: of(self.audio_ms, other.audio_ms),
         }
     }
 }

@@ -8,13 +8,14 @@ use domain::Money;
 use domain::record::Operation;
 use gateway::bodies::Held;
 use gateway::inference::intake;
-use llm::Protocol;
+use llm::form::Form;
 use llm::observe::{self, StreamObserver};
 use llm::protocol::{OutputLimit, StreamOptions, Target as EncodeTarget};
 use llm::raw::RawObject;
 use llm::server_tools;
 use llm::sse::{Event, Splitter};
 use llm::terms;
+use llm::{Protocol, media};
 use server::catalog_file;
 use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
@@ -97,6 +98,13 @@ fn request(input: &[u8]) {
         assert!(RawObject::parse(out.clone()).is_ok(), "an object that cannot be read again");
         assert!(object.into_pieces(16).concat() == out, "pieces that are not the object");
     }
+    // A body's first line as its boundary leads furthest.
+    let line = input.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let boundary = std::str::from_utf8(line).ok().and_then(|line| line.strip_prefix("--")).unwrap_or("b");
+    if let Ok(form) = Form::parse(body.clone(), boundary) {
+        assert!(form.with("none", "", &[]).concat() == input, "a form that is not its bytes");
+        let _ = form.with("model", "m", &["signalbox"]).concat();
+    }
     for operation in OPERATIONS {
         if let Ok(intake) = intake::read(operation, Held::short(body.clone()), "a/b") {
             assert!(is_json(&intake.body.to_bytes()), "a body that is no JSON");
@@ -111,6 +119,12 @@ fn request(input: &[u8]) {
 }
 
 fn answer(input: &[u8]) {
+    for makes_images in [false, true] {
+        let told = media::answer(input, makes_images);
+        if let Some(at) = told.and_then(|answer| answer.usage_at) {
+            assert!(input.get(at).is_some_and(is_json), "a usage that is no JSON");
+        }
+    }
     for protocol in PROTOCOLS {
         let _ = terms::told(protocol, input);
         let seen = observe::answer(protocol, input);

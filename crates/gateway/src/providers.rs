@@ -177,7 +177,9 @@ impl Provider {
     /// its own.
     pub fn headers(&self, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
         let mut headers = if is_stream { self.stream_headers.clone() } else { self.headers.clone() };
-        headers.extend(own.iter().cloned());
+        for (name, value) in own {
+            headers.insert(name, value.clone());
+        }
         headers
     }
 
@@ -190,6 +192,11 @@ impl Provider {
         let ends = ends.into_iter().flatten().filter(|_| is_long);
         let parts = std::iter::once(key.as_str()).chain(ends).filter(|part| !part.is_empty());
         parts.fold(text, |text, part| if text.contains(part) { text.replace(part, "[secret]") } else { text })
+    }
+
+    /// Whether one of its routes takes a model.
+    pub fn serves(&self, model: &Model) -> bool {
+        self.spec.routes.iter().any(|route| takes(route.kind, model.mode) && route.serves(&model.id))
     }
 
     /// Whether the provider lives in this process.
@@ -260,6 +267,20 @@ impl Target {
     }
 }
 
+/// Whether a route is for models of a mode.
+fn takes(kind: RouteKind, mode: Mode) -> bool {
+    match kind {
+        RouteKind::Chat | RouteKind::CountTokens => mode == Mode::Chat,
+        RouteKind::Embeddings => mode == Mode::Embedding,
+        RouteKind::Completions => matches!(mode, Mode::Completion | Mode::Chat),
+        RouteKind::Rerank => mode == Mode::Rerank,
+        RouteKind::Moderations => mode == Mode::Moderation,
+        RouteKind::ImageGenerations | RouteKind::ImageEdits => mode == Mode::Image,
+        RouteKind::Speech => mode == Mode::Speech,
+        RouteKind::Transcriptions | RouteKind::Translations => mode == Mode::Transcription,
+    }
+}
+
 /// All configured providers.
 #[derive(Debug, Default)]
 pub struct Providers {
@@ -297,11 +318,7 @@ impl Providers {
             return Err(unknown());
         }
         let wrong = || Refusal::WrongEndpoint { model: name.to_owned() };
-        let fits = match (ask.kind, model.as_ref().map(|model| model.mode)) {
-            (_, None) => true,
-            (RouteKind::Chat | RouteKind::CountTokens, Some(mode)) => mode == Mode::Chat,
-            (RouteKind::Embeddings, Some(mode)) => mode == Mode::Embedding,
-        };
+        let fits = model.as_ref().is_none_or(|model| takes(ask.kind, model.mode));
         if !fits {
             return Err(wrong());
         }

@@ -183,9 +183,18 @@ fn demo(path: &str, body: &[u8], now: domain::Timestamp) -> Answer {
 impl Answer {
     /// Whether the body is a stream of server-sent events.
     pub fn is_event_stream(&self) -> bool {
-        self.headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
+        self.is_of_type(b"text/event-stream")
+    }
+
+    /// Whether the body is JSON.
+    pub fn is_json(&self) -> bool {
+        self.is_of_type(b"application/json")
+    }
+
+    fn is_of_type(&self, wanted: &[u8]) -> bool {
+        let kind = self.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let kind = kind.and_then(|kind| kind.get(..wanted.len()));
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(wanted))
     }
 
     /// The next piece of the body; `None` at its end. Dropping the answer before the end closes the

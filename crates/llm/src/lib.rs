@@ -8,7 +8,9 @@
 #![deny(missing_docs)]
 
 pub mod failure;
+pub mod form;
 pub mod ir;
+pub mod media;
 pub mod observe;
 pub mod protocol;
 pub mod provider;

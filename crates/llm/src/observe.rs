@@ -4,6 +4,7 @@
 
 mod plain;
 
+use crate::media;
 use crate::protocol::{Protocol, anthropic_messages, openai_chat};
 use crate::raw::range_of;
 use crate::terms::{told_by_anthropic, told_by_openai};
@@ -59,6 +60,7 @@ pub enum Note {
 #[derive(Debug)]
 pub struct StreamObserver {
     protocol: Protocol,
+    is_media: bool,
     /// What was learned so far.
     pub observed: Observed,
 }
@@ -66,11 +68,19 @@ pub struct StreamObserver {
 impl StreamObserver {
     /// An observer of a stream in this protocol.
     pub fn new(protocol: Protocol) -> Self {
-        Self { protocol, observed: Observed::default() }
+        Self { protocol, is_media: false, observed: Observed::default() }
+    }
+
+    /// An observer of a stream that is no conversation.
+    pub fn of_media() -> Self {
+        Self { is_media: true, ..Self::new(Protocol::OpenAiChat) }
     }
 
     /// Looks at the data of one event. Data that cannot be read is passed on: it is the caller's to judge.
     pub fn push(&mut self, data: &[u8]) -> Note {
+        if self.is_media {
+            return media::event(&mut self.observed, data);
+        }
         match self.protocol {
             Protocol::OpenAiChat => self.openai(data),
             Protocol::AnthropicMessages => self.anthropic(data),
@@ -282,6 +292,9 @@ struct Choice<'a> {
     /// Moonshot reports a stream's usage here.
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
+    /// Of a completion in OpenAI's older shape.
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -337,6 +350,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
                     all.count += 1;
                     all.finish = choice.finish_reason.or(all.finish);
                     all.usage = choice.usage.or(all.usage);
+                    all.bytes += text_bytes(choice.text);
                     let Some(delta) = choice.delta else { continue };
                     all.bytes += text_bytes(delta.content)
                         + text_bytes(delta.reasoning_content)

@@ -144,14 +144,13 @@ impl Entry {
                 FileMode::Chat => Mode::Chat,
                 FileMode::Responses => Mode::Responses,
                 FileMode::Embedding => Mode::Embedding,
-                FileMode::Completion
-                | FileMode::Image
-                | FileMode::Moderation
-                | FileMode::Ocr
-                | FileMode::Realtime
-                | FileMode::Rerank
-                | FileMode::Speech
-                | FileMode::Transcription => Mode::Other,
+                FileMode::Completion => Mode::Completion,
+                FileMode::Image => Mode::Image,
+                FileMode::Moderation => Mode::Moderation,
+                FileMode::Rerank => Mode::Rerank,
+                FileMode::Speech => Mode::Speech,
+                FileMode::Transcription => Mode::Transcription,
+                FileMode::Ocr | FileMode::Realtime => Mode::Other,
             },
             capabilities: Capability::known(&self.capabilities),
             context_window: self.context_window,
@@ -167,7 +166,14 @@ impl Entry {
     /// The price, or `None` where only units are listed that the gateway cannot count: unknown, not free.
     fn model_price(&self) -> Result<Option<ModelPrice>, CatalogError> {
         let units = &self.units;
-        if self.price.is_none() && units.per_image.is_none() && units.per_request.is_none() {
+        let counted = [
+            units.per_image,
+            units.per_request,
+            units.per_1k_queries,
+            units.per_1m_chars_input,
+            units.per_second_input,
+        ];
+        if self.price.is_none() && counted.iter().all(Option::is_none) {
             return Ok(None);
         }
         let base = match &self.price {
@@ -190,6 +196,12 @@ impl Entry {
             per_image: per_unit(units.per_image),
             per_web_search: per_unit(units.per_web_search),
             per_request: per_unit(units.per_request),
+            per_query: per_thousand(units.per_1k_queries),
+            per_character: units
+                .per_1m_chars_input
+                .map_or(Price::ZERO, |amount| Price::per_million(amount.0)),
+            // Dollars a second are as many a thousand milliseconds.
+            per_audio_ms: per_thousand(units.per_second_input),
             special: None,
         };
         let special = self.special_prices(&price)?;
@@ -237,6 +249,10 @@ impl Entry {
     }
 }
 
+fn per_thousand(amount: Option<Amount>) -> Price {
+    amount.map_or(Price::ZERO, |amount| Price::per_thousand(amount.0))
+}
+
 fn per_unit(amount: Option<Amount>) -> Price {
     amount.map_or(Price::ZERO, |amount| Price::per_unit(amount.0))
 }
@@ -276,7 +292,8 @@ mod tests {
             for model in models {
                 priced += usize::from(model.price.is_some());
                 let Some(price) = model.price.filter(|_| model.mode != Mode::Other) else { continue };
-                let all = Usage { input: 1, cache_read: 1, cache_write: 1, output: 1, ..Usage::ZERO };
+                // Some prices are a fraction of a nano-dollar for each.
+                let all = Usage::from_array([1_000; 15]);
                 assert!(cost(&all, &price) > domain::Money::ZERO, "{kind}/{}", model.id);
             }
         }
@@ -356,7 +373,14 @@ mod tests {
     #[test]
     fn free_offers_and_units_nobody_counts_have_no_price() {
         assert_eq!(model("zai", "glm-4.7-flash").price, None);
-        assert_eq!(model("cohere", "rerank-v3.5").price, None);
+        assert_eq!(model("mistral", "mistral-ocr-latest").price, None);
+        let sold = |kind, id, usage| cost(&usage, &price(kind, id)).to_string();
+        // Two dollars a thousand searches.
+        assert_eq!(sold("cohere", "rerank-v3.5", Usage { queries: 3, ..Usage::ZERO }), "0.006");
+        // Six thousandths a minute.
+        assert_eq!(sold("openai", "whisper-1", Usage { audio_ms: 90_000, ..Usage::ZERO }), "0.009");
+        // Fifteen dollars a million letters.
+        assert_eq!(sold("openai", "tts-1", Usage { characters: 1_000, ..Usage::ZERO }), "0.015");
         assert_eq!(
             price("perplexity", "sonar").per_request.times(1_000),
             Price::per_unit("5".parse().unwrap()).times(1)

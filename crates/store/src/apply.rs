@@ -177,7 +177,7 @@ impl Applier {
             }
             Owned::Ended(attempt, record) => {
                 self.open.remove(&attempt);
-                self.ended.entry(attempt.request).or_default().push((attempt, record));
+                self.ended.entry(attempt.request).or_default().push((attempt, *record));
                 None
             }
             Owned::Request(record) => {

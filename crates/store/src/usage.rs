@@ -126,6 +126,12 @@ pub struct Counters {
     pub completions: u64,
     /// Embeddings.
     pub embeddings: u64,
+    /// Pictures made or changed.
+    pub images: u64,
+    /// Texts spoken.
+    pub speech: u64,
+    /// Speech written down.
+    pub transcriptions: u64,
     /// All requests, those that only count tokens included.
     pub requests: u64,
     /// Prompt tokens, cached ones included.
@@ -233,9 +239,15 @@ fn add(report: &mut UsageReport, query: &UsageQuery, row: &SqliteRow) -> Result<
     let (operation, requests): (String, u64) = (row.try_get(1)?, figure(3)?);
     // All these requests have the same of the rarer kinds.
     let (more_input, more_output) = other_tokens(&row.try_get::<String, _>(2)?);
+    let of = |known: &[Operation]| {
+        if known.iter().any(|known| known.as_str() == operation) { requests } else { 0 }
+    };
     let counters = Counters {
-        completions: if is_completion(&operation) { requests } else { 0 },
-        embeddings: if operation == Operation::Embeddings.as_str() { requests } else { 0 },
+        completions: of(&[Operation::ChatCompletions, Operation::Messages, Operation::Completions]),
+        embeddings: of(&[Operation::Embeddings]),
+        images: of(&[Operation::ImageGenerations, Operation::ImageEdits]),
+        speech: of(&[Operation::Speech]),
+        transcriptions: of(&[Operation::Transcriptions, Operation::Translations]),
         requests,
         input_tokens: figure(4)?.saturating_add(more_input.saturating_mul(requests)),
         output_tokens: figure(5)?.saturating_add(more_output.saturating_mul(requests)),
@@ -253,10 +265,6 @@ fn add(report: &mut UsageReport, query: &UsageQuery, row: &SqliteRow) -> Result<
     let before = period.groups.len();
     period.groups.entry(values).or_default().add(&counters);
     Ok(period.groups.len() - before)
-}
-
-fn is_completion(operation: &str) -> bool {
-    [Operation::ChatCompletions, Operation::Messages].iter().any(|known| known.as_str() == operation)
 }
 
 /// Tokens of the prompt and of the answer that stand among the rarer kinds of usage.
@@ -282,6 +290,9 @@ impl Counters {
     fn add(&mut self, more: &Counters) {
         self.completions += more.completions;
         self.embeddings += more.embeddings;
+        self.images += more.images;
+        self.speech += more.speech;
+        self.transcriptions += more.transcriptions;
         self.requests += more.requests;
         self.input_tokens = self.input_tokens.saturating_add(more.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(more.output_tokens);

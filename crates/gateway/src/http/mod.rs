@@ -52,6 +52,14 @@ pub fn operation_at(path: &str) -> Option<Operation> {
         "/v1/messages" | "/anthropic/v1/messages" => Some(Operation::Messages),
         "/v1/messages/count_tokens" | "/anthropic/v1/messages/count_tokens" => Some(Operation::CountTokens),
         "/v1/embeddings" => Some(Operation::Embeddings),
+        "/v1/completions" => Some(Operation::Completions),
+        "/v1/rerank" => Some(Operation::Rerank),
+        "/v1/moderations" => Some(Operation::Moderations),
+        "/v1/images/generations" => Some(Operation::ImageGenerations),
+        "/v1/images/edits" => Some(Operation::ImageEdits),
+        "/v1/audio/speech" => Some(Operation::Speech),
+        "/v1/audio/transcriptions" => Some(Operation::Transcriptions),
+        "/v1/audio/translations" => Some(Operation::Translations),
         _ => None,
     }
 }

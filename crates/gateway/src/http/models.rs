@@ -23,7 +23,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Re
     let data: Vec<_> = providers
         .iter()
         .flat_map(|provider| {
-            let models = provider.catalog.models().iter().filter(|model| is_served(model));
+            let models = provider.catalog.models().iter().filter(|model| provider.serves(model));
             models.map(|model| entry(provider, model))
         })
         .collect();
@@ -40,15 +40,10 @@ pub async fn retrieve(
     if let Err(refusal) = check_key(&gateway, &headers) {
         return refuse(refusal);
     }
-    match gateway.providers.load().find(&id).filter(|(_, model)| is_served(model)) {
+    match gateway.providers.load().find(&id).filter(|(provider, model)| provider.serves(model)) {
         Some((provider, model)) => respond(&entry(provider, model)),
         None => refuse(Refusal::UnknownModel(id)),
     }
-}
-
-/// Whether one of the gateway's endpoints takes the model: nobody is offered what would be refused.
-fn is_served(model: &Model) -> bool {
-    matches!(model.mode, Mode::Chat | Mode::Embedding)
 }
 
 /// No key is fine, a bad one is not.
@@ -77,6 +72,12 @@ fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
     let api = match model.mode {
         Mode::Chat | Mode::Responses => "chat",
         Mode::Embedding => "embedding",
+        Mode::Completion => "completion",
+        Mode::Rerank => "rerank",
+        Mode::Moderation => "moderation",
+        Mode::Image => "image",
+        Mode::Speech => "speech",
+        Mode::Transcription => "transcription",
         Mode::Other => "other",
     };
     let mut entry = json!({

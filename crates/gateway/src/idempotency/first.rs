@@ -119,10 +119,10 @@ impl First {
         let answer = call::start(&self.gateway, self.account.clone(), prepared, entry).await;
         let (head, body) = answer.into_parts();
         let kind = head.headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-        if kind.starts_with(b"text/event-stream") {
-            self.stream(head, body, billed).await;
-        } else {
+        if kind.starts_with(b"application/json") {
             self.whole(head, body, billed).await;
+        } else {
+            self.stream(head, body, billed).await;
         }
     }
 

@@ -120,7 +120,7 @@ pub fn admit(
     }
     let mut clamped = None;
     for _ in 0..TRIES {
-        let output = first_part(&bound, intake, target);
+        let output = first_part(operation, &bound, intake, target);
         let over = match reserve_part(gateway, account, &bound, output, now) {
             Ok((hold, warnings)) => {
                 intake.notes.extend(warnings);
@@ -140,7 +140,7 @@ pub fn admit(
             continue;
         }
         let fitting = affordable(&bound, over.left());
-        if operation == Operation::Embeddings
+        if !has_text_answer(operation)
             || target.provider.ignores_output_limit
             || fitting < OUTPUT_MIN
             || fitting >= bound.output_tokens
@@ -156,6 +156,11 @@ pub fn admit(
         "other calls take up what the spending limit leaves, please try again".to_owned(),
     )
     .into())
+}
+
+/// Whether the answer is text, whose length a request may limit.
+fn has_text_answer(operation: Operation) -> bool {
+    matches!(operation, Operation::ChatCompletions | Operation::Messages | Operation::Completions)
 }
 
 fn admitted(
@@ -195,13 +200,13 @@ fn unpriced(why: NoPrice, intake: &Intake) -> Refusal {
 
 /// How much of the answer is reserved at first: all of it, unless the call can be ended at any time at the cost of what
 /// has come until then, and all that costs can be seen coming.
-fn first_part(bound: &Bound, intake: &Intake, target: &Target) -> OutputAllowance {
+fn first_part(operation: Operation, bound: &Bound, intake: &Intake, target: &Target) -> OutputAllowance {
     let whole = bound.output_tokens.saturating_mul(bound.answers);
     let mut output = OutputAllowance::all(whole, bound.ceiling.output);
     let is_seen = bound.web_searches == 0
         && ["prediction", "audio", "modalities"].iter().all(|field| intake.body.get(field).is_none())
         && target.model.as_ref().is_some_and(|model| model.capabilities.shows_all());
-    if intake.is_stream && is_seen && target.provider.abort.stops_streams() {
+    if intake.is_stream && is_seen && has_text_answer(operation) && target.provider.abort.stops_streams() {
         output.tokens = whole.min(STEP + MARGIN);
     }
     output

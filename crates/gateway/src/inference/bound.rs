@@ -6,10 +6,10 @@
 //! longest prompt the model takes.
 
 use super::intake::Intake;
-use super::protocol_of;
+use super::{media, protocol_of};
 use crate::providers::Target;
 use domain::record::Operation;
-use domain::{Ceiling, Demand, Money, RegionDemand, Terms, TierDemand, Unpriced};
+use domain::{Ceiling, Demand, ModelPrice, Money, Price, RegionDemand, Terms, TierDemand, Unpriced, Usage};
 use llm::Protocol;
 use llm::ir::{ChatRequest, Content, Part, Source};
 use llm::raw::RawObject;
@@ -17,15 +17,16 @@ use llm::server_tools;
 use llm::terms::{Asked, ServiceTiers};
 use llm::tokenizer::Tokenizer;
 use memchr::memmem::Finder;
+use serde_json::value::RawValue;
 use std::sync::LazyLock;
 
 /// What a provider adds to a prompt by itself: frames of messages, instructions for tools. Anthropic's dearest
 /// tool instructions take 804 tokens
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview>, read 2026-11-26).
-const OVERHEAD: u64 = 1_024;
+pub(super) const OVERHEAD: u64 = 1_024;
 /// The dearest picture known: gpt-4o-mini takes 2,833 tokens and 5,667 for each of at most eight tiles
 /// (<https://platform.openai.com/docs/guides/images-vision>, read 2026-11-26).
-const IMAGE: u64 = 50_000;
+pub(super) const IMAGE: u64 = 50_000;
 /// Searches of a call under a hard limit that says nothing of them: Anthropic's own examples have five
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool>, read 2026-11-26).
 pub const SEARCHES_MAX: u64 = 5;
@@ -58,6 +59,8 @@ pub struct Bound {
     pub answers: u64,
     /// Prompt or answer have no bound: the figures above are a guess.
     pub is_guess: bool,
+    /// What is sold by the piece.
+    pub pieces: Money,
 }
 
 impl Bound {
@@ -68,12 +71,12 @@ impl Bound {
 
     /// The call with so many tokens of all its answers together.
     pub fn cost_of(&self, output_tokens: u64) -> Money {
-        self.ceiling.cost(self.input_tokens, output_tokens, self.web_searches)
+        self.ceiling.cost(self.input_tokens, output_tokens, self.web_searches) + self.pieces
     }
 
     /// The call without its answer.
     pub fn input_cost(&self) -> Money {
-        self.ceiling.cost(self.input_tokens, 0, self.web_searches)
+        self.ceiling.cost(self.input_tokens, 0, self.web_searches) + self.pieces
     }
 }
 
@@ -90,6 +93,9 @@ pub enum NoPrice {
 pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Bound, NoPrice> {
     let model = target.model.as_ref().ok_or(NoPrice::Model)?;
     let price = model.price.as_ref().ok_or(NoPrice::Model)?;
+    if let Some(consumed) = media::consumed(operation, intake, Some(model)) {
+        return of_media(&consumed.most, price, demand(&intake.body, target), target);
+    }
     let window = Some(model.context_window).filter(|tokens| *tokens > 0);
     let rounds = server_tools::rounds(&intake.body, target.endpoint.route.protocol, &target.model_id);
     let input = input(operation, intake, window).and_then(|tokens| match (rounds.looks, window) {
@@ -119,9 +125,50 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         input_tokens,
         web_searches: rounds.searches,
         output_tokens: output.unwrap_or(ASSUMED_OUTPUT).saturating_add(predicted),
-        answers: number(&intake.body, "n").unwrap_or(1).max(1),
+        answers: answers(operation, &intake.body),
         is_guess: input.is_none() || output.is_none(),
+        pieces: Money::ZERO,
     })
+}
+
+/// The bound of a call that is no conversation.
+fn of_media(most: &Usage, price: &ModelPrice, demand: Demand, target: &Target) -> Result<Bound, NoPrice> {
+    let ceiling = price.ceiling(most.total_input(), demand).map_err(NoPrice::Field)?;
+    let pieces = Usage {
+        images: most.images,
+        queries: most.queries,
+        characters: most.characters,
+        audio_ms: most.audio_ms,
+        ..Usage::ZERO
+    };
+    let terms = served(demand, target);
+    Ok(Bound {
+        // Counted with the tokens.
+        pieces: ModelPrice { per_request: Price::ZERO, ..price.clone() }
+            .cost(&pieces, Terms::default())
+            .unwrap_or(Money::ZERO),
+        ceiling,
+        terms,
+        is_tier_open: false,
+        input_tokens: most.total_input(),
+        web_searches: 0,
+        output_tokens: most.total_output(),
+        answers: 1,
+        is_guess: false,
+    })
+}
+
+/// How many answers are asked for. OpenAI's older shape takes several prompts, and may make more than it shows.
+fn answers(operation: Operation, body: &RawObject) -> u64 {
+    let shown = number(body, "n").unwrap_or(1).max(1);
+    if operation != Operation::Completions {
+        return shown;
+    }
+    let made = shown.max(number(body, "best_of").unwrap_or(1));
+    let prompts = body.get("prompt").and_then(|raw| serde_json::from_slice::<Vec<&RawValue>>(raw).ok());
+    // A list of numbers is one prompt in tokens.
+    let is_several = |prompts: &Vec<&RawValue>| prompts.iter().any(|one| one.get().starts_with(['"', '[']));
+    made.saturating_mul(prompts.filter(is_several).map_or(1, |prompts| prompts.len() as u64))
 }
 
 /// Limits how often a provider may search, where nobody does. Whether it had to.
@@ -135,7 +182,7 @@ pub fn limit_searches(intake: &mut Intake, target: &Target) -> bool {
 pub fn may_count(bound: &Bound, operation: Operation, intake: &Intake, target: &Target, left: Money) -> bool {
     let output = bound.output_tokens.min(OUTPUT_MIN).saturating_mul(bound.answers);
     intake.saved_bytes.is_none()
-        && operation != Operation::Embeddings
+        && matches!(operation, Operation::ChatCompletions | Operation::Messages)
         && tokenizer(target).is_some()
         && bound.ceiling.cost(0, output, bound.web_searches) <= left
 }

@@ -5,6 +5,7 @@
 
 mod failures;
 mod metering;
+mod raw;
 mod streaming;
 
 use super::prepare::{Mode, Prepared};
@@ -21,6 +22,7 @@ use domain::record::{Operation, Outcome};
 use domain::{Account, AttemptId, Money, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use llm::Protocol;
+use llm::media;
 use llm::observe::{self, Observed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -171,8 +173,14 @@ impl Call {
             attempt.status = answer.status.as_u16();
             let is_success = answer.status.is_success();
             // The rarer ways are kept out of this future, whose size every request pays for.
+            let is_media = !self.prepared.target.endpoint.route.kind.is_text();
             return match self.prepared.is_stream {
                 _ if !is_success => Box::pin(self.refused(reply, attempt, answer)).await,
+                _ if is_media && answer.is_event_stream() => {
+                    Box::pin(self.stream(reply, attempt, answer)).await;
+                }
+                _ if is_media && !answer.is_json() => Box::pin(self.pass_raw(reply, attempt, answer)).await,
+                _ if is_media => self.receive(reply, attempt, answer).await,
                 true => Box::pin(self.stream(reply, attempt, answer)).await,
                 false => self.receive(reply, attempt, answer).await,
             };
@@ -348,7 +356,11 @@ impl Call {
         if self.prepared.operation == Operation::CountTokens {
             return Ok((body.clone(), Observed::default(), Vec::new()));
         }
-        let answer = observe::answer(outbound, body);
+        let kind = self.prepared.target.endpoint.route.kind;
+        let answer = match kind.is_text() {
+            true => observe::answer(outbound, body),
+            false => media::answer(body, kind.makes_images()),
+        };
         if answer.as_ref().is_some_and(|answer| answer.is_error) {
             return Err(self.stream_error(body).into());
         }

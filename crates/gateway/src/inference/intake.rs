@@ -6,7 +6,9 @@ use crate::random;
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use domain::record::{Metadata, Operation};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
+use llm::form::Form;
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
 use serde::Deserialize;
@@ -14,7 +16,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The objects that carry options for the gateway: ours, and the one that existing clients send.
-const OPTION_OBJECTS: [&str; 2] = ["requesty", "signalbox"];
+pub(super) const OPTION_OBJECTS: [&str; 2] = ["requesty", "signalbox"];
 /// Headers with these prefixes become metadata.
 const METADATA_HEADERS: [&str; 2] = ["x-requesty-", "x-signalbox-"];
 /// Metadata fields of one request.
@@ -29,6 +31,8 @@ pub struct Intake {
     pub body: RawObject,
     /// The long runs that were set aside of it, for which marks stand there.
     pub aside: Option<SetAside>,
+    /// The form that came in place of a JSON body. Then `body` holds its texts.
+    pub form: Option<Form>,
     /// As it came, with the share it takes.
     pub held: Held,
     /// The model as the caller named it.
@@ -68,16 +72,38 @@ impl Intake {
     }
 }
 
-/// Reads a body.
+/// Reads a JSON body.
 pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Intake, Refusal> {
     let (body, aside) = match set_aside(operation, &held.bytes) {
         Some((body, aside)) => (body, Some(aside)),
         None => (held.bytes.clone(), None),
     };
+    let default_model = Some(default_model).filter(|_| operation == Operation::ChatCompletions);
+    understand(body, aside, None, held, default_model)
+}
+
+/// Reads a form: its texts stand for a body.
+pub fn read_form(held: Held, headers: &HeaderMap) -> Result<Intake, Refusal> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let boundary = llm::form::boundary(kind).ok_or_else(|| {
+        Refusal::invalid("this endpoint takes multipart/form-data, with its boundary in `content-type`")
+    })?;
+    let form =
+        Form::parse(held.bytes.clone(), boundary).map_err(|error| Refusal::invalid(error.to_string()))?;
+    understand(texts_of(&form), None, Some(form), held, None)
+}
+
+fn understand(
+    body: Bytes,
+    aside: Option<SetAside>,
+    form: Option<Form>,
+    held: Held,
+    default_model: Option<&str>,
+) -> Result<Intake, Refusal> {
     let mut body = RawObject::parse(body).map_err(|error| Refusal::invalid(error.to_string()))?;
     let model = match body.get("model").filter(|raw| *raw != b"null") {
         Some(raw) => string("model", raw)?.into_owned(),
-        None if operation == Operation::ChatCompletions => default_model.to_owned(),
+        None if default_model.is_some() => default_model.unwrap_or_default().to_owned(),
         None => return Err(Refusal::invalid_param("model", "the field `model` is required")),
     };
     let is_stream = match body.get("stream") {
@@ -85,6 +111,8 @@ pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Int
         Some(b"true") => true,
         Some(_) => return Err(Refusal::invalid_param("stream", "`stream` must be true or false")),
     };
+    // So speech is asked to come in events.
+    let is_stream = is_stream || body.get("stream_format") == Some(b"\"sse\"");
     let options: StreamOptions = match body.get("stream_options").filter(|raw| *raw != b"null") {
         Some(raw) => serde_json::from_slice(raw).map_err(|error| {
             Refusal::invalid_param("stream_options", format!("`stream_options` cannot be read: {error}"))
@@ -100,6 +128,7 @@ pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Int
         saved_bytes: None,
         notes: Vec::new(),
         is_strict: false,
+        form,
         aside,
         held,
         body: RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?,
@@ -113,6 +142,19 @@ pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Int
     }
     intake.body = body;
     Ok(intake)
+}
+
+/// The fields of a form that are texts, as a JSON object.
+fn texts_of(form: &Form) -> Bytes {
+    let mut object = serde_json::Map::new();
+    for part in form.parts().iter().filter(|part| !part.is_file) {
+        let Some(text) = form.text(&part.name).filter(|_| !object.contains_key(&part.name)) else { continue };
+        // What is no text in JSON either.
+        let is_json = part.name == "stream" || OPTION_OBJECTS.contains(&part.name.as_str());
+        let value = serde_json::from_str(text).ok().filter(|_| is_json);
+        object.insert(part.name.clone(), value.unwrap_or_else(|| text.into()));
+    }
+    serde_json::Value::Object(object).to_string().into()
 }
 
 /// Sets aside what only makes a body long. Where the gateway counts a prompt itself, it must see all of it.

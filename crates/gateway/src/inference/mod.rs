@@ -8,6 +8,7 @@ pub mod body;
 pub mod bound;
 pub mod call;
 pub mod intake;
+pub mod media;
 pub mod prepare;
 pub mod relay;
 pub mod reply;
@@ -42,7 +43,16 @@ const BODY_BYTES_INLINE: usize = 256 * 1024;
 /// The protocol an endpoint speaks.
 pub const fn protocol_of(operation: Operation) -> Protocol {
     match operation {
-        Operation::ChatCompletions | Operation::Embeddings => Protocol::OpenAiChat,
+        Operation::ChatCompletions
+        | Operation::Embeddings
+        | Operation::Completions
+        | Operation::Rerank
+        | Operation::Moderations
+        | Operation::ImageGenerations
+        | Operation::ImageEdits
+        | Operation::Speech
+        | Operation::Transcriptions
+        | Operation::Translations => Protocol::OpenAiChat,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
     }
 }
@@ -53,7 +63,20 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         Operation::ChatCompletions | Operation::Messages => RouteKind::Chat,
         Operation::Embeddings => RouteKind::Embeddings,
         Operation::CountTokens => RouteKind::CountTokens,
+        Operation::Completions => RouteKind::Completions,
+        Operation::Rerank => RouteKind::Rerank,
+        Operation::Moderations => RouteKind::Moderations,
+        Operation::ImageGenerations => RouteKind::ImageGenerations,
+        Operation::ImageEdits => RouteKind::ImageEdits,
+        Operation::Speech => RouteKind::Speech,
+        Operation::Transcriptions => RouteKind::Transcriptions,
+        Operation::Translations => RouteKind::Translations,
     }
+}
+
+/// Whether an endpoint takes a form, with files in it.
+pub const fn takes_form(operation: Operation) -> bool {
+    matches!(operation, Operation::ImageEdits | Operation::Transcriptions | Operation::Translations)
 }
 
 /// Serves one inference call. Strangers are refused before they can occupy anything.
@@ -216,7 +239,11 @@ fn understand(
     body: Held,
 ) -> (Option<Facts>, Result<Allowed, Refusal>) {
     let operation = call.operation;
-    let mut intake: Intake = match intake::read(operation, body, &gateway.default_model) {
+    let read = match takes_form(operation) {
+        true => intake::read_form(body, headers),
+        false => intake::read(operation, body, &gateway.default_model),
+    };
+    let mut intake: Intake = match read {
         Ok(intake) => intake,
         Err(refusal) => return (None, Err(refusal)),
     };

@@ -5,16 +5,17 @@
 //! something in it that the provider is known to refuse is written anew; [`fields_to_rewrite`] alone tells.
 
 use super::admit::OutputAllowance;
-use super::intake::Intake;
-use super::protocol_of;
+use super::intake::{Intake, OPTION_OBJECTS};
+use super::media;
+use super::{protocol_of, takes_form};
 use crate::providers::{Target, Tariff};
 use crate::rates::Standing;
 use crate::refusal::Refusal;
 use crate::upstream::Payload;
 use bytes::Bytes;
-use domain::Terms;
 use domain::record::Operation;
-use http::header::HeaderName;
+use domain::{Terms, Usage};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
 use llm::protocol::TranslateError;
@@ -95,6 +96,8 @@ pub struct Prepared {
     pub terms: Terms,
     /// How far the caller's rate limits are used up, where it has any.
     pub standing: Option<Standing>,
+    /// What a call that is no conversation consumes, where its provider does not tell.
+    pub about: Option<Usage>,
 }
 
 impl Prepared {
@@ -153,6 +156,7 @@ fn prepare_as_it_is(
 ) -> Result<Next, Refusal> {
     let inbound = protocol_of(operation);
     let outbound = target.endpoint.route.protocol;
+    let about = media::consumed(operation, &intake, target.model.as_deref()).map(|consumed| consumed.about);
     if operation == Operation::CountTokens && target.endpoint.route.kind != RouteKind::CountTokens {
         let request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
         return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
@@ -161,11 +165,15 @@ fn prepare_as_it_is(
     let mode = mode(inbound, outbound);
     let (body, answers) = match mode {
         Mode::Passthrough => {
-            if operation != Operation::Embeddings {
+            if matches!(target.endpoint.route.kind, RouteKind::Chat | RouteKind::CountTokens) {
                 rewrite(&mut intake.body, &target, &mut warnings)?;
             }
             edit(operation, &mut intake, &target)?;
-            (payload(intake.body), 1)
+            let body = match &intake.form {
+                Some(form) => form.with("model", &target.model_id, &OPTION_OBJECTS).into(),
+                None => payload(intake.body),
+            };
+            (body, 1)
         }
         Mode::Translate => {
             demand_limit(operation, &intake.body)?;
@@ -189,7 +197,7 @@ fn prepare_as_it_is(
     warnings.extend(intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")));
     Ok(Next::Call(Box::new(Prepared {
         operation,
-        own_headers: own_headers(&target, caller, mode),
+        own_headers: own_headers(operation, &target, caller, mode),
         mode,
         body,
         is_stream: intake.is_stream,
@@ -202,6 +210,7 @@ fn prepare_as_it_is(
         output: OutputAllowance::default(),
         terms: Terms::default(),
         standing: None,
+        about,
         target,
     })))
 }
@@ -323,11 +332,13 @@ fn rewrite(body: &mut RawObject, target: &Target, warnings: &mut Vec<String>) ->
 fn edit(operation: Operation, intake: &mut Intake, target: &Target) -> Result<(), Refusal> {
     let body = &mut intake.body;
     name_model(body, target);
-    if operation != Operation::ChatCompletions {
+    let has_usage_option = matches!(operation, Operation::ChatCompletions | Operation::Completions);
+    if !has_usage_option {
         return Ok(());
     }
     let spec = target.provider.spec;
     if spec.output_limit == OutputLimit::MaxCompletionTokens
+        && operation == Operation::ChatCompletions
         && body.get("max_completion_tokens").is_none()
         && let Some(limit) = body.get("max_tokens").map(<[u8]>::to_vec)
     {
@@ -380,8 +391,22 @@ fn ask_for_usage(body: &mut RawObject) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn own_headers(target: &Target, caller: &HeaderMap, mode: Mode) -> Vec<(HeaderName, HeaderValue)> {
+fn own_headers(
+    operation: Operation,
+    target: &Target,
+    caller: &HeaderMap,
+    mode: Mode,
+) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
+    if !target.endpoint.route.kind.is_text() {
+        // Sound, or whatever was asked for.
+        headers.push((ACCEPT, HeaderValue::from_static("*/*")));
+    }
+    if takes_form(operation)
+        && let Some(kind) = caller.get(CONTENT_TYPE)
+    {
+        headers.push((CONTENT_TYPE, kind.clone()));
+    }
     if mode == Mode::Passthrough {
         let passed = PASSED_HEADERS.into_iter();
         headers.extend(passed.filter_map(|name| caller.get(&name).cloned().map(|value| (name, value))));

@@ -48,7 +48,7 @@ pub struct Relay {
 
 #[derive(Debug)]
 enum Way {
-    Passthrough { observer: StreamObserver, hides_usage: bool },
+    Passthrough { observer: Box<StreamObserver>, hides_usage: bool },
     Translate(Box<Translation>),
 }
 
@@ -67,9 +67,13 @@ impl Relay {
     pub fn new(call: &Prepared, created: i64) -> Self {
         let inbound = protocol_of(call.operation);
         let outbound = call.target.endpoint.route.protocol;
+        let is_text = call.target.endpoint.route.kind.is_text();
         let way = match call.mode {
+            Mode::Passthrough if !is_text => {
+                Way::Passthrough { observer: Box::new(StreamObserver::of_media()), hides_usage: false }
+            }
             Mode::Passthrough => Way::Passthrough {
-                observer: StreamObserver::new(outbound),
+                observer: Box::new(StreamObserver::new(outbound)),
                 hides_usage: inbound == Protocol::OpenAiChat && !call.wants_usage,
             },
             Mode::Translate => Way::Translate(Box::new(Translation {

@@ -119,6 +119,17 @@ pub fn stream(head: &Head<'_>, body: Body) -> Response<Body> {
     response
 }
 
+/// The head of an answer that is passed on as it is.
+pub fn raw(head: &Head<'_>, kind: Option<HeaderValue>, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.reserve(head.count());
+    headers.insert(CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    head.write(headers);
+    response
+}
+
 /// A failure before anything was sent, without a provider.
 pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response<Body> {
     failure(

@@ -41,7 +41,11 @@ impl Addressed {
     /// The routes of a provider below an address.
     pub fn routes(spec: &'static ProviderSpec, base: &str) -> Option<Vec<Self>> {
         let addressed = |route: &'static Route| {
-            let address = |path: &str| Address::of(route, base_for(spec, base, path), path);
+            let address = |path: &str| {
+                // Whoever moves a provider moves all of its hosts.
+                let path = if is_moved(spec, base) { without_host(path) } else { path };
+                Address::of(route, base_for(spec, base, path), path)
+            };
             let streamed = match route.stream_path {
                 Some(path) => Some(address(path)?),
                 None => None,
@@ -67,7 +71,7 @@ impl Addressed {
 
 impl Address {
     fn of(route: &'static Route, base: &str, path: &str) -> Option<Self> {
-        let address = format!("{base}{path}");
+        let address = if path.starts_with("https://") { path.to_owned() } else { format!("{base}{path}") };
         let endpoint = Endpoint::at(route, &address.replace(MODEL, "m"))?;
         Some(if address.contains(MODEL) {
             Address::OfModel(address)
@@ -83,6 +87,17 @@ impl Endpoint {
         let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
         is_web.then(|| Self { route, plain: PlainRoute::of(&uri), uri })
     }
+}
+
+/// Whether an address is not the provider's own.
+fn is_moved(spec: &ProviderSpec, base: &str) -> bool {
+    spec.base_url.is_some_and(|own| !own.contains('{') && own != base)
+}
+
+/// The path of a route that has a host of its own.
+fn without_host(path: &str) -> &str {
+    let Some(rest) = path.strip_prefix("https://") else { return path };
+    rest.find('/').map_or("", |at| &rest[at..])
 }
 
 fn base_for<'a>(spec: &ProviderSpec, base: &'a str, path: &str) -> &'a str {
@@ -142,7 +157,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use llm::Protocol;
-    use llm::provider::{OPENAI_COMPATIBLE, Place};
+    use llm::provider::{OPENAI_COMPATIBLE, Place, RouteKind};
 
     static SPEC: ProviderSpec = ProviderSpec {
         kind: "x",
@@ -189,6 +204,18 @@ mod tests {
         assert_eq!(at("global"), "https://aiplatform.googleapis.com/v1/projects/p/locations/global");
         let regional = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1";
         assert_eq!(at("europe-west1"), regional);
+    }
+
+    #[test]
+    fn a_route_may_have_a_host_of_its_own() {
+        let spec = llm::provider::find("cohere").unwrap();
+        let rerank = |base: &str| {
+            let routes = Addressed::routes(spec, base).unwrap();
+            let route = routes.iter().find(|route| route.route.kind == RouteKind::Rerank).unwrap();
+            route.endpoint("m", false).unwrap().uri.to_string()
+        };
+        assert_eq!(rerank(spec.base_url.unwrap()), "https://api.cohere.com/v2/rerank");
+        assert_eq!(rerank("http://127.0.0.1:1"), "http://127.0.0.1:1/v2/rerank");
     }
 
     #[test]

@@ -7,8 +7,11 @@
 //!
 //! A prompt that its content filter stops is answered with 400 and the code `content_filter`. Streams begin with a
 //! chunk without choices that holds the filter's findings.
+//!
+//! Pictures and sound stand at the paths of OpenAI in the v1 API.
 
-use super::{AbortPolicy, Auth, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec};
+use super::{AbortPolicy, Auth, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route, usual};
+use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "azure",
@@ -21,5 +24,14 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::CancelStreams,
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::embeddings("/embeddings"),
+        usual::IMAGE_GENERATIONS,
+        usual::IMAGE_EDITS,
+        usual::SPEECH,
+        usual::TRANSCRIPTIONS,
+        usual::TRANSLATIONS,
+    ],
     ..OPENAI_COMPATIBLE
 };

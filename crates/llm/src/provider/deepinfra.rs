@@ -6,7 +6,7 @@
 //! The base URL is the root shared by `/v1/openai` and `/anthropic`. Thinking comes as `reasoning_content`;
 //! `usage.estimated_cost` is theirs and is not used.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, RouteKind};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -18,6 +18,8 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/v1/openai/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/anthropic/v1/messages"),
         Route::embeddings("/v1/openai/embeddings"),
+        Route::of(RouteKind::Completions, "/v1/openai/completions"),
+        Route::of(RouteKind::ImageGenerations, "/v1/openai/images/generations"),
     ],
     abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE

@@ -4,8 +4,10 @@
 //!
 //! Model ids are paths, `accounts/fireworks/models/…`. Some models cap `max_tokens` at 4096 unless the
 //! answer is streamed. Thinking comes as `reasoning_content`.
+//!
+//! Completions at the path of OpenAI.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -17,6 +19,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/messages"),
         Route::embeddings("/embeddings"),
+        usual::COMPLETIONS,
     ],
     abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE

@@ -10,8 +10,10 @@
 //!
 //! `flex` costs as much as `on_demand`, and `performance` is capacity paid in advance:
 //! <https://console.groq.com/docs/flex-processing> and <https://console.groq.com/docs/performance-tier>, read 2026-11-26.
+//!
+//! Sound: <https://console.groq.com/docs/speech-to-text>; the paths from the catalogue's provider list of 2026-11-22.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, ServiceTiers};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, ServiceTiers, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -19,7 +21,12 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     name: "Groq",
     base_url: Some("https://api.groq.com/openai/v1"),
     key_variables: &["GROQ_API_KEY"],
-    routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        usual::SPEECH,
+        usual::TRANSCRIPTIONS,
+        usual::TRANSLATIONS,
+    ],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::Drain,

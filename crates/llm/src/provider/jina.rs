@@ -4,14 +4,16 @@
 //! verified on the vendor's pages.
 //!
 //! No conversations. The catalogue has no price of its embedding models.
+//!
+//! Rerankers: <https://jina.ai/reranker>, read 2026-11-26.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "jina",
     name: "Jina AI",
     base_url: Some("https://api.jina.ai/v1"),
     key_variables: &["JINA_API_KEY"],
-    routes: &[Route::embeddings("/embeddings")],
+    routes: &[Route::embeddings("/embeddings"), usual::RERANK],
     ..OPENAI_COMPATIBLE
 };

@@ -9,8 +9,11 @@
 //!
 //! Endpoints in the EU and the US cost 10 % more: set `base_url` to `https://api.eu.mistral.ai/v1` or
 //! `https://api.us.mistral.ai/v1`.
+//!
+//! Transcriptions (<https://docs.mistral.ai/capabilities/audio_transcription>) and moderations at the paths of OpenAI.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
+use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "mistral",
@@ -19,5 +22,11 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["MISTRAL_API_KEY"],
     takes_stream_options: false,
     abort: AbortPolicy::Drain,
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::embeddings("/embeddings"),
+        usual::MODERATIONS,
+        usual::TRANSCRIPTIONS,
+    ],
     ..OPENAI_COMPATIBLE
 };

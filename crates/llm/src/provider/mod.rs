@@ -127,6 +127,37 @@ pub enum RouteKind {
     Embeddings,
     /// Counting a prompt's tokens before it is sent.
     CountTokens,
+    /// Texts that go on where a prompt ends (OpenAI's older shape).
+    Completions,
+    /// Documents by how well they fit a question (Cohere's and Jina's shape).
+    Rerank,
+    /// Whether texts and pictures are harmful (OpenAI's shape).
+    Moderations,
+    /// Pictures made of a text (OpenAI's shape).
+    ImageGenerations,
+    /// Pictures made of others (OpenAI's shape, a form).
+    ImageEdits,
+    /// Text spoken (OpenAI's shape).
+    Speech,
+    /// Speech written down (OpenAI's shape, a form).
+    Transcriptions,
+    /// Speech written down in English (OpenAI's shape, a form).
+    Translations,
+}
+
+impl RouteKind {
+    /// Whether its answer is text or vectors, told of in a conversation's words.
+    pub const fn is_text(self) -> bool {
+        matches!(
+            self,
+            RouteKind::Chat | RouteKind::Embeddings | RouteKind::CountTokens | RouteKind::Completions
+        )
+    }
+
+    /// Whether its answers are pictures.
+    pub const fn makes_images(self) -> bool {
+        matches!(self, RouteKind::ImageGenerations | RouteKind::ImageEdits)
+    }
 }
 
 /// One thing a provider can be asked, and where.
@@ -136,7 +167,7 @@ pub struct Route {
     pub kind: RouteKind,
     /// The protocol spoken there.
     pub protocol: Protocol,
-    /// Appended to the base URL. `{model}` gives way to what the provider calls the model.
+    /// Appended to the base URL, or a whole address of another host of the provider's. `{model}` gives way to what the provider calls the model.
     pub path: &'static str,
     /// The same for streamed answers, where they have a path of their own.
     pub stream_path: Option<&'static str>,
@@ -150,6 +181,11 @@ impl Route {
     /// A conversation route.
     pub const fn chat(protocol: Protocol, path: &'static str) -> Self {
         Self::new(RouteKind::Chat, protocol, path)
+    }
+
+    /// A route for something else, in the manner of OpenAI's API.
+    pub const fn of(kind: RouteKind, path: &'static str) -> Self {
+        Self::new(kind, Protocol::OpenAiChat, path)
     }
 
     const fn new(kind: RouteKind, protocol: Protocol, path: &'static str) -> Self {
@@ -187,9 +223,23 @@ impl Route {
     }
 
     /// Whether it serves a model.
-    fn serves(&self, model: &str) -> bool {
+    pub fn serves(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|prefix| model.starts_with(prefix))
     }
+}
+
+/// Routes of OpenAI's API beside conversations, at their usual paths.
+pub(crate) mod usual {
+    use super::{Route, RouteKind};
+
+    pub const COMPLETIONS: Route = Route::of(RouteKind::Completions, "/completions");
+    pub const RERANK: Route = Route::of(RouteKind::Rerank, "/rerank");
+    pub const MODERATIONS: Route = Route::of(RouteKind::Moderations, "/moderations");
+    pub const IMAGE_GENERATIONS: Route = Route::of(RouteKind::ImageGenerations, "/images/generations");
+    pub const IMAGE_EDITS: Route = Route::of(RouteKind::ImageEdits, "/images/edits");
+    pub const SPEECH: Route = Route::of(RouteKind::Speech, "/audio/speech");
+    pub const TRANSCRIPTIONS: Route = Route::of(RouteKind::Transcriptions, "/audio/transcriptions");
+    pub const TRANSLATIONS: Route = Route::of(RouteKind::Translations, "/audio/translations");
 }
 
 /// A part of a provider's address that differs from customer to customer.
@@ -357,7 +407,8 @@ mod tests {
     fn base_urls_have_no_slash_at_the_end_and_paths_one_in_front() {
         for spec in ALL {
             assert!(!spec.base_url.unwrap_or("").ends_with('/'), "{}", spec.kind);
-            assert!(spec.routes.iter().all(|route| route.path.starts_with('/')), "{}", spec.kind);
+            let is_path = |route: &Route| route.path.starts_with('/') || route.path.starts_with("https://");
+            assert!(spec.routes.iter().all(is_path), "{}", spec.kind);
         }
     }
 

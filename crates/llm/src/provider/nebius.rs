@@ -4,8 +4,11 @@
 //! read 2026-11-22.
 //!
 //! The suffix `-fast` picks the faster, dearer flavour of a model.
+//!
+//! Pictures: from the catalogue's provider list of 2026-11-22.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
+use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "nebius",
@@ -13,5 +16,11 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.tokenfactory.nebius.com/v1"),
     key_variables: &["NEBIUS_API_KEY"],
     abort: AbortPolicy::Drain,
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::embeddings("/embeddings"),
+        usual::COMPLETIONS,
+        usual::IMAGE_GENERATIONS,
+    ],
     ..OPENAI_COMPATIBLE
 };

@@ -6,8 +6,10 @@
 //! The base URL is the root shared by `/openai` and `/anthropic`. Thinking stays in the text unless the
 //! caller sends `separate_reasoning`. The Anthropic path is from the catalogue's provider list and not
 //! verified.
+//!
+//! Rerankers at the path of Cohere; not verified.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -19,6 +21,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/openai/v1/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/anthropic/v1/messages"),
         Route::embeddings("/openai/v1/embeddings"),
+        usual::RERANK,
     ],
     abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE

@@ -8,8 +8,12 @@
 //! (<https://developers.openai.com/api/docs/guides/fast-mode>, read 2026-11-26). Hosts like `eu.api.openai.com` cost a
 //! tenth more for models since March 2026 (<https://developers.openai.com/api/docs/guides/data-residency>, read
 //! 2026-11-26).
+//!
+//! Pictures, speech, transcriptions, moderations and the older completions:
+//! <https://platform.openai.com/docs/api-reference/introduction>, as of 2026-11-26. Speech that comes as bare sound tells no usage.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Regions, ServiceTiers};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Regions, Route, ServiceTiers, usual};
+use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "openai",
@@ -21,5 +25,16 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     abort: AbortPolicy::CancelStreams,
     service_tiers: ServiceTiers::AccountDecides,
     regions: Regions::ByHost(".api.openai.com"),
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::embeddings("/embeddings"),
+        usual::COMPLETIONS,
+        usual::MODERATIONS,
+        usual::IMAGE_GENERATIONS,
+        usual::IMAGE_EDITS,
+        usual::SPEECH,
+        usual::TRANSCRIPTIONS,
+        usual::TRANSLATIONS,
+    ],
     ..OPENAI_COMPATIBLE
 };

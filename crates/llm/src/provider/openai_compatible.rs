@@ -2,7 +2,23 @@
 //!
 //! The configuration says where it is. Servers without authentication take any key, or none.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec};
+use super::{OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
+use crate::protocol::Protocol;
 
-pub(super) static SPEC: ProviderSpec =
-    ProviderSpec { kind: "openai-compatible", name: "OpenAI-compatible server", ..OPENAI_COMPATIBLE };
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "openai-compatible",
+    name: "OpenAI-compatible server",
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::embeddings("/embeddings"),
+        usual::COMPLETIONS,
+        usual::RERANK,
+        usual::MODERATIONS,
+        usual::IMAGE_GENERATIONS,
+        usual::IMAGE_EDITS,
+        usual::SPEECH,
+        usual::TRANSCRIPTIONS,
+        usual::TRANSLATIONS,
+    ],
+    ..OPENAI_COMPATIBLE
+};

@@ -5,8 +5,10 @@
 //!
 //! Thinking comes as `reasoning_content`. The host in China is `https://api.siliconflow.cn/v1`, with prices
 //! in yuan. The path of the Anthropic route is from the catalogue's provider list and not verified.
+//!
+//! Rerankers: from the catalogue's provider list of 2026-11-22.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -18,6 +20,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/messages"),
         Route::embeddings("/embeddings"),
+        usual::RERANK,
     ],
     ..OPENAI_COMPATIBLE
 };

@@ -5,8 +5,11 @@
 //!
 //! Model ids are case-sensitive. Thinking comes as `reasoning` or `reasoning_content`, by model. Prompts
 //! are kept unless the organization turns that off.
+//!
+//! Pictures and sound at the paths of OpenAI, from the catalogue's provider list of 2026-11-22.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
+use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "together",
@@ -14,5 +17,13 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.together.xyz/v1"),
     key_variables: &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"],
     abort: AbortPolicy::CancelStreams,
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::embeddings("/embeddings"),
+        usual::COMPLETIONS,
+        usual::IMAGE_GENERATIONS,
+        usual::SPEECH,
+        usual::TRANSCRIPTIONS,
+    ],
     ..OPENAI_COMPATIBLE
 };

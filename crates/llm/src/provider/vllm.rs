@@ -7,8 +7,10 @@
 //! in the configuration: no variable turns it on. Older versions have no Anthropic route.
 //!
 //! Generation ends when the caller leaves (<https://github.com/vllm-project/vllm/pull/32442>, read 2026-11-26).
+//!
+//! Completions, rerankers and sound: <https://docs.vllm.ai/en/v0.32.0/serving/online_serving>, read 2026-11-26.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -19,6 +21,10 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/messages"),
         Route::embeddings("/embeddings"),
+        usual::COMPLETIONS,
+        usual::RERANK,
+        usual::TRANSCRIPTIONS,
+        usual::TRANSLATIONS,
     ],
     abort: AbortPolicy::Cancel,
     ..OPENAI_COMPATIBLE

@@ -6,8 +6,10 @@
 //! `reasoning_tokens` come on top of `completion_tokens`. Reasoning models refuse `stop` and presence
 //! penalties. Prompts above 200 000 tokens cost more. The Anthropic-compatible path is a leftover and not
 //! used.
+//!
+//! Pictures: <https://docs.x.ai/docs/guides/image-generations>, as of 2026-11-26.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -15,7 +17,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     name: "xAI",
     base_url: Some("https://api.x.ai/v1"),
     key_variables: &["XAI_API_KEY"],
-    routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
+    routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), usual::IMAGE_GENERATIONS],
     output_limit: OutputLimit::MaxCompletionTokens,
     abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE

@@ -99,6 +99,33 @@ pub enum ModeSetting {
     Chat,
     /// Vectors for texts.
     Embedding,
+    /// Texts that go on where the prompt ends.
+    Completion,
+    /// Documents by how well they fit a question.
+    Rerank,
+    /// Whether texts and pictures are harmful.
+    Moderation,
+    /// Pictures.
+    Image,
+    /// Texts spoken.
+    Speech,
+    /// Speech written down.
+    Transcription,
+}
+
+impl From<ModeSetting> for Mode {
+    fn from(setting: ModeSetting) -> Self {
+        match setting {
+            ModeSetting::Chat => Mode::Chat,
+            ModeSetting::Embedding => Mode::Embedding,
+            ModeSetting::Completion => Mode::Completion,
+            ModeSetting::Rerank => Mode::Rerank,
+            ModeSetting::Moderation => Mode::Moderation,
+            ModeSetting::Image => Mode::Image,
+            ModeSetting::Speech => Mode::Speech,
+            ModeSetting::Transcription => Mode::Transcription,
+        }
+    }
 }
 
 /// One `[[providers.models]]` table. Prices are USD per million tokens, as decimal strings.
@@ -128,6 +155,18 @@ pub struct ModelSettings {
     /// Input written to cache for an hour. Not given: as `cache_write`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<String>,
+    /// A picture that is made, in USD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_image: Option<String>,
+    /// A thousand searches of a reranker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_1k_queries: Option<String>,
+    /// A million letters to be spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_1m_chars_input: Option<String>,
+    /// A second of sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second_input: Option<String>,
     /// Tokens it can hold.
     #[serde(default)]
     pub context_window: u64,
@@ -300,15 +339,17 @@ fn catalog(spec: &ProviderSpec, settings: &Settings) -> Result<Catalog, ConfigEr
 }
 
 fn model_of(settings: &ModelSettings) -> Result<Model, String> {
-    let price = |field: &str, text: &Option<String>| -> Result<Option<Price>, String> {
+    let amount = |field: &str, text: &Option<String>| -> Result<Option<domain::Money>, String> {
         let Some(text) = text else { return Ok(None) };
         let amount: domain::Money =
             text.parse().map_err(|_| format!("`{field}` is not a price: {text:?}"))?;
         if amount.nano() < 0 {
             return Err(format!("`{field}` is negative"));
         }
-        Ok(Some(Price::per_million(amount)))
+        Ok(Some(amount))
     };
+    let price =
+        |field: &str, text: &Option<String>| Ok::<_, String>(amount(field, text)?.map(Price::per_million));
     let input = price("input", &settings.input)?;
     let output = price("output", &settings.output)?;
     let base = TokenPrices {
@@ -319,18 +360,37 @@ fn model_of(settings: &ModelSettings) -> Result<Model, String> {
         cache_write_1h: price("cache_write_1h", &settings.cache_write_1h)?,
         ..TokenPrices::default()
     };
-    let is_embedding = matches!(settings.mode, ModeSetting::Embedding);
+    let pieces = [
+        amount("per_image", &settings.per_image)?.map(Price::per_unit),
+        amount("per_1k_queries", &settings.per_1k_queries)?.map(Price::per_thousand),
+        amount("per_1m_chars_input", &settings.per_1m_chars_input)?.map(Price::per_million),
+        // Dollars a second are as many a thousand milliseconds.
+        amount("per_second_input", &settings.per_second_input)?.map(Price::per_thousand),
+    ];
+    let is_chat = matches!(settings.mode, ModeSetting::Chat | ModeSetting::Completion);
     let price = match (input, output) {
-        (Some(_), Some(_)) => Some(ModelPrice { base, ..ModelPrice::default() }),
-        (Some(_), None) if is_embedding => Some(ModelPrice { base, ..ModelPrice::default() }),
-        (None, None) => None,
-        _ => return Err("`input` and `output` prices are given together".to_owned()),
+        (Some(_), None) if is_chat => {
+            return Err("`input` and `output` prices are given together".to_owned());
+        }
+        (None, Some(_)) => return Err("`input` and `output` prices are given together".to_owned()),
+        (None, None) if pieces.iter().all(Option::is_none) => None,
+        _ => {
+            let [per_image, per_query, per_character, per_audio_ms] = pieces.map(Option::unwrap_or_default);
+            Some(ModelPrice {
+                base,
+                per_image,
+                per_query,
+                per_character,
+                per_audio_ms,
+                ..ModelPrice::default()
+            })
+        }
     };
     Ok(Model {
         id: settings.id.clone(),
         aliases: Vec::new(),
         name: settings.name.clone().unwrap_or_else(|| settings.id.clone()),
-        mode: if is_embedding { Mode::Embedding } else { Mode::Chat },
+        mode: settings.mode.into(),
         context_window: settings.context_window,
         max_output_tokens: settings.max_output_tokens,
         capabilities: Capability::known(&settings.capabilities),

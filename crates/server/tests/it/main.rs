@@ -20,6 +20,7 @@ mod identities;
 mod keys;
 mod manage;
 mod manage_usage;
+mod media;
 mod overload;
 mod passthrough;
 mod provider_errors;

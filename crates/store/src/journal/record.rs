@@ -112,7 +112,7 @@ pub enum Owned {
     /// An attempt went on.
     Checkpoint(Checkpoint),
     /// An attempt ended and its request went on with another.
-    Ended(AttemptId, AttemptRecord),
+    Ended(AttemptId, Box<AttemptRecord>),
     /// A request ended, with all its attempts.
     Request(Box<RequestRecord>),
 }
@@ -128,9 +128,9 @@ impl Record<'_> {
                 write(out, b'C', &(attempt_wire(*attempt), held.nano(), *output_tokens));
             }
             Record::Ended(attempt, record) => {
-                write(out, b'E', &(attempt_wire(*attempt), AttemptWire::of(record)));
+                write(out, b'F', &(attempt_wire(*attempt), AttemptWire::<Kinds>::of(record)));
             }
-            Record::Request(record) => write(out, b'R', &RequestWire::of(record)),
+            Record::Request(record) => write(out, b'S', &RequestWire::<Kinds>::of(record)),
         }
     }
 }
@@ -151,13 +151,52 @@ impl Owned {
                 let (attempt, held) = (attempt_of(attempt), Money::from_nano(held));
                 Ok(Owned::Checkpoint(Checkpoint { attempt, held, output_tokens }))
             }
-            b'E' => {
-                let (attempt, record): (AttemptIdWire, AttemptWire<'_>) = parse(fields)?;
-                Ok(Owned::Ended(attempt_of(attempt), record.into_record(texts)?))
-            }
-            b'R' => Ok(Owned::Request(Box::new(parse::<RequestWire<'_>>(fields)?.into_record(texts)?))),
+            b'F' => ended::<Kinds>(fields, texts),
+            b'S' => request::<Kinds>(fields, texts),
+            b'E' => ended::<FirstKinds>(fields, texts),
+            b'R' => request::<FirstKinds>(fields, texts),
             other => Err(format!("its kind {other:?} is unknown")),
         }
+    }
+}
+
+fn ended<'a, K: Into<Usage> + Deserialize<'a>>(fields: &'a [u8], texts: &mut Texts) -> Result<Owned, String> {
+    let (attempt, record): (AttemptIdWire, AttemptWire<'a, K>) = parse(fields)?;
+    Ok(Owned::Ended(attempt_of(attempt), Box::new(record.into_record(texts)?)))
+}
+
+fn request<'a, K: Into<Usage> + Deserialize<'a>>(
+    fields: &'a [u8],
+    texts: &mut Texts,
+) -> Result<Owned, String> {
+    Ok(Owned::Request(Box::new(parse::<RequestWire<'a, K>>(fields)?.into_record(texts)?)))
+}
+
+/// What was consumed, in the layout of today.
+#[derive(Serialize, Deserialize)]
+struct Kinds([u64; 15]);
+
+/// The same before rerankers and sound were counted.
+#[derive(Serialize, Deserialize)]
+struct FirstKinds([u64; 12]);
+
+impl From<Kinds> for Usage {
+    fn from(Kinds(kinds): Kinds) -> Self {
+        Usage::from_array(kinds)
+    }
+}
+
+impl From<FirstKinds> for Usage {
+    fn from(FirstKinds(first): FirstKinds) -> Self {
+        let mut kinds = [0; 15];
+        kinds[..first.len()].copy_from_slice(&first);
+        Usage::from_array(kinds)
+    }
+}
+
+impl From<Usage> for Kinds {
+    fn from(usage: Usage) -> Self {
+        Self(usage.to_array())
     }
 }
 
@@ -342,7 +381,7 @@ impl<'a> IntentWire<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct AttemptWire<'a> {
+struct AttemptWire<'a, K> {
     #[serde(borrow)]
     p: Cow<'a, str>,
     #[serde(borrow)]
@@ -356,7 +395,7 @@ struct AttemptWire<'a> {
     sa: i64,
     du: u64,
     ft: u64,
-    us: [u64; 12],
+    us: K,
     #[serde(borrow)]
     so: Cow<'a, str>,
     co: i64,
@@ -364,8 +403,11 @@ struct AttemptWire<'a> {
     un: bool,
 }
 
-impl<'a> AttemptWire<'a> {
-    fn of(record: &'a AttemptRecord) -> Self {
+impl<'a, K> AttemptWire<'a, K> {
+    fn of(record: &'a AttemptRecord) -> Self
+    where
+        K: From<Usage>,
+    {
         Self {
             p: (&*record.provider).into(),
             m: (&*record.model).into(),
@@ -376,7 +418,7 @@ impl<'a> AttemptWire<'a> {
             sa: record.started_at.unix_ms(),
             du: record.duration_us,
             ft: record.first_token_us,
-            us: record.usage.to_array(),
+            us: record.usage.into(),
             so: record.usage_source.as_str().into(),
             co: record.cost.nano(),
             he: record.held.nano(),
@@ -384,7 +426,10 @@ impl<'a> AttemptWire<'a> {
         }
     }
 
-    fn into_record(self, texts: &mut Texts) -> Result<AttemptRecord, String> {
+    fn into_record(self, texts: &mut Texts) -> Result<AttemptRecord, String>
+    where
+        K: Into<Usage>,
+    {
         Ok(AttemptRecord {
             provider: texts.share(&self.p),
             model: texts.share(&self.m),
@@ -395,7 +440,7 @@ impl<'a> AttemptWire<'a> {
             started_at: Timestamp::from_unix_ms(self.sa),
             duration_us: self.du,
             first_token_us: self.ft,
-            usage: Usage::from_array(self.us),
+            usage: self.us.into(),
             usage_source: word::<UsageSource>(&self.so)?,
             cost: Money::from_nano(self.co),
             held: Money::from_nano(self.he),
@@ -427,7 +472,7 @@ impl MetadataWire {
 }
 
 #[derive(Serialize, Deserialize)]
-struct RequestWire<'a> {
+struct RequestWire<'a, K> {
     id: Id,
     org: Id,
     key: Id,
@@ -454,11 +499,14 @@ struct RequestWire<'a> {
     wa: Vec<String>,
     md: Option<MetadataWire>,
     #[serde(borrow)]
-    tr: Vec<AttemptWire<'a>>,
+    tr: Vec<AttemptWire<'a, K>>,
 }
 
-impl<'a> RequestWire<'a> {
-    fn of(record: &'a RequestRecord) -> Self {
+impl<'a, K> RequestWire<'a, K> {
+    fn of(record: &'a RequestRecord) -> Self
+    where
+        K: From<Usage>,
+    {
         Self {
             id: record.id.to_bytes(),
             org: record.org.to_bytes(),
@@ -482,7 +530,10 @@ impl<'a> RequestWire<'a> {
         }
     }
 
-    fn into_record(self, texts: &mut Texts) -> Result<RequestRecord, String> {
+    fn into_record(self, texts: &mut Texts) -> Result<RequestRecord, String>
+    where
+        K: Into<Usage>,
+    {
         let attempts = self.tr.into_iter().map(|attempt| attempt.into_record(texts));
         let attempts = attempts.collect::<Result<_, _>>()?;
         Ok(RequestRecord {
@@ -506,5 +557,40 @@ impl<'a> RequestWire<'a> {
             metadata: self.md.map(|metadata| Box::new(metadata.into_metadata())),
             attempts,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_older_version_wrote_is_read() {
+        let intent = Intent {
+            attempt: AttemptId { request: RequestId::from_bytes([1; 16]), number: 1 },
+            at: Timestamp::from_unix_ms(1),
+            org: OrgId::from_bytes([2; 16]),
+            key: KeyId::from_bytes([3; 16]),
+            scopes: Arc::from([]),
+            operation: Operation::Messages,
+            model_requested: "p/m".into(),
+            provider: "p".into(),
+            model: "m".into(),
+            is_stream: true,
+            held: Money::from_nano(5),
+            is_unpriced: false,
+        };
+        let usage = Usage { input: 300, images: 4, ..Usage::ZERO };
+        let attempt = AttemptRecord { usage, ..intent.assumed(Outcome::Success, "") };
+        let AttemptWire { p, m, by, st, oc, er, sa, du, ft, so, co, he, un, .. } =
+            AttemptWire::<Kinds>::of(&attempt);
+        let mut first = [0; 12];
+        first.copy_from_slice(&usage.to_array()[..12]);
+        let us = FirstKinds(first);
+        let older = AttemptWire { p, m, by, st, oc, er, sa, du, ft, us, so, co, he, un };
+        let mut bytes = Vec::new();
+        write(&mut bytes, b'E', &(attempt_wire(intent.attempt), older));
+        let read = Owned::read(&bytes, &mut Texts::default()).unwrap();
+        assert_eq!(read, Owned::Ended(intent.attempt, Box::new(attempt)));
     }
 }

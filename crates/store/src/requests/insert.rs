@@ -175,6 +175,9 @@ fn other_usage(usage: &Usage) -> Option<String> {
         ("image_output", usage.image_output),
         ("images", usage.images),
         ("web_searches", usage.web_searches),
+        ("queries", usage.queries),
+        ("characters", usage.characters),
+        ("audio_ms", usage.audio_ms),
     ];
     if kinds.iter().all(|(_, n)| *n == 0) {
         return None;

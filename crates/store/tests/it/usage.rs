@@ -45,6 +45,7 @@ fn sums(completions: u64, embeddings: u64) -> Counters {
         input_tokens: requests * 10,
         output_tokens: requests * 5,
         spend: Money::from_nano(i64::try_from(requests).unwrap() * 7),
+        ..Counters::default()
     }
 }
 
@@ -138,11 +139,11 @@ async fn groups(store: &Store, by: &[Dimension]) -> Vec<(Vec<String>, Counters)>
 fn like_request(count: u64) -> Counters {
     Counters {
         completions: count,
-        embeddings: 0,
         requests: count,
         input_tokens: count * 10,
         output_tokens: count * 5,
         spend: Money::from_nano(i64::try_from(count).unwrap() * 20_000),
+        ..Counters::default()
     }
 }
 

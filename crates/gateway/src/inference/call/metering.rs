@@ -17,6 +17,12 @@ impl Call {
 
     /// What was consumed, and who says so: the provider where it does, else an estimate from the bytes.
     pub(super) fn metered(&self, observed: &Observed, is_whole: bool) -> (Usage, UsageSource) {
+        if let Some(about) = self.prepared.about {
+            return match observed.has_usage {
+                true => (with_pieces(observed.usage, about), UsageSource::ProviderFinal),
+                false => (about, UsageSource::Estimate),
+            };
+        }
         if observed.has_usage && (is_whole || observed.is_complete) {
             return (observed.usage, UsageSource::ProviderFinal);
         }
@@ -110,5 +116,17 @@ impl Call {
             request.attempts.push(record);
         });
         usage
+    }
+}
+
+/// What a provider told, and what is sold by the piece where it told nothing of that.
+fn with_pieces(told: Usage, about: Usage) -> Usage {
+    let or = |told: u64, about: u64| if told > 0 { told } else { about };
+    Usage {
+        images: or(told.images, about.images),
+        queries: or(told.queries, about.queries),
+        characters: or(told.characters, about.characters),
+        audio_ms: or(told.audio_ms, about.audio_ms),
+        ..told
     }
 }

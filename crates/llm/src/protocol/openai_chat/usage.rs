@@ -11,10 +11,10 @@ use std::fmt;
 
 /// A number of tokens as servers write it: absent, null, negative or with decimals. Anything else is zero.
 #[derive(Clone, Copy, Default, Debug)]
-pub(in crate::protocol) struct Count(pub Option<u64>);
+pub(crate) struct Count(pub Option<u64>);
 
 impl Count {
-    pub(in crate::protocol) fn get(self) -> u64 {
+    pub(crate) fn get(self) -> u64 {
         self.0.unwrap_or(0)
     }
 }
