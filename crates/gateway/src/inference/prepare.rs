@@ -1,8 +1,10 @@
 //! From a request as it came to the request that is sent.
 //!
 //! Where the provider speaks the caller's protocol the body's bytes are kept and only edited in place;
-//! elsewhere they are translated. [`mode`] alone decides which. Of a body that passes through, a field with
+//! elsewhere they are translated (`translate`). [`mode`] alone decides which. Of a body that passes through, a field with
 //! something in it that the provider is known to refuse is written anew; [`fields_to_rewrite`] alone tells.
+
+mod translate;
 
 use super::admit::OutputAllowance;
 use super::intake::Intake;
@@ -22,6 +24,8 @@ use llm::provider::{OutputLimit, RouteKind};
 use llm::raw::RawObject;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
+pub(super) use translate::set_aside;
+use translate::translate;
 
 /// The version of Anthropic's API that is asked for when the caller names none.
 /// <https://platform.claude.com/docs/en/api/versioning>, read 2026-11-22.
@@ -171,16 +175,9 @@ fn prepare_as_it_is(
         Mode::Translate => {
             demand_limit(operation, &intake.body)?;
             warnings.extend(lost_headers(caller));
-            let mut request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
-            // All of it has been read: it need not lie beside what is written of it.
-            drop(intake.body);
-            intake.held.let_go();
-            // Usage is metered whether the caller wants to see it or not.
-            request.include_usage = request.stream;
-            let answers = request.sampling.n.unwrap_or(1);
-            let encoded = outbound.encode_request(&request, &describe(&target)).map_err(refused)?;
-            warnings.extend(encoded.warnings.iter().map(ToString::to_string));
-            (intake.held.replaced_by(encoded.body).into(), answers)
+            let translated = translate(intake.body, intake.held, inbound, &target)?;
+            warnings.extend(translated.warnings.iter().map(ToString::to_string));
+            (translated.body, translated.answers)
         }
     };
     Ok(Next::Call(Box::new(Prepared {
