@@ -13,6 +13,7 @@ use llm::observe::{self, StreamObserver};
 use llm::protocol::{OutputLimit, StreamOptions, Target as EncodeTarget};
 use llm::raw::RawObject;
 use llm::server_tools;
+use llm::set_aside::SetAside;
 use llm::sse::{Event, Splitter};
 use llm::terms;
 use llm::{Protocol, media};
@@ -110,10 +111,22 @@ fn request(input: &[u8]) {
             assert!(is_json(&intake.body.to_bytes()), "a body that is no JSON");
         }
     }
-    for protocol in PROTOCOLS {
-        let Ok(decoded) = protocol.decode_request(input) else { continue };
-        for encoded in PROTOCOLS.iter().filter_map(|to| to.encode_request(&decoded, &ENCODE_TARGET).ok()) {
+    let aside = RawObject::parse(body).ok().and_then(|object| SetAside::of_texts(&object, [7; 10]));
+    for (protocol, to) in PROTOCOLS.iter().flat_map(|protocol| PROTOCOLS.map(|to| (protocol, to))) {
+        let translated =
+            |body: &[u8]| to.encode_request(&protocol.decode_request(body).ok()?, &ENCODE_TARGET).ok();
+        let whole = translated(input);
+        if let Some(encoded) = &whole {
             assert!(is_json(&encoded.body), "a translation that is no JSON");
+        }
+        let Some((marked, aside)) = &aside else { continue };
+        let Some(encoded) = translated(marked) else { continue };
+        let restored = aside.restore(vec![encoded.body.into()]);
+        if restored.is_complete {
+            let read = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).ok();
+            let whole = whole.map(|encoded| (read(&encoded.body), encoded.warnings));
+            let by_marks = (read(&restored.pieces.concat()), encoded.warnings);
+            assert!(whole == Some(by_marks), "another translation with texts set aside");
         }
     }
 }

@@ -91,6 +91,15 @@ impl RawObject {
         self.fields.iter().find(|field| *field.key == *key).map(|field| self.text(&field.value))
     }
 
+    /// The JSON text of a field, to keep: a part of the bytes that arrived, unless it was replaced.
+    pub fn value(&self, key: &str) -> Option<Bytes> {
+        let field = self.fields.iter().find(|field| *field.key == *key)?;
+        Some(match &field.value {
+            Value::Kept(range) => self.bytes.slice(range.clone()),
+            Value::New(text) => Bytes::copy_from_slice(text),
+        })
+    }
+
     /// Replaces a field's value by this JSON text, or adds the field at the end.
     pub fn set(&mut self, key: &str, json: Vec<u8>) {
         self.is_changed = true;

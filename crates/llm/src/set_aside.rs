@@ -1,31 +1,38 @@
-//! Long runs of base64, set aside while the body that holds them is read, edited and translated.
+//! What makes a body long, set aside while the body is read, edited and translated.
 //!
-//! Pictures and documents make bodies long, and nothing here looks into them. Where such a run stands, its beginning
-//! stays, for whoever looks at a picture's type or measures a value, and a mark follows; what is made of the body in
-//! between is small. In what is sent the marks give way to the runs again, which are parts of the body that arrived
-//! and no copies of them.
+//! Two things do, and nothing here looks into either: runs of base64 ([`SetAside::of`]), and the texts of a conversation
+//! ([`SetAside::of_texts`]). Where one stands a mark takes its place, and what is made of the body in between is small. In
+//! what is sent the marks give way to the runs again, which are parts of the body that arrived and no copies of them.
 //!
-//! A run ends at a quote and holds none, no escape and nothing beyond ASCII. So it can only stand within a JSON string,
-//! the body with marks is JSON exactly if the other is, and any JSON writer would write the run as it is.
+//! Of base64 the beginning stays, for whoever looks at a picture's type or measures a value. Such a run ends at a quote
+//! and holds none, no escape and nothing beyond ASCII. So it can only stand within a JSON string, the body with marks is
+//! JSON exactly if the other is, and any JSON writer would write the run as it is. Texts have escapes, so they may only
+//! be set aside where they are known to be written as strings again: `texts` tells.
 
+mod texts;
+
+use crate::raw::RawObject;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use std::ops::Range;
 
-/// Shorter runs stay where they are.
+/// Shorter runs of base64 stay where they are.
 const RUN_BYTES_MIN: usize = 64 * 1024;
-/// What stays of a run: more than any value of which somebody asks how long it is.
+/// What stays of such a run: more than any value of which somebody asks how long it is.
 const KEPT: usize = 4 * 1024;
 /// Bytes of randomness in a mark: a caller who could guess it could move runs about.
 const NONCE: usize = 10;
 /// `x`, the nonce in hexadecimal, and the number of the run in as many digits as keep the mark whole base64.
 const MARK: usize = PREFIX + 7;
 const PREFIX: usize = 1 + 2 * NONCE;
+/// The fields of a request that hold a conversation.
+const CONVERSATION: [&str; 2] = ["system", "messages"];
 
 /// The runs that were set aside of one body.
 #[derive(Clone, Debug)]
 pub struct SetAside {
-    prefix: Box<str>,
+    /// Finds what every mark begins with.
+    finder: Finder<'static>,
     runs: Vec<Bytes>,
 }
 
@@ -39,14 +46,40 @@ pub struct Restored {
 }
 
 impl SetAside {
-    /// Sets the long runs of a body aside, and gives the body with marks in their place. `None`: they are less than
-    /// half of it, so that another copy of the rest would be no gain.
+    /// Sets the long runs of base64 of a body aside, and gives the body with marks in their place. `None`: they are less
+    /// than half of it, so that another copy of the rest would be no gain.
     pub fn of(body: &Bytes, nonce: [u8; NONCE]) -> Option<(Bytes, Self)> {
-        let runs = runs(body);
-        let aside: usize = runs.iter().map(Range::len).sum();
-        if aside == 0 || aside < body.len() / 2 {
+        let runs = base64(body);
+        if !is_gain(runs.iter(), body) {
             return None;
         }
+        let mut aside = Self::named(nonce);
+        let marked = aside.mark(body, runs);
+        Some((marked.into(), aside))
+    }
+
+    /// Sets the long texts of a request's conversation aside, and its long runs of base64, for a translation of it.
+    /// `None`: they are less than half of it, or all of it must be read.
+    pub fn of_texts(body: &RawObject, nonce: [u8; NONCE]) -> Option<(Bytes, Self)> {
+        let mut found = Vec::new();
+        for field in CONVERSATION {
+            let Some(value) = body.value(field) else { continue };
+            let mut runs = texts::of(field, &value)?;
+            runs.extend(base64(&value));
+            found.push((field, value, apart(runs)));
+        }
+        if !is_gain(found.iter().flat_map(|(_, _, runs)| runs), body.original()) {
+            return None;
+        }
+        let (mut marked, mut aside) = (body.clone(), Self::named(nonce));
+        for (field, value, runs) in found {
+            let text = aside.mark(&value, runs);
+            marked.set(field, text);
+        }
+        Some((marked.to_bytes(), aside))
+    }
+
+    fn named(nonce: [u8; NONCE]) -> Self {
         let mut prefix = String::with_capacity(PREFIX);
         prefix.push('x');
         for byte in nonce {
@@ -54,16 +87,24 @@ impl SetAside {
                 [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
             );
         }
-        let mut marked = Vec::with_capacity(body.len() - aside + runs.len() * MARK);
+        Self { finder: Finder::new(prefix.as_bytes()).into_owned(), runs: Vec::new() }
+    }
+
+    /// Takes runs out of a text, and gives it with marks in their place.
+    fn mark(&mut self, text: &Bytes, runs: Vec<Range<usize>>) -> Vec<u8> {
+        let aside: usize = runs.iter().map(Range::len).sum();
+        let mut marked = Vec::with_capacity(text.len() - aside + runs.len() * MARK);
+        self.runs.reserve_exact(runs.len());
         let mut copied = 0;
-        for (number, run) in runs.iter().enumerate() {
-            marked.extend_from_slice(&body[copied..run.start]);
-            marked.extend_from_slice(format!("{prefix}{number:07x}").as_bytes());
+        for run in runs {
+            marked.extend_from_slice(&text[copied..run.start]);
+            marked.extend_from_slice(self.finder.needle());
+            marked.extend_from_slice(format!("{:07x}", self.runs.len()).as_bytes());
             copied = run.end;
+            self.runs.push(text.slice(run));
         }
-        marked.extend_from_slice(&body[copied..]);
-        let runs = runs.into_iter().map(|run| body.slice(run)).collect();
-        Some((marked.into(), Self { prefix: prefix.into(), runs }))
+        marked.extend_from_slice(&text[copied..]);
+        marked
     }
 
     /// How many bytes are missing in a text where marks stand for them.
@@ -90,11 +131,10 @@ impl SetAside {
 
     /// Where marks stand, and for which run each.
     fn marks<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (usize, usize)> + 'a {
-        let finder = Finder::new(self.prefix.as_bytes()).into_owned();
         let mut from = 0;
         std::iter::from_fn(move || {
             loop {
-                let at = from + finder.find(&text[from..])?;
+                let at = from + self.finder.find(&text[from..])?;
                 from = at + PREFIX;
                 let digits = text.get(from..at + MARK).and_then(|digits| std::str::from_utf8(digits).ok());
                 let run = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
@@ -107,8 +147,26 @@ impl SetAside {
     }
 }
 
-/// What can be set aside of a body.
-fn runs(body: &[u8]) -> Vec<Range<usize>> {
+/// Whether the rest is so short that it may be copied.
+fn is_gain<'a>(runs: impl Iterator<Item = &'a Range<usize>>, body: &[u8]) -> bool {
+    let aside: usize = runs.map(Range::len).sum();
+    aside > 0 && aside >= body.len() / 2
+}
+
+/// The runs in their order, without those that lie in others.
+fn apart(mut runs: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    runs.sort_unstable_by_key(|run| run.start);
+    let mut end = 0;
+    runs.retain(|run| {
+        let is_apart = run.start >= end;
+        end = end.max(run.end);
+        is_apart
+    });
+    runs
+}
+
+/// Long runs of base64.
+fn base64(body: &[u8]) -> Vec<Range<usize>> {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte);
     let mut runs = Vec::new();
     let mut from = 0;

@@ -6,12 +6,13 @@
 //! longest prompt the model takes.
 
 use super::intake::Intake;
+use super::prepare::set_aside;
 use super::{media, protocol_of};
 use crate::providers::Target;
 use domain::record::Operation;
 use domain::{Ceiling, Demand, ModelPrice, Money, Price, RegionDemand, Terms, TierDemand, Unpriced, Usage};
 use llm::Protocol;
-use llm::ir::{ChatRequest, Content, Part, Source};
+use llm::ir::{Content, Part, Source};
 use llm::raw::RawObject;
 use llm::server_tools;
 use llm::terms::{Asked, ServiceTiers};
@@ -262,13 +263,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
         return Some(text);
     }
     let tokens = if may_hold_more("messages") || may_hold_more("system") {
-        match protocol_of(operation).decode_request(&body.to_bytes()) {
-            Ok(request) => {
-                media(&request, intake).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)
-            }
-            // The provider will refuse it; should it not, its longest prompt is the bound.
-            Err(_) => None,
-        }
+        media(operation, intake).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)
     } else {
         Some(text)
     };
@@ -287,26 +282,37 @@ struct Media {
 }
 
 /// What beside text is in a request; `None`: something whose tokens nothing bounds.
-fn media(request: &ChatRequest, intake: &Intake) -> Option<Media> {
+fn media(operation: Operation, intake: &Intake) -> Option<Media> {
+    // Of its texts nothing matters here.
+    let (body, aside) = match set_aside(&intake.body) {
+        Some((marked, aside)) => (marked, Some(aside)),
+        None => (intake.body.to_bytes(), None),
+    };
+    // What cannot be read its provider will refuse; should it not, its longest prompt is the bound.
+    let request = protocol_of(operation).decode_request(&body).ok()?;
+    let bytes_of = |data: &str| {
+        let aside = aside.as_ref().map_or(0, |aside| aside.bytes_behind(data.as_bytes()));
+        intake.bytes_of(data.as_bytes()) + aside as u64
+    };
     let mut media = Media::default();
     let parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
     for part in parts {
-        add(part, intake, &mut media)?;
+        add(part, &bytes_of, &mut media)?;
     }
     Some(media)
 }
 
-fn add(part: &Part, intake: &Intake, media: &mut Media) -> Option<()> {
+fn add(part: &Part, bytes_of: &impl Fn(&str) -> u64, media: &mut Media) -> Option<()> {
     match &part.content {
         Content::Image { source, .. } => {
             media.images += 1;
             if let Source::Base64 { data, .. } = source {
-                media.inline += intake.bytes_of(data.as_bytes());
+                media.inline += bytes_of(data);
             }
         }
         Content::ToolResult(result) => {
             for part in &result.parts {
-                add(part, intake, media)?;
+                add(part, bytes_of, media)?;
             }
         }
         Content::Document { source: Source::Text(_), .. }

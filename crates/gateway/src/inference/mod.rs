@@ -288,8 +288,10 @@ async fn count(
     mut read: Box<Read>,
     headers: &HeaderMap,
 ) -> Result<Understood, Refusal> {
+    let room = gateway.bodies.work(read.intake.held.bytes.len()).await;
     let (gateway, headers) = (gateway.clone(), headers.clone());
     let work = move || {
+        let _room = room;
         bound::count(read.call.operation, &mut read.intake, &read.target);
         pay(&gateway, *read, &headers)
     };

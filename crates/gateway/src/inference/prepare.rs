@@ -1,8 +1,10 @@
 //! From a request as it came to the request that is sent.
 //!
 //! Where the provider speaks the caller's protocol the body's bytes are kept and only edited in place;
-//! elsewhere they are translated. [`mode`] alone decides which. Of a body that passes through, a field with
+//! elsewhere they are translated (`translate`). [`mode`] alone decides which. Of a body that passes through, a field with
 //! something in it that the provider is known to refuse is written anew; [`fields_to_rewrite`] alone tells.
+
+mod translate;
 
 use super::admit::OutputAllowance;
 use super::intake::{Intake, OPTION_OBJECTS};
@@ -23,6 +25,8 @@ use llm::provider::{OutputLimit, RouteKind};
 use llm::raw::RawObject;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
+pub(super) use translate::set_aside;
+use translate::translate;
 
 /// The version of Anthropic's API that is asked for when the caller names none.
 /// <https://platform.claude.com/docs/en/api/versioning>, read 2026-11-22.
@@ -178,17 +182,9 @@ fn prepare_as_it_is(
         Mode::Translate => {
             demand_limit(operation, &intake.body)?;
             warnings.extend(lost_headers(caller));
-            let mut request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
-            // All of it has been read: it need not lie beside what is written of it.
-            drop(intake.body);
-            intake.held.let_go();
-            // Usage is metered whether the caller wants to see it or not.
-            request.include_usage = request.stream;
-            let answers = request.sampling.n.unwrap_or(1);
-            let encoded = outbound.encode_request(&request, &describe(&target)).map_err(refused)?;
-            warnings.extend(encoded.warnings.iter().map(ToString::to_string));
-            let body = hosted(encoded.body, &target)?;
-            (intake.held.replaced_by(body).into(), answers)
+            let translated = translate(intake.body, intake.held, inbound, &target)?;
+            warnings.extend(translated.warnings.iter().map(ToString::to_string));
+            (translated.body, translated.answers)
         }
     };
     if intake.is_strict && !warnings.is_empty() {
@@ -366,13 +362,15 @@ fn name_model(body: &mut RawObject, target: &Target) {
 }
 
 /// The same for a body that was written here.
-fn hosted(body: Vec<u8>, target: &Target) -> Result<Vec<u8>, Refusal> {
+fn hosted(body: Vec<u8>, target: &Target) -> Vec<u8> {
     if target.endpoint.route.anthropic_version.is_none() {
-        return Ok(body);
+        return body;
     }
-    let mut body = RawObject::parse(body.into()).map_err(|_| Refusal::Internal)?;
-    name_model(&mut body, target);
-    Ok(body.to_bytes().into())
+    let body = Bytes::from(body);
+    // What was written here can be read.
+    let Ok(mut object) = RawObject::parse(body.clone()) else { return body.into() };
+    name_model(&mut object, target);
+    object.to_bytes().into()
 }
 
 /// Asks for the usage event at the end of a stream, keeping the caller's other stream options.

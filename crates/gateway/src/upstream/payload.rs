@@ -8,6 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+/// Pieces are sent together where they are no longer than this: each that is sent costs time of its own.
+const FRAME_BYTES_MAX: usize = 64 * 1024;
+
 /// The bytes that are sent. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Payload {
@@ -18,7 +21,7 @@ pub struct Payload {
 #[derive(Clone, Debug)]
 enum Pieces {
     One(Bytes),
-    Many(Arc<[Bytes]>),
+    Many(Arc<Vec<Bytes>>),
 }
 
 impl From<Bytes> for Payload {
@@ -96,16 +99,16 @@ impl Body for Outgoing {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let at = self.next;
-        let piece = match &mut self.pieces {
-            Pieces::One(bytes) => std::mem::take(bytes),
-            Pieces::Many(pieces) => pieces.get(at).cloned().unwrap_or_default(),
+        let (frame, pieces) = match &mut self.pieces {
+            Pieces::One(bytes) => (std::mem::take(bytes), 1),
+            Pieces::Many(pieces) => frame(&pieces[at..]),
         };
-        if piece.is_empty() {
+        if frame.is_empty() {
             return Poll::Ready(None);
         }
-        self.next += 1;
-        self.left -= piece.len() as u64;
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        self.next += pieces;
+        self.left -= frame.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -114,6 +117,19 @@ impl Body for Outgoing {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+/// The next bytes to send, and of how many pieces they are. None once there are no more.
+fn frame(pieces: &[Bytes]) -> (Bytes, usize) {
+    let mut bytes = 0;
+    let fits = |piece: &&Bytes| {
+        bytes += piece.len();
+        bytes <= FRAME_BYTES_MAX
+    };
+    match pieces.iter().take_while(fits).count() {
+        0 | 1 => (pieces.first().cloned().unwrap_or_default(), 1),
+        several => (pieces[..several].concat().into(), several),
     }
 }
 
@@ -146,11 +162,22 @@ mod tests {
         assert_eq!((several.len(), several.to_bytes()), (5, Bytes::from_static(b"abcde")));
         // Twice, as for a request that is tried again.
         for _ in 0..2 {
-            assert_eq!(collect(&several), (vec![2, 3], b"abcde".to_vec()));
+            assert_eq!(collect(&several), (vec![5], b"abcde".to_vec()));
         }
         let one = Payload::from(vec![Bytes::new(), Bytes::from_static(b"abcde")]);
         assert_eq!(collect(&one), (vec![5], b"abcde".to_vec()));
         assert_eq!(collect(&Payload::from(Vec::new())), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn short_pieces_are_sent_together_and_long_ones_alone() {
+        let lengths =
+            [10, FRAME_BYTES_MAX, 10, FRAME_BYTES_MAX - 10, 1, 2_000, 2_000, FRAME_BYTES_MAX + 1, 3];
+        let pieces: Vec<Bytes> =
+            lengths.iter().zip(0..).map(|(length, letter)| vec![letter; *length].into()).collect();
+        let (sent, all) = collect(&Payload::from(pieces.clone()));
+        assert_eq!(sent, [10, FRAME_BYTES_MAX, FRAME_BYTES_MAX, 4_001, FRAME_BYTES_MAX + 1, 3]);
+        assert!(all == pieces.concat());
     }
 
     #[test]

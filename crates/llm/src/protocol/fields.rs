@@ -91,8 +91,16 @@ pub(super) fn text<'a>(path: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Tr
 
 /// The objects of an array, each with its path.
 pub(super) fn objects<'a>(path: &str, raw: &'a RawValue) -> Result<Vec<Fields<'a>>, TranslateError> {
+    each_object(path, raw)?.collect()
+}
+
+/// The same one after the other: all of a long array would take more memory than what is made of them.
+pub(super) fn each_object<'a>(
+    path: &str,
+    raw: &'a RawValue,
+) -> Result<impl ExactSizeIterator<Item = Result<Fields<'a>, TranslateError>>, TranslateError> {
     let items: Vec<&'a RawValue> = read(path, raw)?;
-    items.into_iter().enumerate().map(|(at, item)| Fields::new(format!("{path}[{at}]"), item)).collect()
+    Ok(items.into_iter().enumerate().map(move |(at, item)| Fields::new(format!("{path}[{at}]"), item)))
 }
 
 /// serde_json adds a place within the value, which helps nobody who does not see that value alone.

@@ -1,8 +1,11 @@
 //! Writing JSON bodies and server-sent events.
 
-use crate::ir::{ChatRequest, ExtraField, Json, Part};
+use crate::ir::{ChatRequest, ExtraField, Json};
 use domain::Money;
 use serde::{Serialize, Serializer};
+
+/// What is written of a message beside its text.
+const PART_BYTES: usize = 64;
 
 /// A value as JSON text. Writing what derives `Serialize` into memory cannot fail; were it to, the body
 /// would be empty, which every provider refuses.
@@ -14,9 +17,9 @@ pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
 /// copied again and again, and lie in memory twice.
 pub(super) fn to_json_of(request: &ChatRequest, value: &impl Serialize) -> Vec<u8> {
     let parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
-    let bytes: usize = parts.map(Part::bytes).sum();
-    // A quarter more for quotes, line ends and names of fields.
-    let mut out = Vec::with_capacity(1_024 + bytes + bytes / 4);
+    // A quarter more for quotes and line ends, and what stands around each.
+    let bytes: usize = parts.map(|part| part.bytes() * 5 / 4 + PART_BYTES).sum();
+    let mut out = Vec::with_capacity(1_024 + bytes);
     if serde_json::to_writer(&mut out, value).is_err() {
         out.clear();
     }

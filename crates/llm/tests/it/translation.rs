@@ -1,7 +1,7 @@
 //! What one protocol has and the other has not: told, emulated, or refused.
 
 use llm::Protocol::{self, AnthropicMessages, OpenAiChat};
-use llm::ir::{FinishReason, StreamEvent};
+use llm::ir::{Content, FinishReason, StreamEvent};
 use llm::protocol::{StreamOptions, Target, TranslateError};
 use llm::provider::OutputLimit;
 use serde_json::{Value, json};
@@ -475,4 +475,21 @@ fn an_answer_that_is_none_is_an_error_of_the_provider() {
             assert!(matches!(error, TranslateError::InvalidResponse { .. }), "{body}");
         }
     }
+}
+
+#[test]
+fn results_within_results_have_an_end() {
+    let nested = |levels: usize| {
+        let open = r#"{"type":"tool_result","tool_use_id":"t","content":["#.repeat(levels);
+        let body = format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":[{open}{}]}}]}}"#,
+            "]}".repeat(levels)
+        );
+        Protocol::AnthropicMessages.decode_request(body.as_bytes())
+    };
+    // On a thread's own stack, which is smaller than that of the first.
+    let deep = std::thread::spawn(move || nested(100_000)).join().unwrap();
+    let request = deep.unwrap();
+    let Content::ToolResult(result) = &request.messages[0].parts[0].content else { panic!() };
+    assert!(matches!(&result.parts[0].content, Content::Opaque { kind, .. } if kind == "tool_result"));
 }

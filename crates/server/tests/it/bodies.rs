@@ -15,7 +15,7 @@ const MIB: usize = 1024 * 1024;
 const NARROW: &str =
     "[limits]\nbody_bytes_max = 3000000\nbodies_bytes_max = 8388608\n[timeouts]\nqueue_seconds = 1\n";
 
-/// Words, lines and quotes, so that nothing in them can be set aside.
+/// Words, lines and quotes, so that nothing in them is base64.
 fn prose(bytes: usize) -> String {
     r#"Say \"hi\" to J\u00fcrgen,\n\t"#.repeat(bytes / 29)
 }

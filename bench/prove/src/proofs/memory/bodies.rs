@@ -4,6 +4,7 @@ use super::{arrived, until_arrived};
 use crate::{
     client::{self, Ask},
     failure::{Context, Failure},
+    money::Price,
     process,
     rig::{QUIET_WAIT_MAX, Rig},
 };
@@ -14,9 +15,17 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// What a body may take, in hundredths of its bytes.
+pub const PERCENT_MAX: u64 = 150;
 /// Of each body. Words are read one by one, which takes a debug build seconds.
 const PICTURE_BYTES: usize = 24 << 20;
 const WORDS_BYTES: usize = 6 << 20;
+/// Of each message of a conversation.
+const MESSAGE_BYTES: usize = 2_000;
+/// As it is written: quotes, letters beyond ASCII and line ends are escaped.
+const WORDS: &str = r#"he said \"no\" to J\u00fcrgen.\n"#;
+/// The provider of Anthropic's protocol.
+const ANTHROPIC: &str = "anthropic";
 /// More than fit.
 const ANNOUNCED: usize = 64;
 const ANNOUNCED_BYTES: usize = 32 << 20;
@@ -38,8 +47,12 @@ pub enum Kind {
     Words,
     /// A picture that is translated.
     TranslatedPicture,
-    /// Words that are translated: all of them are read and written.
+    /// Words that are translated.
     TranslatedWords,
+    /// A conversation of many messages, translated for a provider of OpenAI's protocol.
+    TranslatedTalk,
+    /// The same for one of Anthropic's.
+    TalkForAnthropic,
 }
 
 /// What bodies took, in hundredths of their bytes.
@@ -51,41 +64,35 @@ pub struct Taken {
 }
 
 impl Kind {
-    /// What such a body may take, in hundredths of its bytes.
-    pub fn percent_max(self) -> u64 {
-        match self {
-            Kind::Picture | Kind::ChunkedPicture | Kind::Words | Kind::TranslatedPicture => 150,
-            // As they came, as they are read and as they are written, for as long as that takes. The gateway works on no
-            // more of such bodies at once than are as long as the longest, an eighth of all that may be held.
-            Kind::TranslatedWords => 350,
-        }
+    /// Whether it is made of many short texts.
+    pub fn is_talk(self) -> bool {
+        matches!(self, Kind::TranslatedTalk | Kind::TalkForAnthropic)
     }
 
     fn request(self, port: u16, key: &str) -> Vec<u8> {
         let picture = || "iVBORw0KGgo/".repeat(PICTURE_BYTES / 12);
-        let words = || "he said \\\"no\\\".\\n".repeat(WORDS_BYTES / 17);
-        let ask = r#"{"type":"text","text":"@mock{latency=100000}"}"#;
-        let (path, part) = match self {
-            Kind::Picture | Kind::ChunkedPicture => (
-                "/v1/chat/completions",
-                format!(
-                    r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{}"}}}}"#,
-                    picture()
-                ),
-            ),
-            Kind::Words => ("/v1/chat/completions", format!(r#"{{"type":"text","text":"{}"}}"#, words())),
-            Kind::TranslatedPicture => (
-                "/v1/messages",
-                format!(
-                    r#"{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{}"}}}}"#,
-                    picture()
-                ),
-            ),
-            Kind::TranslatedWords => ("/v1/messages", format!(r#"{{"type":"text","text":"{}"}}"#, words())),
+        let words = |bytes: usize| WORDS.repeat(bytes / WORDS.len());
+        let (openai, anthropic) = ("/v1/chat/completions", "/v1/messages");
+        let (path, messages) = match self {
+            Kind::Picture | Kind::ChunkedPicture => {
+                let url = format!("data:image/png;base64,{}", picture());
+                (openai, asking(&format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"}}}}"#)))
+            }
+            Kind::Words => (openai, asking(&format!(r#"{{"type":"text","text":"{}"}}"#, words(WORDS_BYTES)))),
+            Kind::TranslatedPicture => {
+                let source =
+                    format!(r#"{{"type":"base64","media_type":"image/png","data":"{}"}}"#, picture());
+                (anthropic, asking(&format!(r#"{{"type":"image","source":{source}}}"#)))
+            }
+            Kind::TranslatedWords => {
+                (anthropic, asking(&format!(r#"{{"type":"text","text":"{}"}}"#, words(WORDS_BYTES))))
+            }
+            Kind::TranslatedTalk => (anthropic, talk(&words(MESSAGE_BYTES))),
+            Kind::TalkForAnthropic => (openai, talk(&words(MESSAGE_BYTES))),
         };
-        let body = format!(
-            r#"{{"model":"prove/mock","max_tokens":10,"stream":true,"messages":[{{"role":"user","content":[{part},{ask}]}}]}}"#
-        );
+        let provider = if self == Kind::TalkForAnthropic { ANTHROPIC } else { "prove" };
+        let body =
+            format!(r#"{{"model":"{provider}/mock","max_tokens":10,"stream":true,"messages":[{messages}]}}"#);
         let line = format!("POST {path}");
         let head = format!("authorization: Bearer {key}\r\n");
         match self {
@@ -93,6 +100,29 @@ impl Kind {
             _ => client::request(port, &line, &head, &body).into_bytes(),
         }
     }
+}
+
+/// A message with this part.
+fn asking(part: &str) -> String {
+    let ask = r#"{"type":"text","text":"@mock{latency=100000}"}"#;
+    format!(r#"{{"role":"user","content":[{part},{ask}]}}"#)
+}
+
+/// Messages that all say this.
+fn talk(words: &str) -> String {
+    let turn =
+        format!(r#"{{"role":"user","content":"{words}"}},{{"role":"assistant","content":"{words}"}},"#);
+    turn.repeat(WORDS_BYTES / turn.len()) + r#"{"role":"user","content":"@mock{latency=100000}"}"#
+}
+
+/// The settings of a provider of Anthropic's protocol beside the first one.
+pub fn second_provider(rig: &Rig, price: Price) -> String {
+    format!(
+        "[[providers]]\nname = \"{ANTHROPIC}\"\nkind = \"anthropic\"\napi_key = \"sk-upstream\"\nabort = \"cancel\"\n\
+         base_url = \"{}\"\n[[providers.models]]\nid = \"mock\"\n{}max_output_tokens = 1000\n",
+        rig.upstream_url(),
+        price.settings()
+    )
 }
 
 fn chunked(port: u16, line: &str, head: &str, body: &str) -> Vec<u8> {

@@ -87,6 +87,20 @@ fn what_cannot_be_read_saves_nothing() {
     assert_eq!(intake.saved_bytes, Some(0));
 }
 
+#[test]
+fn pictures_are_bounded_as_pictures_among_many_words_too() {
+    let (words, pixels) = ("Words, \\u00fc\\n".repeat(20_000), "iVBORw0KGgo/".repeat(7_000));
+    let url = format!("data:image/png;base64,{pixels}");
+    let body = format!(
+        r#"{{"model":"p/gpt-5","max_tokens":9,"messages":[{{"role":"user","content":[{{"type":"text","text":"{words}"}},{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}]}}"#
+    );
+    let operation = Operation::ChatCompletions;
+    let intake = intake::read(operation, Held::short(Bytes::from(body.clone())), "").unwrap();
+    assert!(intake.aside.is_none() && set_aside(&intake.body).is_some());
+    let bound = of(operation, &intake, &target("openai", "gpt-5")).unwrap();
+    assert_eq!(bound.input_tokens, (body.len() - pixels.len()) as u64 + OVERHEAD + IMAGE);
+}
+
 /// What a message is, and what the vendor counts of it: its texts, joined or apart, its role and frame, its name.
 fn message() -> impl Strategy<Value = (Value, u64)> {
     let text = prop_oneof!["\\PC{0,80}", "[a-z ]{0,200}", "(<\\|endoftext\\|>|\\n|\u{200d}| ){0,40}"];

@@ -12,16 +12,38 @@ pub(super) fn content(
     raw: &RawValue,
     ignored: &mut Vec<String>,
 ) -> Result<Vec<Part>, TranslateError> {
+    content_of(path, raw, ignored, Place::Message)
+}
+
+/// Where blocks stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Message,
+    /// No other result may stand within one, so there is an end to the depth.
+    ToolResult,
+}
+
+fn content_of(
+    path: &str,
+    raw: &RawValue,
+    ignored: &mut Vec<String>,
+    place: Place,
+) -> Result<Vec<Part>, TranslateError> {
     if kind(raw) == Kind::String {
         let text = text(path, raw)?;
         return Ok(if text.is_empty() { Vec::new() } else { vec![Part::text(text.into_owned())] });
     }
     let items: Vec<&RawValue> = read(path, raw)?;
-    let read_block = |(at, item): (usize, &&RawValue)| block(format!("{path}[{at}]"), item, ignored);
+    let read_block = |(at, item): (usize, &&RawValue)| block(format!("{path}[{at}]"), item, ignored, place);
     items.iter().enumerate().map(read_block).collect()
 }
 
-fn block(path: String, raw: &RawValue, ignored: &mut Vec<String>) -> Result<Part, TranslateError> {
+fn block(
+    path: String,
+    raw: &RawValue,
+    ignored: &mut Vec<String>,
+    place: Place,
+) -> Result<Part, TranslateError> {
     let mut fields = Fields::new(path, raw)?;
     let cache_control = fields.json("cache_control");
     let word = fields.required_string("type")?;
@@ -60,7 +82,7 @@ fn block(path: String, raw: &RawValue, ignored: &mut Vec<String>) -> Result<Part
                 arguments: fields.raw("input").map_or("{}", RawValue::get).to_owned(),
             })
         }
-        "tool_result" => Content::ToolResult(tool_result(&mut fields, ignored)?),
+        "tool_result" if place == Place::Message => Content::ToolResult(tool_result(&mut fields, ignored)?),
         _ => return Ok(opaque(word, raw, cache_control)),
     };
     fields.finish(ignored);
@@ -75,7 +97,7 @@ fn opaque(kind: String, raw: &RawValue, cache_control: Option<Json>) -> Part {
 fn tool_result(fields: &mut Fields<'_>, ignored: &mut Vec<String>) -> Result<ToolResult, TranslateError> {
     let path = fields.path("content");
     let parts = match fields.raw("content") {
-        Some(raw) => content(&path, raw, ignored)?,
+        Some(raw) => content_of(&path, raw, ignored, Place::ToolResult)?,
         None => Vec::new(),
     };
     Ok(ToolResult {

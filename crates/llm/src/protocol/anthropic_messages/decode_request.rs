@@ -3,7 +3,7 @@
 //! <https://platform.claude.com/docs/en/api/messages>, read 2026-11-22.
 
 use super::super::TranslateError;
-use super::super::fields::{Fields, invalid, objects, read};
+use super::super::fields::{Fields, each_object, invalid, objects, read};
 use super::super::openai_chat::{thinking_object, web_search};
 use super::decode_content::content;
 use crate::ir::{
@@ -28,8 +28,10 @@ pub(in crate::protocol) fn decode_request(body: &[u8]) -> Result<ChatRequest, Tr
         request.system = content("system", raw, &mut ignored)?;
     }
     let raw = fields.required("messages")?;
-    for message in objects("messages", raw)? {
-        request.messages.push(read_message(message, &mut ignored)?);
+    let all = each_object("messages", raw)?;
+    request.messages.reserve_exact(all.len());
+    for message in all {
+        request.messages.push(read_message(message?, &mut ignored)?);
     }
     request.tools = tools(&mut fields, &mut ignored)?;
     tool_choice(&mut fields, &mut request, &mut ignored)?;

@@ -26,7 +26,7 @@ impl ContentWriter<'_> {
         &mut self,
         request: &'a ChatRequest,
     ) -> Result<Vec<wire::Message<'a>>, TranslateError> {
-        let mut turns: Vec<Turn<'a>> = Vec::new();
+        let mut turns: Vec<Turn<'a>> = Vec::with_capacity(request.messages.len());
         for message in &request.messages {
             self.message(message, request.protocol, &mut turns)?;
         }
@@ -68,7 +68,7 @@ impl ContentWriter<'_> {
             Role::Assistant => Role::Assistant,
         };
         if turns.last().is_none_or(|turn| turn.role != role) {
-            turns.push(Turn { role, results: Vec::new(), blocks: Vec::new() });
+            turns.push(Turn { role, results: Vec::new(), blocks: Vec::with_capacity(message.parts.len()) });
         }
         for part in &message.parts {
             let Some(mut block) = self.block(part)? else { continue };
@@ -270,8 +270,10 @@ impl<'a> Turn<'a> {
             Role::User => "user",
             Role::System => "system",
         };
-        let mut blocks = self.results;
-        blocks.extend(self.blocks);
+        let blocks = match self.results.is_empty() {
+            true => self.blocks,
+            false => [self.results, self.blocks].into_iter().flatten().collect(),
+        };
         wire::Message { role, content: wire::Text::Blocks(blocks) }
     }
 }

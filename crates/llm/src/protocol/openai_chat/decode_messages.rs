@@ -2,7 +2,7 @@
 
 use super::super::TranslateError;
 use super::super::data_url;
-use super::super::fields::{Fields, Kind, invalid, kind, objects, read, text};
+use super::super::fields::{Fields, Kind, each_object, invalid, kind, read, text};
 use crate::ir::{
     ChatRequest, Content, Json, Message, Part, Role, Signature, Source, ToolCall, ToolCallKind, ToolResult,
 };
@@ -17,7 +17,10 @@ pub(super) fn messages(
 ) -> Result<(), TranslateError> {
     let raw = fields.required("messages")?;
     let mut legacy = LegacyCalls::default();
-    for mut message in objects("messages", raw)? {
+    let all = each_object("messages", raw)?;
+    request.messages.reserve_exact(all.len());
+    for message in all {
+        let mut message = message?;
         let role = message.required_string("role")?;
         let is_instruction = matches!(role.as_str(), "system" | "developer");
         let name = if role == "function" { None } else { message.string("name")? };

@@ -48,7 +48,8 @@ pub(in crate::protocol) fn encode_request(
     let mut writer = MessageWriter {
         warnings: &mut warnings,
         keeps_cache_control: target.takes_cache_control,
-        out: Vec::new(),
+        // The instructions and the turns; results of tools may be more.
+        out: Vec::with_capacity(1 + visible.len()),
     };
     writer.system(&request.system)?;
     for message in visible.iter() {

@@ -1,0 +1,69 @@
+//! Translating a request: read into `llm::ir`, and written for its provider.
+//!
+//! The texts of a long body are neither read nor written: they are set aside, and what is sent has parts of the body that
+//! arrived in their places. Should one be lost on the way, or the request be refused, it is done again with all of it:
+//! only that counts.
+
+use super::{PIECE_BYTES_MIN, describe, hosted, refused};
+use crate::bodies::Held;
+use crate::providers::Target;
+use crate::random;
+use crate::refusal::Refusal;
+use crate::upstream::Payload;
+use bytes::Bytes;
+use llm::Protocol;
+use llm::ir::Warning;
+use llm::protocol::{Encoded, TranslateError};
+use llm::raw::RawObject;
+use llm::set_aside::SetAside;
+
+/// A request as its provider gets it.
+pub(super) struct Translated {
+    pub body: Payload,
+    /// How many answers are asked for.
+    pub answers: u32,
+    /// What could not be carried.
+    pub warnings: Vec<Warning>,
+}
+
+/// The long texts of a long body, and the body with marks in their place.
+pub(in crate::inference) fn set_aside(body: &RawObject) -> Option<(Bytes, SetAside)> {
+    let is_long = body.original().len() >= PIECE_BYTES_MIN;
+    is_long.then(|| SetAside::of_texts(body, random::ten_bytes())).flatten()
+}
+
+/// Translates a body, which is held with its share.
+pub(super) fn translate(
+    body: RawObject,
+    mut held: Held,
+    inbound: Protocol,
+    target: &Target,
+) -> Result<Translated, Refusal> {
+    if let Some((marked, aside)) = set_aside(&body)
+        && let Ok((encoded, answers)) = rewritten(marked, inbound, target)
+    {
+        let written = held.clone().replaced_by(encoded.body);
+        let restored = aside.restore(vec![written]);
+        if restored.is_complete {
+            return Ok(Translated { body: restored.pieces.into(), answers, warnings: encoded.warnings });
+        }
+    }
+    // Once it has been read it need not lie beside what is written of it.
+    let whole = body.to_bytes();
+    drop(body);
+    held.let_go();
+    let (encoded, answers) = rewritten(whole, inbound, target).map_err(refused)?;
+    Ok(Translated { body: held.replaced_by(encoded.body).into(), answers, warnings: encoded.warnings })
+}
+
+/// The body in the target's protocol, and how many answers it asks for.
+fn rewritten(body: Bytes, inbound: Protocol, target: &Target) -> Result<(Encoded, u32), TranslateError> {
+    let mut request = inbound.decode_request(&body)?;
+    drop(body);
+    // Usage is metered whether the caller wants to see it or not.
+    request.include_usage = request.stream;
+    let answers = request.sampling.n.unwrap_or(1);
+    let Encoded { body, warnings } =
+        target.endpoint.route.protocol.encode_request(&request, &describe(target))?;
+    Ok((Encoded { body: hosted(body, target), warnings }, answers))
+}
