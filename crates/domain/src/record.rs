@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub enum Operation {
     /// `POST /v1/chat/completions`.
     ChatCompletions,
+    /// `POST /v1/responses`.
+    Responses,
     /// `POST /v1/messages`.
     Messages,
     /// `POST /v1/messages/count_tokens`.
@@ -32,13 +34,19 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 4] =
-        [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+    pub const ALL: [Operation; 5] = [
+        Operation::ChatCompletions,
+        Operation::Responses,
+        Operation::Messages,
+        Operation::CountTokens,
+        Operation::Embeddings,
+    ];
 
     /// The word used in storage, metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Operation::ChatCompletions => "chat_completions",
+            Operation::Responses => "responses",
             Operation::Messages => "messages",
             Operation::CountTokens => "count_tokens",
             Operation::Embeddings => "embeddings",

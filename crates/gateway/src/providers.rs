@@ -267,15 +267,24 @@ impl Providers {
             return Err(unknown());
         }
         let wrong = || Refusal::WrongEndpoint { model: name.to_owned() };
-        let fits = match (kind, model.as_ref().map(|model| model.mode)) {
+        let mode = model.as_ref().map(|model| model.mode);
+        let fits = match (kind, mode) {
             (_, None) => true,
-            (RouteKind::Chat | RouteKind::CountTokens, Some(mode)) => mode == Mode::Chat,
+            (RouteKind::Chat | RouteKind::CountTokens, Some(mode)) => {
+                matches!(mode, Mode::Chat | Mode::Responses)
+            }
             (RouteKind::Embeddings, Some(mode)) => mode == Mode::Embedding,
         };
         if !fits {
             return Err(wrong());
         }
+        // Some models have one API only, whatever their caller speaks.
+        let is_of_responses = kind == RouteKind::Chat && mode == Some(Mode::Responses);
+        let preferred = if is_of_responses { Protocol::OpenAiResponses } else { preferred };
         let endpoint = provider.endpoint(kind, preferred).ok_or_else(wrong)?.clone();
+        if is_of_responses && endpoint.route.protocol != preferred {
+            return Err(wrong());
+        }
         Ok(Target { provider: provider.clone(), endpoint, model_id: id.into(), model })
     }
 }

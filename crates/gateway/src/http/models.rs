@@ -11,6 +11,7 @@ use domain::{Mode, Model, Price};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 use llm::Protocol;
+use llm::provider::RouteKind;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Re
     let data: Vec<_> = providers
         .iter()
         .flat_map(|provider| {
-            let models = provider.catalog.models().iter().filter(|model| is_served(model));
+            let models = provider.catalog.models().iter().filter(|model| is_served(provider, model));
             models.map(|model| entry(provider, model))
         })
         .collect();
@@ -40,15 +41,21 @@ pub async fn retrieve(
     if let Err(refusal) = check_key(&gateway, &headers) {
         return refuse(refusal);
     }
-    match gateway.providers.load().find(&id).filter(|(_, model)| is_served(model)) {
+    match gateway.providers.load().find(&id).filter(|(provider, model)| is_served(provider, model)) {
         Some((provider, model)) => respond(&entry(provider, model)),
         None => refuse(Refusal::UnknownModel(id)),
     }
 }
 
 /// Whether one of the gateway's endpoints takes the model: nobody is offered what would be refused.
-fn is_served(model: &Model) -> bool {
-    matches!(model.mode, Mode::Chat | Mode::Embedding)
+fn is_served(provider: &Provider, model: &Model) -> bool {
+    match model.mode {
+        Mode::Chat | Mode::Embedding => true,
+        Mode::Responses => provider
+            .endpoint(RouteKind::Chat, Protocol::OpenAiResponses)
+            .is_some_and(|endpoint| endpoint.route.protocol == Protocol::OpenAiResponses),
+        Mode::Other => false,
+    }
 }
 
 /// No key is fine, a bad one is not.
@@ -99,7 +106,7 @@ fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
         "supports_output_json_object": can.json_object,
         "supports_output_json_schema": can.json_schema,
         "supports_json_schema": can.json_schema,
-        "supports_role_developer": provider.spec.kind == "openai",
+        "supports_role_developer": matches!(provider.spec.kind, "openai" | "openai-responses"),
         "geolocation": "global",
         "data_retention": serde_json::Value::Null,
         "data_retention_days": serde_json::Value::Null,

@@ -99,7 +99,7 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Admitted, Denied> {
     let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
-    if is_limited && bound::limit_searches(intake, target) {
+    if is_limited && bound::limit_searches(operation, intake, target) {
         intake.notes.push(format!(
             "tools: limited to {} web searches, a spending limit applies",
             bound::SEARCHES_MAX
@@ -114,6 +114,14 @@ pub fn admit(
         return Err(Refusal::Unbounded(
             "a spending limit applies to this key, and nothing bounds the length of this call: set `max_tokens`, \
              or give the model `context_window` and `max_output_tokens` in the settings"
+                .to_owned(),
+        )
+        .into());
+    }
+    if bound.has_other_charges && is_limited {
+        return Err(Refusal::Unbounded(
+            "a spending limit applies to this key, and no price is known for what this call asks for: tools that the \
+             provider runs other than web search, or an answer in the background"
                 .to_owned(),
         )
         .into());
@@ -261,9 +269,12 @@ fn limit_output(operation: Operation, intake: &mut Intake, target: &Target, toke
         OutputLimit::MaxCompletionTokens if operation == Operation::ChatCompletions => {
             "max_completion_tokens"
         }
+        OutputLimit::MaxCompletionTokens | OutputLimit::MaxTokens if operation == Operation::Responses => {
+            "max_output_tokens"
+        }
         OutputLimit::MaxCompletionTokens | OutputLimit::MaxTokens => "max_tokens",
     };
-    let field = bound::output_limit_field(&intake.body).unwrap_or(preferred);
+    let field = bound::output_limit_field(operation, &intake.body).unwrap_or(preferred);
     intake.body.set(field, tokens.to_string().into_bytes());
 }
 

@@ -43,6 +43,7 @@ const BODY_BYTES_INLINE: usize = 256 * 1024;
 pub const fn protocol_of(operation: Operation) -> Protocol {
     match operation {
         Operation::ChatCompletions | Operation::Embeddings => Protocol::OpenAiChat,
+        Operation::Responses => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
     }
 }
@@ -50,7 +51,7 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
 /// What an endpoint asks of a provider.
 pub const fn route_of(operation: Operation) -> RouteKind {
     match operation {
-        Operation::ChatCompletions | Operation::Messages => RouteKind::Chat,
+        Operation::ChatCompletions | Operation::Responses | Operation::Messages => RouteKind::Chat,
         Operation::Embeddings => RouteKind::Embeddings,
         Operation::CountTokens => RouteKind::CountTokens,
     }

@@ -39,6 +39,7 @@ mod nvidia;
 mod ollama;
 mod openai;
 mod openai_compatible;
+mod openai_responses;
 mod ovhcloud;
 mod perplexity;
 mod regolo;
@@ -141,6 +142,9 @@ impl Route {
         Self { kind: RouteKind::Chat, protocol, path }
     }
 
+    /// The route for OpenAI's Responses, at the path that all have it at.
+    pub const RESPONSES: Self = Self::chat(Protocol::OpenAiResponses, "/responses");
+
     /// The embeddings route of an OpenAI-speaking provider.
     pub const fn embeddings(path: &'static str) -> Self {
         Self { kind: RouteKind::Embeddings, protocol: Protocol::OpenAiChat, path }
@@ -157,6 +161,8 @@ impl Route {
 pub struct ProviderSpec {
     /// The word in `kind = "…"`, and the default name.
     pub kind: &'static str,
+    /// The kind whose catalogue it has too: another way to the same models. `None`: its own.
+    pub catalog: Option<&'static str>,
     /// The company, for people.
     pub name: &'static str,
     /// Where the API lives, without a slash at the end. `None`: the configuration must say.
@@ -200,6 +206,7 @@ impl ProviderSpec {
 /// What most providers are: OpenAI's chat protocol behind a bearer key.
 pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     kind: "",
+    catalog: None,
     name: "",
     base_url: None,
     auth: Auth::Bearer,
@@ -247,6 +254,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &ollama::SPEC,
     &openai::SPEC,
     &openai_compatible::SPEC,
+    &openai_responses::SPEC,
     &ovhcloud::SPEC,
     &perplexity::SPEC,
     &regolo::SPEC,

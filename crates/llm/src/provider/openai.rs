@@ -1,6 +1,7 @@
-//! OpenAI: Chat Completions and embeddings.
+//! OpenAI: Chat Completions, Responses and embeddings.
 //!
-//! API: <https://platform.openai.com/docs/api-reference/chat>, read 2026-11-22. Reasoning models refuse
+//! API: <https://platform.openai.com/docs/api-reference/chat>, read 2026-11-22, and
+//! <https://developers.openai.com/api/reference/resources/responses>, read 2026-11-26. Reasoning models refuse
 //! `max_tokens` and want `max_completion_tokens`, which every current chat model takes. A field it does not
 //! know is answered with 400.
 //!
@@ -9,13 +10,19 @@
 //! tenth more for models since March 2026 (<https://developers.openai.com/api/docs/guides/data-residency>, read
 //! 2026-11-26).
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Regions, ServiceTiers};
+use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Regions, Route, ServiceTiers};
+use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "openai",
     name: "OpenAI",
     base_url: Some("https://api.openai.com/v1"),
     key_variables: &["OPENAI_API_KEY"],
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::RESPONSES,
+        Route::embeddings("/embeddings"),
+    ],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::CancelStreams,
