@@ -78,11 +78,11 @@ class Anthropic(Protocol):
         yield _event({"type": "message_delta", "delta": delta, "usage": _delta_usage(reply.usage)})
         yield _event({"type": "message_stop"})
 
-    def endless_piece(self, number: int) -> bytes:
+    def endless_piece(self, number: int, api: str) -> bytes:
         delta = {"type": "text_delta", "text": f"piece {number} "}
         return _event({"type": "content_block_delta", "index": 0, "delta": delta})
 
-    def stream_error(self) -> bytes:
+    def stream_error(self, api: str) -> bytes:
         return _event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
 
     def error(self, rejected: Rejected) -> tuple[dict[str, Any], dict[str, str]]:

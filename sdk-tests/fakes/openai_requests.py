@@ -92,7 +92,7 @@ def _check_numbers(body: dict[str, Any], is_strict: bool) -> None:
             raise refuse(f"Invalid '{name}': decimal out of range. Expected a value >= {low} and <= {high}.", name)
     effort = body.get("reasoning_effort")
     if effort is not None and effort not in EFFORTS:
-        raise refuse(f"Invalid value: '{effort}'. Supported values are: {_listed(EFFORTS)}.", "reasoning_effort")
+        raise refuse(f"Invalid value: '{effort}'. Supported values are: {listed(EFFORTS)}.", "reasoning_effort")
     if body.get("stream_options") is not None and not body.get("stream"):
         raise refuse("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
 
@@ -137,7 +137,7 @@ def _read_messages(body: dict[str, Any], conversation: Conversation, is_strict: 
     for at, message in enumerate(messages):
         path, role = f"messages[{at}]", message.get("role")
         if role not in MESSAGE_FIELDS:
-            raise refuse(f"Invalid value: '{role}'. Supported values are: {_listed(MESSAGE_FIELDS)}.", f"{path}.role")
+            raise refuse(f"Invalid value: '{role}'. Supported values are: {listed(MESSAGE_FIELDS)}.", f"{path}.role")
         allowed = MESSAGE_FIELDS[role]
         if role == "assistant" and not is_strict:
             allowed = allowed | {"reasoning_content"}
@@ -211,24 +211,24 @@ def _read_part(part: dict[str, Any], role: str, path: str, conversation: Convers
     kinds = {"user": ("text", "image_url", "input_audio", "file"), "assistant": ("text", "refusal")}.get(role, ("text",))
     kind = part.get("type")
     if kind not in kinds:
-        raise refuse(f"Invalid value: '{kind}'. Supported values are: {_listed(kinds)}.", path, "invalid_value")
+        raise refuse(f"Invalid value: '{kind}'. Supported values are: {listed(kinds)}.", path, "invalid_value")
     for field in set(part) - PART_FIELDS[kind]:
         raise unknown(f"{path}.{field}")
     if kind == "image_url":
         for field in set(part["image_url"]) - {"url", "detail"}:
             raise unknown(f"{path}.image_url.{field}")
-        conversation.images.append(_describe_address(part["image_url"]["url"], path))
+        conversation.images.append(describe_address(part["image_url"]["url"], path))
     elif kind == "file":
         file = part["file"]
         for field in set(file) - {"file_data", "file_id", "filename"}:
             raise unknown(f"{path}.file.{field}")
         if not file.get("filename") or not file.get("file_data", "").startswith("data:"):
             raise refuse("Invalid file data: expected a filename and a base64-encoded data URL.", f"{path}.file")
-        conversation.documents.append(f"{file['filename']} {_describe_address(file['file_data'], path)}")
+        conversation.documents.append(f"{file['filename']} {describe_address(file['file_data'], path)}")
     return part.get("text") or part.get("refusal") or ""
 
 
-def _describe_address(address: str, path: str) -> str:
+def describe_address(address: str, path: str) -> str:
     if address.startswith(("https://", "http://")):
         return f"url {address}"
     found = re.match(r"^data:([\w/+.-]+);base64,(.+)$", address)
@@ -259,5 +259,5 @@ def _read_answer_format(body: dict[str, Any], conversation: Conversation) -> Non
         raise refuse("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.")
 
 
-def _listed(values: Any) -> str:
+def listed(values: Any) -> str:
     return ", ".join(f"'{value}'" for value in values)

@@ -1,4 +1,4 @@
-"""A provider that speaks OpenAI's Chat Completions and Embeddings.
+"""A provider that speaks OpenAI's Chat Completions, Responses and Embeddings.
 
 Two faces at one address: `/v1` is a compatible server (it returns `reasoning_content`, as DeepSeek and vLLM do);
 `/strict/v1` is OpenAI itself serving a reasoning model (no reasoning text, no `max_tokens`, no foreign fields).
@@ -12,7 +12,7 @@ import struct
 import time
 from typing import Any, Iterator
 
-from . import openai_requests
+from . import openai_requests, responses_replies, responses_requests
 from .replies import Conversation, Reply, Usage, reply_to
 from .upstream import Protocol, Rejected
 
@@ -51,6 +51,8 @@ class OpenAi(Protocol):
             if path.startswith("/strict"):
                 conversation.is_thinking_on = False
             return conversation
+        if path == "/v1/responses":
+            return responses_requests.read(body)
         return None
 
     def other(self, path: str, body: Any) -> dict[str, Any]:
@@ -63,6 +65,8 @@ class OpenAi(Protocol):
         raise Rejected(f"Unknown request URL: {path}.", status=404, code="unknown_url")
 
     def whole(self, body: Any, conversation: Conversation) -> dict[str, Any]:
+        if conversation.api == "responses":
+            return responses_replies.whole(body, conversation)
         reply = reply_to(conversation)
         message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None, "annotations": []}
         if reply.thinking:
@@ -78,6 +82,9 @@ class OpenAi(Protocol):
         return _envelope(body, "chat.completion", [choice]) | {"usage": _usage(reply.usage)}
 
     def stream(self, body: Any, conversation: Conversation) -> Iterator[bytes]:
+        if conversation.api == "responses":
+            yield from responses_replies.stream(body, conversation)
+            return
         reply = reply_to(conversation)
         wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
         for delta in _deltas(reply):
@@ -87,10 +94,14 @@ class OpenAi(Protocol):
             yield _event(_envelope(body, "chat.completion.chunk", []) | {"usage": _usage(reply.usage)})
         yield b"data: [DONE]\n\n"
 
-    def endless_piece(self, number: int) -> bytes:
+    def endless_piece(self, number: int, api: str) -> bytes:
+        if api == "responses":
+            return responses_replies.endless_piece(number)
         return _chunk({"model": "chat-model"}, {"content": f"piece {number} "}, None, False)
 
-    def stream_error(self) -> bytes:
+    def stream_error(self, api: str) -> bytes:
+        if api == "responses":
+            return responses_replies.stream_error()
         message = "The server had an error while processing your request."
         return _event({"error": {"message": message, "type": "server_error", "param": None, "code": None}})
 

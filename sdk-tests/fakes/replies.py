@@ -70,6 +70,8 @@ class Conversation:
     answer_schema: dict[str, Any] | None = None
     stop_sequences: list[str] = field(default_factory=list)
     is_thinking_on: bool = False
+    # Which of its vendor's APIs was called, where it has several.
+    api: str = "chat"
 
     @property
     def script(self) -> tuple[str, str]:

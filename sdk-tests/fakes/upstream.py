@@ -58,11 +58,11 @@ class Protocol:
         """Yields complete server-sent events."""
         raise NotImplementedError
 
-    def endless_piece(self, number: int) -> bytes:
+    def endless_piece(self, number: int, api: str) -> bytes:
         """One more event of a stream that goes on and on."""
         raise NotImplementedError
 
-    def stream_error(self) -> bytes:
+    def stream_error(self, api: str) -> bytes:
         """The vendor's own error event inside a stream."""
         raise NotImplementedError
 
@@ -191,12 +191,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._break_after(call, events, int(argument or 4), is_clean=True)
         elif name == "error-in-stream":
             self._send_events(events, 4)
-            self._send_chunk(self.protocol.stream_error())
+            self._send_chunk(self.protocol.stream_error(conversation.api))
             self._end_chunks()
             call.outcome = "broken"
         elif name == "long-stream":
             self._send_events(events, 4)
-            self._send_forever()
+            self._send_forever(conversation.api)
             call.outcome = "completed"
         elif name == "crumbs":
             self._send_crumbs(b"".join(events))
@@ -228,10 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
         for _, event in zip(range(count), events):
             self._send_chunk(event)
 
-    def _send_forever(self) -> None:
+    def _send_forever(self, api: str) -> None:
         for number in range(LONG_STREAM_PIECES):
             self._wait(LONG_STREAM_PAUSE_SECONDS)
-            self._send_chunk(self.protocol.endless_piece(number))
+            self._send_chunk(self.protocol.endless_piece(number, api))
         self._end_chunks()
 
     def _wait(self, seconds: float) -> None:

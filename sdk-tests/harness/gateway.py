@@ -37,6 +37,19 @@ mode = "embedding"
 input = "0.02"
 output = "0"
 
+# The same fake by its Responses API.
+[[providers]]
+name = "up-responses"
+kind = "openai-responses"
+base_url = "{openai}/v1"
+api_key = "{openai_key}"
+[[providers.models]]
+id = "responses-model"
+input = "0.10"
+output = "0.40"
+cache_read = "0.05"
+cache_write = "0.20"
+
 # The same fake with its strict face: OpenAI itself, serving a reasoning model.
 [[providers]]
 name = "up-openai-strict"

@@ -23,7 +23,7 @@ export const gatewayOnly = { skip: isDirect && "needs the gateway" };
 class Upstream {
   constructor(vendor, provider, modelName, inputPrice, outputPrice) {
     Object.assign(this, { vendor, provider, modelName, inputPrice, outputPrice });
-    this.url = process.env[`FAKE_${vendor.toUpperCase()}_URL`];
+    this.url = process.env[vendor === "anthropic" ? "FAKE_ANTHROPIC_URL" : "FAKE_OPENAI_URL"];
     this.model = isDirect ? modelName : `${provider}/${modelName}`;
   }
 
@@ -51,6 +51,8 @@ class Upstream {
 
 export const openaiUpstream = new Upstream("openai", "up-openai", "chat-model", 0.1e-6, 0.4e-6);
 export const anthropicUpstream = new Upstream("anthropic", "up-anthropic", "claude-model", 3e-6, 15e-6);
+/** The same fake as OpenAI's, by its other API. */
+export const responsesUpstream = new Upstream("responses", "up-responses", "responses-model", 0.1e-6, 0.4e-6);
 
 /** Runs the tests once per upstream; without the gateway only for the SDK's own vendor. */
 export function forEachUpstream(vendor, define) {
@@ -121,6 +123,13 @@ export const EMPTY_SCHEMA = { type: "object", properties: {}, additionalProperti
 export const openaiTool = (name = "get_weather", parameters = WEATHER_SCHEMA) => ({
   type: "function",
   function: { name, description: `Does ${name}.`, parameters },
+});
+export const responsesTool = (name = "get_weather", parameters = WEATHER_SCHEMA) => ({
+  type: "function",
+  name,
+  description: `Does ${name}.`,
+  parameters,
+  strict: true,
 });
 export const anthropicTool = (name = "get_weather", input_schema = WEATHER_SCHEMA) => ({
   name,

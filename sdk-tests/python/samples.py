@@ -37,6 +37,10 @@ def openai_tool(name: str = "get_weather", schema: dict = WEATHER_SCHEMA) -> dic
     return {"type": "function", "function": {"name": name, "description": f"Does {name}.", "parameters": schema}}
 
 
+def responses_tool(name: str = "get_weather", schema: dict = WEATHER_SCHEMA) -> dict:
+    return {"type": "function", "name": name, "description": f"Does {name}.", "parameters": schema, "strict": True}
+
+
 def anthropic_tool(name: str = "get_weather", schema: dict = WEATHER_SCHEMA) -> dict:
     return {"name": name, "description": f"Does {name}.", "input_schema": schema}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 import httpx
@@ -23,7 +23,7 @@ WAIT_SECONDS_MAX = 10.0
 class Upstream:
     """One fake provider, as a test sees it."""
 
-    # The vendor whose wire format it speaks: openai or anthropic.
+    # Whose wire format it speaks: openai, anthropic, or responses for OpenAI's other API.
     vendor: str
     provider: str
     model_name: str
@@ -76,6 +76,11 @@ ANTHROPIC_UPSTREAM = Upstream(
     output_price=15e-6,
     cache_read_price=0.30e-6,
     cache_write_price=3.75e-6,
+)
+
+
+RESPONSES_UPSTREAM = replace(
+    OPENAI_UPSTREAM, vendor="responses", provider="up-responses", model_name="responses-model"
 )
 
 

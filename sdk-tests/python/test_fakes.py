@@ -62,6 +62,33 @@ OPENAI_REFUSALS = {
     "a signature": ({"messages": [*HI, said("assistant", "x", reasoning_signature="c2ln"), *HI]}, "reasoning_signature"),
 }
 
+RESPONSES_REFUSALS = {
+    "a field of the other API": ({"extra_body": {"messages": HI}}, "Unknown parameter: 'messages'"),
+    "a tool of the other API": ({"tools": [openai_tool()]}, "Unknown parameter: 'tools[0].function'"),
+    "a part of the other API": ({"input": [said("user", [{"type": "text", "text": "x"}])]}, "'text'"),
+    "an answer's part from a user": ({"input": [said("user", [{"type": "output_text", "text": "x"}])]}, "'output_text'"),
+    "an item it does not know": ({"input": [*HI, {"type": "made_up"}]}, "'made_up'"),
+    "a result without a call": (
+        {"input": [*HI, {"type": "function_call_output", "call_id": "call_1", "output": "x"}]},
+        "No tool call found",
+    ),
+    "a call without its result": (
+        {"input": [*HI, {"type": "function_call", "call_id": "call_1", "name": "x", "arguments": "{}"}]},
+        "No tool output found",
+    ),
+    "a thought of somebody else": (
+        {"input": [*HI, {"type": "reasoning", "id": "rs_0", "summary": [], "encrypted_content": "c2ln"}]},
+        "could not be verified",
+    ),
+    "an unstored thought by its id": (
+        {"input": [*HI, {"type": "reasoning", "id": "rs_0", "summary": []}], "store": False},
+        "'rs_0' not found",
+    ),
+    "an unknown earlier answer": ({"previous_response_id": "resp_1"}, "'resp_1' not found"),
+    "a token limit below 16": ({"max_output_tokens": 15}, "Expected a value >= 16"),
+    "an unknown effort": ({"extra_body": {"reasoning": {"effort": "10000"}}}, "'10000'"),
+}
+
 ANTHROPIC_REFUSALS = {
     "a field it does not know": ({"extra_body": {"requesty": {}}}, "requesty: Extra inputs are not permitted"),
     "a field of the other vendor": ({"extra_body": {"stop": ["x"]}}, "stop: Extra inputs are not permitted"),
@@ -126,6 +153,15 @@ def test_the_openai_fake_refuses(what):
     client = openai.OpenAI(base_url=f"{OPENAI_URL}/v1", api_key=OPENAI_KEY, max_retries=0)
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(**{"model": "chat-model", "messages": HI} | settings)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("what", RESPONSES_REFUSALS)
+def test_the_responses_fake_refuses(what):
+    settings, words = RESPONSES_REFUSALS[what]
+    client = openai.OpenAI(base_url=f"{OPENAI_URL}/v1", api_key=OPENAI_KEY, max_retries=0)
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(**{"model": "responses-model", "input": HI} | settings)
     assert words in caught.value.message
 
 

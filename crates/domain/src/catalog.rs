@@ -107,6 +107,12 @@ impl Catalog {
         catalog
     }
 
+    /// The same with the models alone that conversations are held with.
+    pub fn of_conversations(&self) -> Self {
+        let fitting = self.models.iter().filter(|model| matches!(model.mode, Mode::Chat | Mode::Responses));
+        Self::new(fitting.map(|model| Model::clone(model)))
+    }
+
     /// Adds a model, or replaces the one with the same id.
     pub fn insert(&mut self, model: Model) {
         let at = match self.models.iter().position(|known| known.id == model.id) {

@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub enum Operation {
     /// `POST /v1/chat/completions`.
     ChatCompletions,
+    /// `POST /v1/responses`.
+    Responses,
     /// `POST /v1/messages`.
     Messages,
     /// `POST /v1/messages/count_tokens`.
@@ -48,8 +50,9 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 12] = [
+    pub const ALL: [Operation; 13] = [
         Operation::ChatCompletions,
+        Operation::Responses,
         Operation::Messages,
         Operation::CountTokens,
         Operation::Embeddings,
@@ -67,6 +70,7 @@ impl Operation {
     pub const fn as_str(self) -> &'static str {
         match self {
             Operation::ChatCompletions => "chat_completions",
+            Operation::Responses => "responses",
             Operation::Messages => "messages",
             Operation::CountTokens => "count_tokens",
             Operation::Embeddings => "embeddings",

@@ -22,9 +22,7 @@ use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
 use store::journal::record::{Owned, Texts};
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
-const OPERATIONS: [Operation; 4] =
-    [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+const PROTOCOLS: [Protocol; 3] = Protocol::ALL;
 const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     model: "claude-sonnet-4-5",
     max_output_tokens: 64_000,
@@ -94,7 +92,9 @@ fn request(input: &[u8]) {
         for protocol in PROTOCOLS {
             let _ = server_tools::rounds(&object, protocol, "m");
         }
-        server_tools::limit(&mut object, 5);
+        for (provider, inbound) in PROTOCOLS.iter().flat_map(|to| PROTOCOLS.map(|from| (*to, from))) {
+            server_tools::limit_for(provider, inbound, &mut object, 5);
+        }
         let out = object.to_bytes();
         assert!(RawObject::parse(out.clone()).is_ok(), "an object that cannot be read again");
         assert!(object.into_pieces(16).concat() == out, "pieces that are not the object");
@@ -106,7 +106,7 @@ fn request(input: &[u8]) {
         assert!(form.with("none", "", &[]).concat() == input, "a form that is not its bytes");
         let _ = form.with("model", "m", &["signalbox"]).concat();
     }
-    for operation in OPERATIONS {
+    for operation in Operation::ALL {
         if let Ok(intake) = intake::read(operation, Held::short(body.clone()), "a/b") {
             assert!(is_json(&intake.body.to_bytes()), "a body that is no JSON");
         }
@@ -188,7 +188,7 @@ fn stream(input: &[u8]) {
             }
         }
         for to in PROTOCOLS {
-            let mut encoder = to.stream_encoder(StreamOptions::default());
+            let mut encoder = to.stream_encoder(StreamOptions::new(protocol));
             let mut out = Vec::new();
             decoded.iter().for_each(|event| encoder.push(event, &mut out));
             encoder.end(&decoder.usage(), Some(Money::from_nano(5)), &mut out);

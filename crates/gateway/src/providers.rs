@@ -196,7 +196,12 @@ impl Provider {
 
     /// Whether one of its routes takes a model.
     pub fn serves(&self, model: &Model) -> bool {
-        self.spec.routes.iter().any(|route| takes(route.kind, model.mode) && route.serves(&model.id))
+        let is_of_responses = model.mode == Mode::Responses;
+        self.spec.routes.iter().any(|route| {
+            takes(route.kind, model.mode)
+                && route.serves(&model.id)
+                && (!is_of_responses || route.protocol == Protocol::OpenAiResponses)
+        })
     }
 
     /// Whether the provider lives in this process.
@@ -270,7 +275,7 @@ impl Target {
 /// Whether a route is for models of a mode.
 fn takes(kind: RouteKind, mode: Mode) -> bool {
     match kind {
-        RouteKind::Chat | RouteKind::CountTokens => mode == Mode::Chat,
+        RouteKind::Chat | RouteKind::CountTokens => matches!(mode, Mode::Chat | Mode::Responses),
         RouteKind::Embeddings => mode == Mode::Embedding,
         RouteKind::Completions => matches!(mode, Mode::Completion | Mode::Chat),
         RouteKind::Rerank => mode == Mode::Rerank,
@@ -318,12 +323,18 @@ impl Providers {
             return Err(unknown());
         }
         let wrong = || Refusal::WrongEndpoint { model: name.to_owned() };
-        let fits = model.as_ref().is_none_or(|model| takes(ask.kind, model.mode));
-        if !fits {
+        let mode = model.as_ref().map(|model| model.mode);
+        if !mode.is_none_or(|mode| takes(ask.kind, mode)) {
             return Err(wrong());
         }
+        // Some models have one API only, whatever their caller speaks.
+        let is_of_responses = ask.kind == RouteKind::Chat && mode == Some(Mode::Responses);
+        let preferred = if is_of_responses { Protocol::OpenAiResponses } else { ask.preferred };
         let model_id = provider.deployments.get(id).cloned().unwrap_or_else(|| id.into());
-        let endpoint = provider.endpoint(ask, &model_id).ok_or_else(wrong)?;
+        let endpoint = provider.endpoint(Ask { preferred, ..ask }, &model_id).ok_or_else(wrong)?;
+        if is_of_responses && endpoint.route.protocol != preferred {
+            return Err(wrong());
+        }
         Ok(Target { provider: provider.clone(), endpoint, model_id, model })
     }
 }

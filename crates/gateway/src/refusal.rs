@@ -51,6 +51,11 @@ pub enum Refusal {
     /// There is no such path.
     #[error("no such endpoint: {0}")]
     NoSuchEndpoint(String),
+    /// The path names an answer that only its provider can have.
+    #[error(
+        "no answers are stored here: {0} may be known to the provider that gave it, ask there with its own key"
+    )]
+    StoredByProvider(String),
     /// The path exists, but not with this method.
     #[error("this endpoint does not take the method {0}")]
     MethodNotAllowed(String),
@@ -153,7 +158,7 @@ impl Refusal {
             | Refusal::BodyCut => 400,
             Refusal::BodyTooLarge(_) => 413,
             Refusal::BodyTooSlow(_) => 408,
-            Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) => 404,
+            Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) | Refusal::StoredByProvider(_) => 404,
             Refusal::MethodNotAllowed(_) => 405,
             Refusal::IdempotencyKeyReused(_) => 422,
             Refusal::IdempotentOutcomeUnknown(_) | Refusal::IdempotentAnswerTooLarge => 409,
@@ -209,6 +214,7 @@ impl Refusal {
             Refusal::UnknownModel(_) => "model_not_found",
             Refusal::WrongEndpoint { .. } => "wrong_endpoint",
             Refusal::NoSuchEndpoint(_) => "no_such_endpoint",
+            Refusal::StoredByProvider(_) => "stored_by_provider",
             Refusal::MethodNotAllowed(_) => "method_not_allowed",
             Refusal::IdempotencyKeyReused(_) => "idempotency_key_reused",
             Refusal::IdempotentOutcomeUnknown(_) => "idempotent_outcome_unknown",
@@ -242,6 +248,7 @@ impl Refusal {
             | Refusal::BodyTooSlow(_)
             | Refusal::BodyCut
             | Refusal::NoSuchEndpoint(_)
+            | Refusal::StoredByProvider(_)
             | Refusal::MethodNotAllowed(_)
             | Refusal::IdempotencyKeyReused(_)
             | Refusal::IdempotentOutcomeUnknown(_)
@@ -288,6 +295,7 @@ impl Refusal {
             | Refusal::UnknownModel(_)
             | Refusal::WrongEndpoint { .. }
             | Refusal::NoSuchEndpoint(_)
+            | Refusal::StoredByProvider(_)
             | Refusal::MethodNotAllowed(_)
             | Refusal::IdempotencyKeyReused(_)
             | Refusal::IdempotentOutcomeUnknown(_)

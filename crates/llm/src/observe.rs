@@ -3,6 +3,7 @@
 //! Typed partial parses that borrow and keep nothing but what the record needs: no allocation per chunk.
 
 mod plain;
+mod responses;
 
 use crate::media;
 use crate::protocol::{Protocol, anthropic_messages, openai_chat};
@@ -36,6 +37,8 @@ pub struct Observed {
     pub output_bytes: u64,
     /// The protocol's own end was seen. A stream that stops before it is broken.
     pub is_complete: bool,
+    /// The number of the stream's next event (OpenAI's Responses; elsewhere zero).
+    pub next_sequence: u64,
 }
 
 /// What one event of a passing stream is, as far as its relay must know.
@@ -83,6 +86,7 @@ impl StreamObserver {
         }
         match self.protocol {
             Protocol::OpenAiChat => self.openai(data),
+            Protocol::OpenAiResponses => responses::event(&mut self.observed, data),
             Protocol::AnthropicMessages => self.anthropic(data),
         }
     }
@@ -204,6 +208,11 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
             whole.usage.filter(|usage| usage.get() != "null").inspect(|raw| {
                 observed.usage = openai_chat::usage::decode(raw.get()).unwrap_or_default();
             })
+        }
+        Protocol::OpenAiResponses => {
+            let whole = responses::Answer::read(text)?;
+            answer.is_error = whole.is_error();
+            whole.tell(observed)
         }
         Protocol::AnthropicMessages => {
             let whole: AnthropicAnswer<'_> = serde_json::from_str(text).ok()?;

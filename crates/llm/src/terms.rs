@@ -130,6 +130,9 @@ pub fn told(protocol: Protocol, data: &[u8]) -> Told {
     let answer: Answer<'_> = serde_json::from_slice(data).unwrap_or_default();
     match protocol {
         Protocol::OpenAiChat => told_by_openai(answer.service_tier),
+        Protocol::OpenAiResponses => {
+            told_by_openai(answer.service_tier.or(answer.response.and_then(|inner| inner.service_tier)))
+        }
         Protocol::AnthropicMessages => {
             let usage = answer.usage.or(answer.message.and_then(|message| message.usage));
             usage.map(told_by_anthropic).unwrap_or_default()
@@ -146,6 +149,15 @@ struct Answer<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<Message<'a>>,
+    #[serde(borrow)]
+    response: Option<Response<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Response<'a> {
+    #[serde(borrow)]
+    service_tier: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -239,6 +251,9 @@ mod tests {
         for silent in [r#"{"service_tier":"auto"}"#, r#"{"service_tier":null}"#, "{}", "no JSON"] {
             assert_eq!(openai(silent), None, "{silent}");
         }
+        let responses = |data: &str| told(Protocol::OpenAiResponses, data.as_bytes()).tier;
+        assert_eq!(responses(r#"{"service_tier":"flex"}"#), Some(Tier::Flex));
+        assert_eq!(responses(r#"{"response":{"service_tier":"priority"}}"#), Some(Tier::Priority));
         let anthropic = |data: &str| told(Protocol::AnthropicMessages, data.as_bytes());
         let start = r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":1,"speed":"standard",
             "inference_geo":"us","service_tier":"priority"}}}"#;

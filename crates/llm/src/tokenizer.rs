@@ -29,7 +29,8 @@ impl Tokenizer {
         let is_o200k = |family: &&str| {
             model.strip_prefix(*family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         };
-        (kind == "openai" && O200K.iter().any(is_o200k)).then_some(Tokenizer::O200k)
+        let is_openai = matches!(kind, "openai" | "openai-responses");
+        (is_openai && O200K.iter().any(is_o200k)).then_some(Tokenizer::O200k)
     }
 
     /// Tokens in a text, never more than its bytes.
@@ -100,6 +101,7 @@ mod tests {
         for model in ["gpt-5.6-sol", "gpt-6-astra", "gpt-4", "gpt-4-turbo", "gpt-3.5-turbo", "o30", "m", ""] {
             assert_eq!(Tokenizer::of("openai", model), None, "{model}");
         }
+        assert_eq!(Tokenizer::of("openai-responses", "gpt-5"), Some(Tokenizer::O200k));
         assert_eq!(Tokenizer::of("openai-compatible", "gpt-4o"), None);
     }
 

@@ -243,7 +243,12 @@ fn add(report: &mut UsageReport, query: &UsageQuery, row: &SqliteRow) -> Result<
         if known.iter().any(|known| known.as_str() == operation) { requests } else { 0 }
     };
     let counters = Counters {
-        completions: of(&[Operation::ChatCompletions, Operation::Messages, Operation::Completions]),
+        completions: of(&[
+            Operation::ChatCompletions,
+            Operation::Responses,
+            Operation::Messages,
+            Operation::Completions,
+        ]),
         embeddings: of(&[Operation::Embeddings]),
         images: of(&[Operation::ImageGenerations, Operation::ImageEdits]),
         speech: of(&[Operation::Speech]),

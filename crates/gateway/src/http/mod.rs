@@ -20,6 +20,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+/// Answers that OpenAI's Responses API keeps, and what hangs on them; their ids begin so.
+const STORED_ANSWERS: &str = "/v1/responses/resp_";
+
 /// The data plane as a service for hyper.
 ///
 /// Inference calls are told apart here, by their path alone, and go straight to [`serve`]: a router and its
@@ -49,6 +52,7 @@ pub fn router(gateway: Arc<Gateway>, beside: Router) -> Service {
 pub fn operation_at(path: &str) -> Option<Operation> {
     match path {
         "/v1/chat/completions" => Some(Operation::ChatCompletions),
+        "/v1/responses" => Some(Operation::Responses),
         "/v1/messages" | "/anthropic/v1/messages" => Some(Operation::Messages),
         "/v1/messages/count_tokens" | "/anthropic/v1/messages/count_tokens" => Some(Operation::CountTokens),
         "/v1/embeddings" => Some(Operation::Embeddings),
@@ -93,7 +97,11 @@ async fn unknown(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     if operation_at(path).is_some() {
         return wrong_method(State(gateway), request).await;
     }
-    let refusal = Refusal::NoSuchEndpoint(path.chars().take(200).collect());
+    let start = || path.chars().take(200).collect();
+    let refusal = match path.starts_with(STORED_ANSWERS) {
+        true => Refusal::StoredByProvider(start()),
+        false => Refusal::NoSuchEndpoint(start()),
+    };
     reply::refusal(protocol_of_path(path), gateway.request_id(), &refusal)
 }
 

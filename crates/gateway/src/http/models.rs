@@ -100,7 +100,7 @@ fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
         "supports_output_json_object": can.json_object,
         "supports_output_json_schema": can.json_schema,
         "supports_json_schema": can.json_schema,
-        "supports_role_developer": provider.spec.kind == "openai",
+        "supports_role_developer": matches!(provider.spec.kind, "openai" | "openai-responses"),
         "geolocation": "global",
         "data_retention": serde_json::Value::Null,
         "data_retention_days": serde_json::Value::Null,

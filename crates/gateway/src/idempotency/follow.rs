@@ -9,6 +9,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::Response;
 use llm::Protocol;
+use llm::observe::Observed;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -83,7 +84,7 @@ async fn copy(
             Next::End(End::TooLarge) => {
                 let refusal = Refusal::IdempotentAnswerTooLarge;
                 let request = progress.borrow().request;
-                let event = reply::stream_failure(protocol, request, &refusal);
+                let event = reply::stream_failure(protocol, request, &refusal, &Observed::default());
                 if pass(&gateway, &writer, event).await {
                     end(&gateway, &writer).await;
                 }

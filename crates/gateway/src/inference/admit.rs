@@ -3,12 +3,13 @@
 use super::bound::{self, Bound, NoPrice, OUTPUT_MIN};
 use super::intake::Intake;
 use super::relay::Progress;
+use super::route_of;
 use crate::Gateway;
 use crate::providers::Target;
 use crate::refusal::Refusal;
 use domain::record::Operation;
 use domain::{Account, Enforcement, Money, Price, Scope, Terms, Timestamp, Window};
-use llm::provider::OutputLimit;
+use llm::provider::{OutputLimit, RouteKind};
 use store::{Hold, Overrun};
 
 /// Tries to fit a call into what others leave.
@@ -99,7 +100,7 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Admitted, Denied> {
     let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
-    if is_limited && bound::limit_searches(intake, target) {
+    if is_limited && bound::limit_searches(operation, intake, target) {
         intake.notes.push(format!(
             "tools: limited to {} web searches, a spending limit applies",
             bound::SEARCHES_MAX
@@ -114,6 +115,14 @@ pub fn admit(
         return Err(Refusal::Unbounded(
             "a spending limit applies to this key, and nothing bounds the length of this call: set `max_tokens`, \
              or give the model `context_window` and `max_output_tokens` in the settings"
+                .to_owned(),
+        )
+        .into());
+    }
+    if bound.has_other_charges && is_limited {
+        return Err(Refusal::Unbounded(
+            "a spending limit applies to this key, and no price is known for what this call asks for: tools that the \
+             provider runs other than web search, or an answer in the background"
                 .to_owned(),
         )
         .into());
@@ -160,7 +169,7 @@ pub fn admit(
 
 /// Whether the answer is text, whose length a request may limit.
 fn has_text_answer(operation: Operation) -> bool {
-    matches!(operation, Operation::ChatCompletions | Operation::Messages | Operation::Completions)
+    matches!(route_of(operation), RouteKind::Chat | RouteKind::Completions)
 }
 
 fn admitted(
@@ -266,9 +275,12 @@ fn limit_output(operation: Operation, intake: &mut Intake, target: &Target, toke
         OutputLimit::MaxCompletionTokens if operation == Operation::ChatCompletions => {
             "max_completion_tokens"
         }
+        OutputLimit::MaxCompletionTokens | OutputLimit::MaxTokens if operation == Operation::Responses => {
+            "max_output_tokens"
+        }
         OutputLimit::MaxCompletionTokens | OutputLimit::MaxTokens => "max_tokens",
     };
-    let field = bound::output_limit_field(&intake.body).unwrap_or(preferred);
+    let field = bound::output_limit_field(operation, &intake.body).unwrap_or(preferred);
     intake.body.set(field, tokens.to_string().into_bytes());
 }
 

@@ -7,12 +7,13 @@
 
 use super::intake::Intake;
 use super::prepare::set_aside;
-use super::{media, protocol_of};
+use super::{media, protocol_of, route_of};
 use crate::providers::Target;
 use domain::record::Operation;
 use domain::{Ceiling, Demand, ModelPrice, Money, Price, RegionDemand, Terms, TierDemand, Unpriced, Usage};
 use llm::Protocol;
 use llm::ir::{Content, Part, Source};
+use llm::provider::RouteKind;
 use llm::raw::RawObject;
 use llm::server_tools;
 use llm::terms::{Asked, ServiceTiers};
@@ -41,6 +42,27 @@ static HINTS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
     ["\"image", "\"input_", "\"audio", "\"document", "\"file", "\"video", "\\u00"].map(Finder::new)
 });
 
+/// The same for the items of OpenAI's Responses: pictures and files, what stands for content that is elsewhere, and what
+/// the provider's own tools did.
+static ITEM_HINTS: LazyLock<[Finder<'static>; 13]> = LazyLock::new(|| {
+    [
+        "\"input_image",
+        "\"input_file",
+        "\"input_audio",
+        "_reference",
+        "compaction",
+        "computer_",
+        "image_generation",
+        "search_",
+        "interpreter",
+        "\"mcp_",
+        "shell_call",
+        "\"program",
+        "\\u00",
+    ]
+    .map(Finder::new)
+});
+
 /// What a call may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bound {
@@ -62,6 +84,8 @@ pub struct Bound {
     pub is_guess: bool,
     /// What is sold by the piece.
     pub pieces: Money,
+    /// Tools are billed by figures that no price here covers, or the answer is made when nobody looks any more.
+    pub has_other_charges: bool,
 }
 
 impl Bound {
@@ -105,7 +129,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         (looks, window) => Some(tokens.saturating_add(window?.saturating_mul(looks))),
     });
     let is_embedding = operation == Operation::Embeddings;
-    let limit = output_limit(&intake.body).filter(|_| !target.provider.ignores_output_limit);
+    let limit = output_limit(operation, &intake.body).filter(|_| !target.provider.ignores_output_limit);
     let longest = Some(model.max_output_tokens).filter(|tokens| *tokens > 0).or(window);
     let output = match (limit, longest) {
         _ if is_embedding => Some(0),
@@ -129,6 +153,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         answers: answers(operation, &intake.body),
         is_guess: input.is_none() || output.is_none(),
         pieces: Money::ZERO,
+        has_other_charges: rounds.has_other_charges || is_in_background(operation, &intake.body),
     })
 }
 
@@ -155,6 +180,7 @@ fn of_media(most: &Usage, price: &ModelPrice, demand: Demand, target: &Target) -
         web_searches: 0,
         output_tokens: most.total_output(),
         answers: 1,
+        has_other_charges: false,
         is_guess: false,
     })
 }
@@ -173,17 +199,22 @@ fn answers(operation: Operation, body: &RawObject) -> u64 {
 }
 
 /// Limits how often a provider may search, where nobody does. Whether it had to.
-pub fn limit_searches(intake: &mut Intake, target: &Target) -> bool {
-    // Others take no limit.
-    target.endpoint.route.protocol == Protocol::AnthropicMessages
-        && server_tools::limit(&mut intake.body, SEARCHES_MAX)
+pub fn limit_searches(operation: Operation, intake: &mut Intake, target: &Target) -> bool {
+    let provider = target.endpoint.route.protocol;
+    server_tools::limit_for(provider, protocol_of(operation), &mut intake.body, SEARCHES_MAX)
+}
+
+/// Whether the answer is made after the call: nobody here sees then what it consumes.
+fn is_in_background(operation: Operation, body: &RawObject) -> bool {
+    let is_asked = |raw: &[u8]| !matches!(raw, b"false" | b"null");
+    operation == Operation::Responses && body.get("background").is_some_and(is_asked)
 }
 
 /// Whether it may help to count the tokens of a call that does not fit `left`.
 pub fn may_count(bound: &Bound, operation: Operation, intake: &Intake, target: &Target, left: Money) -> bool {
     let output = bound.output_tokens.min(OUTPUT_MIN).saturating_mul(bound.answers);
     intake.saved_bytes.is_none()
-        && matches!(operation, Operation::ChatCompletions | Operation::Messages)
+        && route_of(operation) == RouteKind::Chat
         && tokenizer(target).is_some()
         && bound.ceiling.cost(0, output, bound.web_searches) <= left
 }
@@ -228,7 +259,9 @@ fn demand(body: &RawObject, target: &Target) -> Demand {
 /// Asks for the ordinary tier of service, so that its provider chooses no dearer one.
 pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target: &Target) {
     match (target.provider.spec.service_tiers, protocol_of(operation)) {
-        (ServiceTiers::AccountDecides, Protocol::OpenAiChat) => body.set_string("service_tier", "default"),
+        (ServiceTiers::AccountDecides, Protocol::OpenAiChat | Protocol::OpenAiResponses) => {
+            body.set_string("service_tier", "default");
+        }
         (ServiceTiers::AccountDecides, Protocol::AnthropicMessages) => {
             body.set_string("service_tier", "standard_only");
         }
@@ -240,12 +273,16 @@ pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target:
 }
 
 /// The field that bounds the answer, as the request has it.
-pub fn output_limit_field(body: &RawObject) -> Option<&'static str> {
-    ["max_completion_tokens", "max_tokens"].into_iter().find(|field| number(body, field).is_some())
+pub fn output_limit_field(operation: Operation, body: &RawObject) -> Option<&'static str> {
+    let fields: &[&'static str] = match protocol_of(operation) {
+        Protocol::OpenAiResponses => &["max_output_tokens"],
+        Protocol::OpenAiChat | Protocol::AnthropicMessages => &["max_completion_tokens", "max_tokens"],
+    };
+    fields.iter().copied().find(|field| number(body, field).is_some())
 }
 
-fn output_limit(body: &RawObject) -> Option<u64> {
-    output_limit_field(body).and_then(|field| number(body, field))
+fn output_limit(operation: Operation, body: &RawObject) -> Option<u64> {
+    output_limit_field(operation, body).and_then(|field| number(body, field))
 }
 
 fn number(body: &RawObject, field: &str) -> Option<u64> {
@@ -262,7 +299,16 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
     if operation == Operation::Embeddings {
         return Some(text);
     }
-    let tokens = if may_hold_more("messages") || may_hold_more("system") {
+    let is_more_than_text = match protocol_of(operation) {
+        Protocol::OpenAiResponses if rests_on_state(body) => return window,
+        Protocol::OpenAiResponses => {
+            body.get("input").is_some_and(|raw| ITEM_HINTS.iter().any(|hint| hint.find(raw).is_some()))
+        }
+        Protocol::OpenAiChat | Protocol::AnthropicMessages => {
+            may_hold_more("messages") || may_hold_more("system")
+        }
+    };
+    let tokens = if is_more_than_text {
         media(operation, intake).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)
     } else {
         Some(text)
@@ -271,6 +317,13 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
         (Some(tokens), Some(window)) => Some(tokens.min(window.max(OVERHEAD))),
         (tokens, window) => tokens.or(window),
     }
+}
+
+/// Whether the prompt is more than what stands in the request.
+fn rests_on_state(body: &RawObject) -> bool {
+    ["previous_response_id", "conversation", "prompt"]
+        .iter()
+        .any(|field| body.get(field).is_some_and(|raw| raw != b"null"))
 }
 
 /// Pictures of a request.

@@ -378,6 +378,7 @@ impl Call {
                     .decode_response(body)
                     .map_err(|error| Refusal::InvalidResponse(error.to_string()))?;
                 response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
+                response.echo.clone_from(&self.prepared.echo);
                 let observed = answer.unwrap_or_default().observed;
                 let usage = self.metered(&observed, true).0;
                 let encoded = self.protocol.encode_response(&response, self.price(&usage, &observed));

@@ -53,6 +53,7 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::Speech
         | Operation::Transcriptions
         | Operation::Translations => Protocol::OpenAiChat,
+        Operation::Responses => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
     }
 }
@@ -60,7 +61,7 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
 /// What an endpoint asks of a provider.
 pub const fn route_of(operation: Operation) -> RouteKind {
     match operation {
-        Operation::ChatCompletions | Operation::Messages => RouteKind::Chat,
+        Operation::ChatCompletions | Operation::Responses | Operation::Messages => RouteKind::Chat,
         Operation::Embeddings => RouteKind::Embeddings,
         Operation::CountTokens => RouteKind::CountTokens,
         Operation::Completions => RouteKind::Completions,

@@ -20,11 +20,12 @@ use domain::{Terms, Usage};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
-use llm::protocol::TranslateError;
+use llm::protocol::{Echo, TranslateError};
 use llm::provider::{OutputLimit, RouteKind};
 use llm::raw::RawObject;
+use llm::set_aside::SetAside;
 use memchr::memmem::Finder;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 pub(super) use translate::set_aside;
 use translate::translate;
 
@@ -46,6 +47,11 @@ static OUR_WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
 /// What only some providers take.
 static CACHE_CONTROL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"cache_control\""));
 static REASONING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"reasoning_content\""));
+/// Thoughts of one vendor in another's protocol, as our own translations write them.
+static FOREIGN: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+    ["\"signature\":\"openai_", "\"signature\": \"openai_", "\"anthropic_messages:", "\"redacted:"]
+        .map(Finder::new)
+});
 /// Thoughts as our own translation of unsigned ones writes them.
 static UNSIGNED: LazyLock<[Finder<'static>; 2]> =
     LazyLock::new(|| ["\"signature\":\"\"", "\"signature\": \"\""].map(Finder::new));
@@ -102,6 +108,8 @@ pub struct Prepared {
     pub standing: Option<Standing>,
     /// What a call that is no conversation consumes, where its provider does not tell.
     pub about: Option<Usage>,
+    /// What of the request a translated answer repeats (OpenAI's Responses).
+    pub echo: Option<Arc<Echo>>,
 }
 
 impl Prepared {
@@ -138,7 +146,33 @@ pub fn prepare(
     target: Target,
     caller: &HeaderMap,
 ) -> Result<Next, Refusal> {
-    let Some(aside) = intake.aside.take() else { return prepare_as_it_is(operation, intake, target, caller) };
+    let echo = echo(operation, &intake, &target);
+    let mut next = match intake.aside.take() {
+        Some(aside) => prepare_marked(operation, intake, &aside, target, caller),
+        None => prepare_as_it_is(operation, intake, target, caller),
+    }?;
+    if let Next::Call(prepared) = &mut next {
+        prepared.echo = echo;
+    }
+    Ok(next)
+}
+
+/// What of the request its answer repeats, where the answer is not the provider's own. A field in which something was
+/// set aside is left out: nobody wants it back.
+fn echo(operation: Operation, intake: &Intake, target: &Target) -> Option<Arc<Echo>> {
+    let mode = mode(protocol_of(operation), target.endpoint.route.protocol);
+    let is_whole = |raw: &[u8]| intake.bytes_of(raw) == raw.len() as u64;
+    (operation == Operation::Responses && mode == Mode::Translate)
+        .then(|| Arc::new(Echo::of(&intake.body, is_whole)))
+}
+
+fn prepare_marked(
+    operation: Operation,
+    mut intake: Intake,
+    aside: &SetAside,
+    target: Target,
+    caller: &HeaderMap,
+) -> Result<Next, Refusal> {
     let marked = prepare_as_it_is(operation, intake.clone(), target.clone(), caller);
     if let Ok(Next::Call(mut prepared)) = marked {
         let restored = aside.restore(prepared.body.into_pieces());
@@ -207,6 +241,7 @@ fn prepare_as_it_is(
         terms: Terms::default(),
         standing: None,
         about,
+        echo: None,
         target,
     })))
 }
@@ -263,8 +298,21 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
     let has = |field: &str| body.get(field).is_some_and(|raw| raw != b"null");
     let holds = |field: &str, word: &Finder<'_>| body.get(field).is_some_and(|raw| word.find(raw).is_some());
     let mut fields = Vec::new();
+    let is_known = |raw: &[u8]| EFFORTS.iter().any(|effort| effort.as_bytes() == raw);
+    if target.endpoint.route.protocol == Protocol::OpenAiResponses {
+        if FOREIGN.iter().any(|word| holds("input", word)) {
+            // Instructions may stand in either.
+            fields.extend(["input", "instructions"]);
+        }
+        if effort_of_responses(body).is_some_and(|effort| !is_known(&effort) && effort != b"\"max\"") {
+            fields.push("reasoning");
+        }
+        return fields;
+    }
     if target.endpoint.route.protocol == Protocol::AnthropicMessages {
-        if !spec.takes_unsigned_thoughts && UNSIGNED.iter().any(|word| holds("messages", word)) {
+        let is_foreign = FOREIGN.iter().any(|word| holds("messages", word));
+        let is_unsigned = || UNSIGNED.iter().any(|word| holds("messages", word));
+        if is_foreign || !spec.takes_unsigned_thoughts && is_unsigned() {
             fields.push("messages");
             // Some models think only where the turn that awaits tool results begins with its thoughts.
             fields.extend(["thinking", "max_tokens"].iter().filter(|_| has("max_tokens")));
@@ -283,13 +331,23 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
     if !spec.takes_cache_control && has("cache_control") {
         fields.push("cache_control");
     }
-    let is_known = |raw: &[u8]| EFFORTS.iter().any(|effort| effort.as_bytes() == raw);
     if !spec.takes_unsigned_thoughts && (has("thinking") || has("reasoning")) {
         fields.extend(["reasoning_effort", "thinking", "reasoning"]);
     } else if !body.get("reasoning_effort").is_none_or(is_known) {
         fields.push("reasoning_effort");
     }
     fields
+}
+
+/// `reasoning.effort`, as JSON text.
+fn effort_of_responses(body: &RawObject) -> Option<Vec<u8>> {
+    #[derive(serde::Deserialize)]
+    struct Reasoning<'a> {
+        #[serde(borrow, default)]
+        effort: Option<&'a serde_json::value::RawValue>,
+    }
+    let reasoning: Reasoning<'_> = serde_json::from_slice(body.get("reasoning")?).ok()?;
+    reasoning.effort.map(|effort| effort.get().as_bytes().to_vec())
 }
 
 /// Reads the fields that the provider would refuse, and writes them again without what it refuses.
@@ -299,7 +357,13 @@ fn rewrite(body: &mut RawObject, target: &Target, warnings: &mut Vec<String>) ->
         return Ok(());
     }
     // The rest is neither read nor judged. What every request must have stands there without a meaning.
-    let least = Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}");
+    let protocol = target.endpoint.route.protocol;
+    let least = match protocol {
+        Protocol::OpenAiResponses => Bytes::from_static(b"{\"model\":\"\"}"),
+        Protocol::OpenAiChat | Protocol::AnthropicMessages => {
+            Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}")
+        }
+    };
     let mut part = RawObject::parse(least).map_err(|_| Refusal::Internal)?;
     part.set_string("model", &target.model_id);
     for field in &fields {
@@ -307,7 +371,6 @@ fn rewrite(body: &mut RawObject, target: &Target, warnings: &mut Vec<String>) ->
             part.set(field, raw.to_vec());
         }
     }
-    let protocol = target.endpoint.route.protocol;
     // What cannot be read goes as it came: its provider knows best what is wrong with it.
     let Ok(request) = protocol.decode_request(&part.to_bytes()) else { return Ok(()) };
     let encoded = protocol.encode_request(&request, &describe(target)).map_err(refused)?;

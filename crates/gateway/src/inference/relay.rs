@@ -80,10 +80,12 @@ impl Relay {
                 protocol: outbound,
                 decoder: outbound.stream_decoder(),
                 encoder: inbound.stream_encoder(StreamOptions {
+                    from: outbound,
                     include_usage: call.wants_usage,
                     requested_model: call.requested_model.clone(),
                     created,
                     n: call.answers,
+                    echo: call.echo.clone(),
                 }),
                 events: Vec::new(),
                 observed: Observed::default(),
@@ -239,6 +241,7 @@ impl Translation {
         }
         self.observed.is_complete = self.decoder.is_complete();
         self.observed.usage = self.decoder.usage();
+        self.observed.next_sequence = self.encoder.sequence();
         step.out = std::mem::take(&mut self.out).into();
         Ok(step)
     }

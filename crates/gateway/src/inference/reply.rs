@@ -8,7 +8,8 @@ use domain::RequestId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use llm::Protocol;
-use llm::protocol::ErrorReply;
+use llm::observe::Observed;
+use llm::protocol::{ErrorReply, StreamPlace};
 use std::time::Duration;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -160,8 +161,10 @@ pub fn failure(protocol: Protocol, head: &Head<'_>, refusal: &Refusal) -> Respon
 }
 
 /// A failure within a stream, as the protocol's own event.
-pub fn stream_failure(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Bytes {
-    protocol.encode_stream_error(&error(protocol, refusal, &refusal.to_string(), &id.to_string())).into()
+pub fn stream_failure(protocol: Protocol, id: RequestId, refusal: &Refusal, observed: &Observed) -> Bytes {
+    let place = StreamPlace { response_id: &observed.response_id, sequence: observed.next_sequence };
+    let (message, id) = (refusal.to_string(), id.to_string());
+    protocol.encode_stream_error(&error(protocol, refusal, &message, &id), &place).into()
 }
 
 fn error<'a>(

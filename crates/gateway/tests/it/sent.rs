@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 /// Everything at once that a fact about a provider can turn on.
 const CHAT: &str = r#"{"model":"p/m","stream":true,"max_tokens":64,"reasoning_effort":"max","messages":[{"role":"system","content":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}]},{"role":"user","content":"Weather in Oslo?"},{"role":"assistant","content":null,"reasoning_content":"Ask the tool.","tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Oslo\"}"}}]},{"role":"tool","tool_call_id":"call_1","content":"Rain."}],"tools":[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}],"tool_choice":"auto","unknown_field":1.50}"#;
 const MESSAGES: &str = r#"{"model":"p/m","max_tokens":64,"system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Weather in Oslo?"},{"role":"assistant","content":[{"type":"thinking","thinking":"Ask the tool.","signature":""},{"type":"tool_use","id":"toolu_1","name":"weather","input":{"city":"Oslo"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"Rain."}]}],"tools":[{"name":"weather","input_schema":{"type":"object","properties":{"city":{"type":"string"}}}}]}"#;
+const RESPONSES: &str = r#"{"model":"p/m","stream":true,"max_output_tokens":64,"instructions":"Be brief.","reasoning":{"effort":"max","summary":"auto"},"include":["reasoning.encrypted_content"],"store":false,"text":{"verbosity":"low"},"prompt_cache_key":"k","input":[{"role":"user","content":"Weather in Oslo?"},{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"Ask the tool."}]},{"type":"function_call","call_id":"call_1","name":"weather","arguments":"{\"city\":\"Oslo\"}"},{"type":"function_call_output","call_id":"call_1","output":"Rain."}],"tools":[{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}},"strict":false}],"tool_choice":"auto","unknown_field":1.50}"#;
 const EMBEDDINGS: &str = r#"{"model":"p/m","input":["a","b"],"dimensions":8}"#;
-const CALLS: [(Operation, &str); 4] = [
+const CALLS: [(Operation, &str); 5] = [
     (Operation::ChatCompletions, CHAT),
+    (Operation::Responses, RESPONSES),
     (Operation::Messages, MESSAGES),
     (Operation::CountTokens, MESSAGES),
     (Operation::Embeddings, EMBEDDINGS),

@@ -1,8 +1,9 @@
 //! One whole answer.
 
 use super::{Json, Part};
-use crate::protocol::Protocol;
+use crate::protocol::{Echo, Protocol};
 use domain::Usage;
+use std::sync::Arc;
 
 /// One whole answer.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +23,8 @@ pub struct ChatResponse {
     pub usage: Option<Usage>,
     /// The service tier that was used.
     pub service_tier: Option<String>,
+    /// What of the request the answer repeats (OpenAI's Responses); the caller fills it in.
+    pub echo: Option<Arc<Echo>>,
     /// Paths of fields that were not understood.
     pub ignored: Vec<String>,
 }

@@ -72,6 +72,8 @@ pub enum StreamEvent {
 pub enum Block {
     /// Text.
     Text,
+    /// The model's words when it refuses, where the protocol tells them apart; its deltas are text.
+    Refusal,
     /// Thoughts.
     Reasoning,
     /// Thoughts that only the provider can read, complete.

@@ -52,6 +52,48 @@ fn an_anthropic_stream_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_stream_of_responses_is_followed_to_its_end() {
+    let (observed, notes) = observe(
+        Protocol::OpenAiResponses,
+        &[
+            r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","status":"in_progress","output":[],"usage":null}}"#,
+            r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"type":"function_call","call_id":"c","name":"look","arguments":""}}"#,
+            r#"{"type":"response.function_call_arguments.delta","sequence_number":2,"delta":"{\"a\"","obfuscation":"xyz"}"#,
+            r#"{"type":"response.incomplete","sequence_number":3,"response":{"id":"resp_1","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"service_tier":"flex","output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"open_page"}}],"usage":{"input_tokens":9,"output_tokens":4}}}"#,
+        ],
+    );
+    assert_eq!((observed.response_id.as_str(), observed.next_sequence), ("resp_1", 4));
+    assert_eq!(observed.finish_reason.as_deref(), Some("max_output_tokens"));
+    assert_eq!((observed.tool_calls, observed.output_bytes), (vec!["look".to_owned()], 6));
+    assert_eq!((observed.usage.input, observed.usage.output, observed.usage.web_searches), (9, 4, 1));
+    assert_eq!(observed.told.tier, Some(Tier::Flex));
+    assert!(observed.is_complete && observed.has_usage);
+    assert_eq!((&notes[0], &notes[2]), (&Note::Plain, &Note::Content));
+    assert!(matches!(notes[3], Note::Usage { is_only_usage: false, .. }));
+    for failure in
+        [r#"{"type":"error","code":"x","message":"y"}"#, r#"{"type":"response.failed","response":{}}"#]
+    {
+        assert_eq!(observe(Protocol::OpenAiResponses, &[failure]).1, [Note::Error]);
+    }
+}
+
+#[test]
+fn a_whole_answer_of_responses_tells_its_calls_and_its_text() {
+    let body = r#"{"id":"resp_1","status":"completed","error":null,"output":[
+        {"type":"reasoning","summary":[{"type":"summary_text","text":"Hm"}]},
+        {"type":"message","content":[{"type":"output_text","text":"Hello"},{"type":"refusal","refusal":"No"}]},
+        {"type":"custom_tool_call","name":"sql","input":"SELECT"}],
+        "tool_usage":{"web_search":{"num_requests":3}},"usage":{"input_tokens":1,"output_tokens":2}}"#;
+    let told = answer(Protocol::OpenAiResponses, body.as_bytes()).unwrap();
+    assert_eq!((told.observed.output_bytes, told.observed.usage.web_searches), (15, 3));
+    assert_eq!((told.observed.tool_calls, told.is_error), (vec!["sql".to_owned()], false));
+    assert_eq!(&body[told.usage_at.unwrap()], r#"{"input_tokens":1,"output_tokens":2}"#);
+    let failed =
+        br#"{"id":"resp_1","status":"failed","error":{"code":"server_error","message":"x"},"output":[]}"#;
+    assert!(answer(Protocol::OpenAiResponses, failed).unwrap().is_error);
+}
+
+#[test]
 fn failures_inside_a_stream_are_noticed() {
     let (_, notes) = observe(Protocol::OpenAiChat, &[r#"{"error":{"message":"overloaded"}}"#]);
     assert_eq!(notes, [Note::Error]);

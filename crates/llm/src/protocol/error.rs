@@ -88,6 +88,15 @@ pub struct ErrorReply<'a> {
     pub request_id: &'a str,
 }
 
+/// Where in a stream an error is told (OpenAI's Responses, whose events are numbered and repeat the answer's id).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct StreamPlace<'a> {
+    /// The answer's id, as its provider gave it; empty where none was told.
+    pub response_id: &'a str,
+    /// The number of the next event.
+    pub sequence: u64,
+}
+
 /// What a provider's error says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ProviderError {

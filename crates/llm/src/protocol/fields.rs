@@ -133,6 +133,11 @@ impl<'a> Fields<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// Whether a field has not been taken yet.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.left.iter().any(|(name, _)| name == key)
+    }
+
     /// Takes a field as it is.
     pub(super) fn raw(&mut self, key: &str) -> Option<&'a RawValue> {
         let at = self.left.iter().position(|(name, _)| name == key)?;

@@ -4,7 +4,7 @@
 //! Whether a translation takes place at all is the caller's choice: where both sides speak the same
 //! protocol, bytes pass through untouched instead.
 
-use crate::ir::{ChatRequest, ChatResponse, Warning, Warnings};
+use crate::ir::{ChatRequest, ChatResponse, Warning};
 use domain::Money;
 
 pub mod anthropic_messages;
@@ -12,10 +12,13 @@ mod data_url;
 mod error;
 mod fields;
 pub mod openai_chat;
+pub mod openai_responses;
 mod stream;
+mod unsaid;
 mod write;
 
-pub use error::{ErrorReply, Origin, ProviderError, TranslateError};
+pub use error::{ErrorReply, Origin, ProviderError, StreamPlace, TranslateError};
+pub use openai_responses::Echo;
 pub use stream::{StreamDecoder, StreamEncoder, StreamOptions};
 
 /// A wire format.
@@ -23,6 +26,8 @@ pub use stream::{StreamDecoder, StreamEncoder, StreamOptions};
 pub enum Protocol {
     /// OpenAI's Chat Completions.
     OpenAiChat,
+    /// OpenAI's Responses.
+    OpenAiResponses,
     /// Anthropic's Messages.
     AnthropicMessages,
 }
@@ -64,10 +69,25 @@ pub struct Target<'a> {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Protocol; 3] =
+        [Protocol::OpenAiChat, Protocol::OpenAiResponses, Protocol::AnthropicMessages];
+
+    /// Reads the word of a protocol.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|protocol| protocol.as_str() == word)
+    }
+
+    /// Whether it is one of OpenAI's, which share words and many fields.
+    pub const fn is_openai(self) -> bool {
+        matches!(self, Protocol::OpenAiChat | Protocol::OpenAiResponses)
+    }
+
     /// The word used in records, warnings and file names.
     pub const fn as_str(self) -> &'static str {
         match self {
             Protocol::OpenAiChat => "openai_chat",
+            Protocol::OpenAiResponses => "openai_responses",
             Protocol::AnthropicMessages => "anthropic_messages",
         }
     }
@@ -76,6 +96,7 @@ impl Protocol {
     pub fn decode_request(self, body: &[u8]) -> Result<ChatRequest, TranslateError> {
         match self {
             Protocol::OpenAiChat => openai_chat::decode_request(body),
+            Protocol::OpenAiResponses => openai_responses::decode_request(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_request(body),
         }
     }
@@ -88,6 +109,7 @@ impl Protocol {
     ) -> Result<Encoded, TranslateError> {
         match self {
             Protocol::OpenAiChat => openai_chat::encode_request(request, target),
+            Protocol::OpenAiResponses => openai_responses::encode_request(request, target),
             Protocol::AnthropicMessages => anthropic_messages::encode_request(request, target),
         }
     }
@@ -96,6 +118,7 @@ impl Protocol {
     pub fn decode_response(self, body: &[u8]) -> Result<ChatResponse, TranslateError> {
         match self {
             Protocol::OpenAiChat => openai_chat::decode_response(body),
+            Protocol::OpenAiResponses => openai_responses::decode_response(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_response(body),
         }
     }
@@ -104,6 +127,7 @@ impl Protocol {
     pub fn encode_response(self, response: &ChatResponse, cost: Option<Money>) -> Encoded {
         match self {
             Protocol::OpenAiChat => openai_chat::encode_response(response, cost),
+            Protocol::OpenAiResponses => openai_responses::encode_response(response, cost),
             Protocol::AnthropicMessages => anthropic_messages::encode_response(response, cost),
         }
     }
@@ -112,6 +136,9 @@ impl Protocol {
     pub fn stream_decoder(self) -> StreamDecoder {
         match self {
             Protocol::OpenAiChat => StreamDecoder::OpenAiChat(openai_chat::StreamDecoder::default()),
+            Protocol::OpenAiResponses => {
+                StreamDecoder::OpenAiResponses(openai_responses::StreamDecoder::default())
+            }
             Protocol::AnthropicMessages => {
                 StreamDecoder::AnthropicMessages(anthropic_messages::StreamDecoder::default())
             }
@@ -122,6 +149,9 @@ impl Protocol {
     pub fn stream_encoder(self, options: StreamOptions) -> StreamEncoder {
         match self {
             Protocol::OpenAiChat => StreamEncoder::OpenAiChat(openai_chat::StreamEncoder::new(options)),
+            Protocol::OpenAiResponses => {
+                StreamEncoder::OpenAiResponses(Box::new(openai_responses::StreamEncoder::new(options)))
+            }
             Protocol::AnthropicMessages => {
                 StreamEncoder::AnthropicMessages(anthropic_messages::StreamEncoder::new(options))
             }
@@ -131,17 +161,19 @@ impl Protocol {
     /// Writes an error body.
     pub fn encode_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
         match self {
-            Protocol::OpenAiChat => openai_chat::encode_error(error),
+            // Both of OpenAI's APIs fail in one shape.
+            Protocol::OpenAiChat | Protocol::OpenAiResponses => openai_chat::encode_error(error),
             Protocol::AnthropicMessages => anthropic_messages::encode_error(error),
         }
     }
 
     /// Writes an error into a stream that has begun: complete frames, after which the stream ends.
-    pub fn encode_stream_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
-        let body = self.encode_error(error);
+    pub fn encode_stream_error(self, error: &ErrorReply<'_>, place: &StreamPlace<'_>) -> Vec<u8> {
+        let body = || self.encode_error(error);
         match self {
-            Protocol::OpenAiChat => [b"data: ".as_slice(), &body, b"\n\n"].concat(),
-            Protocol::AnthropicMessages => [b"event: error\ndata: ".as_slice(), &body, b"\n\n"].concat(),
+            Protocol::OpenAiChat => [b"data: ".as_slice(), &body(), b"\n\n"].concat(),
+            Protocol::OpenAiResponses => openai_responses::encode_stream_error(error, place),
+            Protocol::AnthropicMessages => [b"event: error\ndata: ".as_slice(), &body(), b"\n\n"].concat(),
         }
     }
 
@@ -149,21 +181,7 @@ impl Protocol {
     pub fn decode_error(self, status: u16, body: &[u8]) -> ProviderError {
         match self {
             Protocol::OpenAiChat | Protocol::AnthropicMessages => error::decode(status, body),
+            Protocol::OpenAiResponses => openai_responses::decode_error(status, body),
         }
-    }
-}
-
-/// Tells of top-level fields that only the request's own protocol knows.
-fn warn_extra(request: &ChatRequest, warnings: &mut Warnings) {
-    if !request.extra.is_empty() {
-        let names: Vec<&str> = request.extra.iter().map(|field| field.name.as_str()).collect();
-        warnings.add("unknown fields", format!("dropped: {}", names.join(", ")));
-    }
-}
-
-/// Tells of fields inside others that nobody understood.
-fn warn_ignored(paths: &[String], warnings: &mut Warnings) {
-    if !paths.is_empty() {
-        warnings.add("unknown fields", format!("dropped: {}", paths.join(", ")));
     }
 }

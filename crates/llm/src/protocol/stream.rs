@@ -1,12 +1,15 @@
 //! Readers and writers of streamed answers, one variant for each protocol.
 
-use super::{TranslateError, anthropic_messages, openai_chat};
+use super::{Echo, Protocol, TranslateError, anthropic_messages, openai_chat, openai_responses};
 use crate::ir::{StreamEvent, Warning};
 use domain::{Money, Usage};
+use std::sync::Arc;
 
 /// What the writer of a stream must know of the request.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct StreamOptions {
+    /// The protocol that the events come from.
+    pub from: Protocol,
     /// The caller asked for usage at the end (OpenAI; elsewhere it always comes).
     pub include_usage: bool,
     /// The model's name in the answer where the provider gives none.
@@ -15,6 +18,15 @@ pub struct StreamOptions {
     pub created: i64,
     /// So many answers were asked for.
     pub n: u32,
+    /// What of the request the answer repeats (OpenAI's Responses).
+    pub echo: Option<Arc<Echo>>,
+}
+
+impl StreamOptions {
+    /// Options of which nothing is known but where the events come from.
+    pub fn new(from: Protocol) -> Self {
+        Self { from, include_usage: false, requested_model: String::new(), created: 0, n: 1, echo: None }
+    }
 }
 
 /// Reads a streamed answer, event by event.
@@ -22,6 +34,8 @@ pub struct StreamOptions {
 pub enum StreamDecoder {
     /// OpenAI's chunks.
     OpenAiChat(openai_chat::StreamDecoder),
+    /// The events of OpenAI's Responses.
+    OpenAiResponses(openai_responses::StreamDecoder),
     /// Anthropic's events.
     AnthropicMessages(anthropic_messages::StreamDecoder),
 }
@@ -36,6 +50,7 @@ impl StreamDecoder {
     ) -> Result<(), TranslateError> {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.push(name, data, events),
+            StreamDecoder::OpenAiResponses(decoder) => decoder.push(name, data, events),
             StreamDecoder::AnthropicMessages(decoder) => decoder.push(name, data, events),
         }
     }
@@ -44,6 +59,7 @@ impl StreamDecoder {
     pub fn is_complete(&self) -> bool {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.is_complete(),
+            StreamDecoder::OpenAiResponses(decoder) => decoder.is_complete(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.is_complete(),
         }
     }
@@ -52,6 +68,7 @@ impl StreamDecoder {
     pub fn usage(&self) -> Usage {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.usage(),
+            StreamDecoder::OpenAiResponses(decoder) => decoder.usage(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.usage(),
         }
     }
@@ -62,6 +79,8 @@ impl StreamDecoder {
 pub enum StreamEncoder {
     /// OpenAI's chunks.
     OpenAiChat(openai_chat::StreamEncoder),
+    /// The events of OpenAI's Responses.
+    OpenAiResponses(Box<openai_responses::StreamEncoder>),
     /// Anthropic's events.
     AnthropicMessages(anthropic_messages::StreamEncoder),
 }
@@ -72,6 +91,7 @@ impl StreamEncoder {
     pub fn push(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
         match self {
             StreamEncoder::OpenAiChat(encoder) => encoder.push(event, out),
+            StreamEncoder::OpenAiResponses(encoder) => encoder.push(event, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.push(event, out),
         }
     }
@@ -80,6 +100,7 @@ impl StreamEncoder {
     pub fn end(&mut self, usage: &Usage, cost: Option<Money>, out: &mut Vec<u8>) {
         match self {
             StreamEncoder::OpenAiChat(encoder) => encoder.end(usage, cost, out),
+            StreamEncoder::OpenAiResponses(encoder) => encoder.end(usage, cost, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.end(usage, cost, out),
         }
     }
@@ -88,7 +109,16 @@ impl StreamEncoder {
     pub fn take_warnings(&mut self) -> Vec<Warning> {
         match self {
             StreamEncoder::OpenAiChat(encoder) => encoder.take_warnings(),
+            StreamEncoder::OpenAiResponses(encoder) => encoder.take_warnings(),
             StreamEncoder::AnthropicMessages(encoder) => encoder.take_warnings(),
+        }
+    }
+
+    /// How many numbered events were written (OpenAI's Responses; elsewhere zero).
+    pub fn sequence(&self) -> u64 {
+        match self {
+            StreamEncoder::OpenAiResponses(encoder) => encoder.sequence(),
+            StreamEncoder::OpenAiChat(_) | StreamEncoder::AnthropicMessages(_) => 0,
         }
     }
 }

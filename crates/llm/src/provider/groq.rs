@@ -1,7 +1,8 @@
-//! Groq: chat.
+//! Groq: chat and Responses.
 //!
 //! API: <https://console.groq.com/docs/openai>. Key variable as in models.dev of 2026-08-18; base URL from
-//! the catalogue's provider list of 2026-11-22.
+//! the catalogue's provider list of 2026-11-22. Responses are in beta and keep no state
+//! (<https://console.groq.com/docs/responses-api>, read 2026-11-26).
 //!
 //! Refuses `logprobs`, `logit_bias` and, on most models, `n` above 1. Thinking comes as `message.reasoning`
 //! with `reasoning_format: "parsed"`; `reasoning_content` in a message is answered with 400
@@ -23,6 +24,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["GROQ_API_KEY"],
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::RESPONSES,
         usual::SPEECH,
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,

@@ -43,6 +43,7 @@ mod nvidia;
 mod ollama;
 mod openai;
 mod openai_compatible;
+mod openai_responses;
 mod ovhcloud;
 mod perplexity;
 mod regolo;
@@ -192,6 +193,9 @@ impl Route {
         Self { kind, protocol, path, stream_path: None, models: &[], anthropic_version: None }
     }
 
+    /// The route for OpenAI's Responses, at the path that all have it at.
+    pub const RESPONSES: Self = Self::chat(Protocol::OpenAiResponses, "/responses");
+
     /// The embeddings route of an OpenAI-speaking provider.
     pub const fn embeddings(path: &'static str) -> Self {
         Self::new(RouteKind::Embeddings, Protocol::OpenAiChat, path)
@@ -267,6 +271,8 @@ pub enum Identity {
 pub struct ProviderSpec {
     /// The word in `kind = "…"`, and the default name.
     pub kind: &'static str,
+    /// The kind whose catalogue it has too: another way to the same models. `None`: its own.
+    pub catalog: Option<&'static str>,
     /// The company, for people.
     pub name: &'static str,
     /// Where the API lives, without a slash at the end. `None`: the configuration must say.
@@ -314,6 +320,7 @@ impl ProviderSpec {
 /// What most providers are: OpenAI's chat protocol behind a bearer key.
 pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     kind: "",
+    catalog: None,
     name: "",
     base_url: None,
     places: &[],
@@ -367,6 +374,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &ollama::SPEC,
     &openai::SPEC,
     &openai_compatible::SPEC,
+    &openai_responses::SPEC,
     &ovhcloud::SPEC,
     &perplexity::SPEC,
     &regolo::SPEC,

@@ -1,6 +1,7 @@
-//! OpenAI: Chat Completions and embeddings.
+//! OpenAI: Chat Completions, Responses and embeddings.
 //!
-//! API: <https://platform.openai.com/docs/api-reference/chat>, read 2026-11-22. Reasoning models refuse
+//! API: <https://platform.openai.com/docs/api-reference/chat>, read 2026-11-22, and
+//! <https://developers.openai.com/api/reference/resources/responses>, read 2026-11-26. Reasoning models refuse
 //! `max_tokens` and want `max_completion_tokens`, which every current chat model takes. A field it does not
 //! know is answered with 400.
 //!
@@ -27,6 +28,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     regions: Regions::ByHost(".api.openai.com"),
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::RESPONSES,
         Route::embeddings("/embeddings"),
         usual::COMPLETIONS,
         usual::MODERATIONS,

@@ -1,7 +1,8 @@
-//! xAI: chat (Grok).
+//! xAI: chat and Responses (Grok).
 //!
 //! API: <https://docs.x.ai/docs/api-reference>. Key variable as in models.dev of 2026-08-18; the rest from
-//! the catalogue's provider list of 2026-11-22.
+//! the catalogue's provider list of 2026-11-22. The Responses API is the one it prefers
+//! (<https://docs.x.ai/guides/chat>, read 2026-11-26).
 //!
 //! `reasoning_tokens` come on top of `completion_tokens`. Reasoning models refuse `stop` and presence
 //! penalties. Prompts above 200 000 tokens cost more. The Anthropic-compatible path is a leftover and not
@@ -17,7 +18,11 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     name: "xAI",
     base_url: Some("https://api.x.ai/v1"),
     key_variables: &["XAI_API_KEY"],
-    routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), usual::IMAGE_GENERATIONS],
+    routes: &[
+        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::RESPONSES,
+        usual::IMAGE_GENERATIONS,
+    ],
     output_limit: OutputLimit::MaxCompletionTokens,
     abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE

@@ -85,6 +85,7 @@ fn sampling(protocol: Protocol) -> impl Strategy<Value = Sampling> {
             Protocol::OpenAiChat => {
                 Sampling { seed, frequency_penalty: penalty.map(in_eighths), n, ..sampling }
             }
+            Protocol::OpenAiResponses => Sampling { top_k: None, stop: Vec::new(), ..sampling },
             Protocol::AnthropicMessages => sampling,
         }
     })
@@ -158,11 +159,27 @@ fn normal(mut request: ChatRequest) -> ChatRequest {
         message.parts.sort_by_key(|part| !matches!(part.content, Content::ToolResult(_)));
     }
     request.messages = messages;
+    // Conversations that come from elsewhere are not stored.
+    request.extra.retain(|field| field.name != "store");
+    for tool in &mut request.tools {
+        if let Tool::Function(tool) = tool {
+            // Not to say so is the default of one protocol, and to say no that of another.
+            tool.strict = tool.strict.filter(|is_strict| *is_strict);
+        }
+    }
     if let OutputFormat::Schema(schema) = &mut request.output {
         // A name is required in one protocol, and unknown in the other, which is always strict.
         *schema = Schema { name: None, strict: None, ..schema.clone() };
     }
     request
+}
+
+/// Takes cache markers off a part and those within it.
+fn unmark(part: &mut Part) {
+    part.cache_control = None;
+    if let Content::ToolResult(result) = &mut part.content {
+        result.parts.iter_mut().for_each(unmark);
+    }
 }
 
 /// Takes out of a request what the warnings say was lost.
@@ -181,8 +198,19 @@ fn without(mut request: ChatRequest, warnings: &[Warning]) -> ChatRequest {
     if has("n") {
         sampling.n = None;
     }
+    if has("stop") {
+        sampling.stop = Vec::new();
+    }
+    if has("top_k") {
+        sampling.top_k = None;
+    }
     let (no_detail, no_errors) = (has("image_url.detail"), has("tool_result.is_error"));
-    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+    let no_markers = has("cache_control");
+    let said = request.messages.iter_mut().flat_map(|message| &mut message.parts);
+    for part in request.system.iter_mut().chain(said) {
+        if no_markers {
+            unmark(part);
+        }
         if let Content::Image { detail, .. } = &mut part.content {
             *detail = detail.take().filter(|_| !no_detail);
         } else if let Content::ToolResult(result) = &mut part.content {
@@ -207,6 +235,38 @@ proptest! {
         let (again, warnings) = carried(&request, Protocol::AnthropicMessages);
         let expected = without(normal(request), &warnings);
         prop_assert_eq!(without(normal(again), &warnings), expected);
+    }
+
+    #[test]
+    fn responses_to_responses_keeps_everything(request in request(Protocol::OpenAiResponses)) {
+        let (again, warnings) = carried(&request, Protocol::OpenAiResponses);
+        prop_assert_eq!(without(normal(again), &warnings), without(normal(request), &warnings));
+    }
+
+    #[test]
+    fn through_responses_and_back_loses_what_the_warnings_tell(
+        request in prop_oneof![request(Protocol::OpenAiChat), request(Protocol::AnthropicMessages)],
+    ) {
+        let home = request.protocol;
+        let (first, mut warnings) = carried(&request, home);
+        let (there, more) = carried(&first, Protocol::OpenAiResponses);
+        let (back, last) = carried(&there, home);
+        warnings.extend(more);
+        warnings.extend(last);
+        prop_assert_eq!(without(normal(back), &warnings), without(normal(first), &warnings));
+    }
+
+    #[test]
+    fn there_and_back_from_responses_loses_what_the_warnings_tell(
+        request in request(Protocol::OpenAiResponses),
+        to in prop_oneof![Just(Protocol::OpenAiChat), Just(Protocol::AnthropicMessages)],
+    ) {
+        let (first, mut warnings) = carried(&request, Protocol::OpenAiResponses);
+        let (there, more) = carried(&first, to);
+        let (back, last) = carried(&there, Protocol::OpenAiResponses);
+        warnings.extend(more);
+        warnings.extend(last);
+        prop_assert_eq!(without(normal(back), &warnings), without(normal(first), &warnings));
     }
 
     #[test]

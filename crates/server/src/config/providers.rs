@@ -189,10 +189,14 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
         }
         ready.push(provider);
     }
+    let of_the_file = ready.len();
     for spec in provider::ALL {
         let key = spec.key_variables.iter().find_map(|variable| environment.get(variable));
+        // Who has set a provider up has perhaps set its address: another way to it must not come up with the usual one.
+        let is_another_way = |other: &Provider| Some(other.spec.kind) == spec.catalog;
         let is_taken =
-            ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind);
+            ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind)
+                || ready[..of_the_file].iter().any(is_another_way);
         let places = places(spec, &BTreeMap::new(), environment);
         let is_placed =
             spec.places.iter().all(|place| place.default.is_some() || places.contains_key(place.name));
@@ -332,7 +336,10 @@ fn build(
 }
 
 fn catalog(spec: &ProviderSpec, settings: &Settings) -> Result<Catalog, ConfigError> {
-    catalog_file::load(spec.kind, settings.catalog_overrides()).map_err(|error| {
+    let read = catalog_file::load(spec.catalog.unwrap_or(spec.kind), settings.catalog_overrides());
+    // Another way to the same models leads to conversations only.
+    let read = read.map(|catalog| if spec.catalog.is_some() { catalog.of_conversations() } else { catalog });
+    read.map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         fault(spec.kind, format!("{error}{cause}"))
     })

@@ -103,8 +103,20 @@ fn a_vendors_variable_switches_its_provider_on() {
         providers.iter().map(|provider| provider.name.to_string()).collect()
     };
     assert_eq!(names(&[]), ["demo"]);
-    assert_eq!(names(&[("ANTHROPIC_API_KEY", "a"), ("OPENAI_API_KEY", "b")]), ["anthropic", "openai"]);
+    let both = [("ANTHROPIC_API_KEY", "a"), ("OPENAI_API_KEY", "b")];
+    assert_eq!(names(&both), ["anthropic", "openai", "openai-responses"]);
     assert_eq!(names(&[("OPENAI_API_KEY", "")]), ["demo"]);
+}
+
+#[test]
+fn another_way_to_the_same_models_has_their_prices_and_not_their_embeddings() {
+    let environment = Environment::of(&[("OPENAI_API_KEY", "made-up")]);
+    let providers = resolve(&Settings::default(), &environment).unwrap();
+    let find = |name: &str| providers.find(name).map(|(_, model)| model.clone());
+    assert_eq!(find("openai-responses/gpt-5").unwrap().price, find("openai/gpt-5").unwrap().price);
+    assert!(find("openai-responses/gpt-5-pro").is_some());
+    assert!(find("openai/text-embedding-3-small").is_some());
+    assert!(find("openai-responses/text-embedding-3-small").is_none());
 }
 
 #[test]

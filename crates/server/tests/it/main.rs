@@ -26,6 +26,7 @@ mod passthrough;
 mod provider_errors;
 mod rates;
 mod records;
+mod responses;
 mod secrets;
 mod slow_reader;
 mod streams;

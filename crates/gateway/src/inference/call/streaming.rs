@@ -77,7 +77,7 @@ impl Call {
                 match stop {
                     Stop::Failed(refusal) if !has_left => {
                         self.entry.fail(200, refusal);
-                        let event = reply::stream_failure(self.protocol, self.entry.id, refusal);
+                        let event = reply::stream_failure(self.protocol, self.entry.id, refusal, &observed);
                         if self.deliver(&writer, event).await.is_ok() {
                             self.end(&writer).await;
                         }

@@ -1,7 +1,8 @@
 //! Writing a Messages request. Blocks are written in `encode_content`, thinking is settled in `thinking`.
 
+use super::super::unsaid::{self, refuse_state, warn_chat_sampling, warn_extra, warn_ignored};
 use super::super::write::{append_fields, to_json_of};
-use super::super::{Encoded, Target, TranslateError, warn_extra, warn_ignored};
+use super::super::{Encoded, Target, TranslateError};
 use super::encode_content::ContentWriter;
 use super::model::{Traits, traits};
 use super::{schema, thinking, wire};
@@ -22,6 +23,7 @@ pub(in crate::protocol) fn encode_request(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Encoded, TranslateError> {
+    refuse_state(request)?;
     let mut warnings = Warnings::new(request.protocol, Protocol::AnthropicMessages);
     let traits = traits(target.model);
     let instruction = output_instruction(&request.output, traits, &mut warnings);
@@ -61,7 +63,7 @@ pub(in crate::protocol) fn encode_request(
     let mut body = to_json_of(request, &body);
     match request.protocol {
         Protocol::AnthropicMessages => append_fields(&mut body, &request.extra),
-        Protocol::OpenAiChat => warn_extra(request, &mut warnings),
+        Protocol::OpenAiChat | Protocol::OpenAiResponses => warn_extra(request, &[], &mut warnings),
     }
     if request.is_legacy_functions {
         warnings.add("functions", "sent as tools; the answer has tool_calls");
@@ -96,7 +98,7 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
     match &request.output {
         OutputFormat::Schema(Schema { schema: Some(schema), .. }) if traits.takes_schema => {
             let closed = match request.protocol {
-                Protocol::OpenAiChat => schema::closed(schema.raw()),
+                Protocol::OpenAiChat | Protocol::OpenAiResponses => schema::closed(schema.raw()),
                 Protocol::AnthropicMessages => None,
             };
             if closed.is_some() {
@@ -168,7 +170,7 @@ fn tools<'a>(
             Tool::Opaque { protocol: Protocol::AnthropicMessages, raw, .. } => {
                 body.tools.push(wire::Tool::Raw(raw.raw()));
             }
-            Tool::Opaque { protocol: Protocol::OpenAiChat, kind, name, .. } => {
+            Tool::Opaque { kind, name, .. } => {
                 warnings.add("tools", format!("tool {name} of type {kind} was dropped"));
             }
         }
@@ -238,7 +240,7 @@ fn tool_choice<'a>(
     warnings: &mut Warnings,
 ) -> Option<wire::ToolChoice<'a>> {
     let disable_parallel_tool_use = request.parallel_tool_calls.map(|parallel| !parallel);
-    let choice = request.tool_choice.as_ref();
+    let choice = unsaid::tool_choice(request, Protocol::AnthropicMessages, warnings);
     if body.tools.is_empty() {
         // Refused without tools.
         if choice.is_some_and(|choice| !matches!(choice, ToolChoice::Auto | ToolChoice::None)) {
@@ -267,21 +269,13 @@ fn tool_choice<'a>(
     Some(wire::ToolChoice { kind, name, disable_parallel_tool_use })
 }
 
-/// What only OpenAI's protocol can ask for. Asking for the default loses nothing.
+/// What only OpenAI's protocols can ask for. Asking for the default loses nothing.
 fn unknown_sampling(sampling: &Sampling, warnings: &mut Warnings) {
-    let is_set = |number: Option<f64>| number.is_some_and(|number| number != 0.0);
-    let asked = [
-        ("seed", sampling.seed.is_some()),
-        ("frequency_penalty", is_set(sampling.frequency_penalty)),
-        ("presence_penalty", is_set(sampling.presence_penalty)),
-        ("logit_bias", sampling.logit_bias.as_ref().is_some_and(|bias| bias.get() != "{}")),
-        ("logprobs", sampling.logprobs == Some(true)),
-        ("top_logprobs", sampling.top_logprobs.is_some_and(|count| count > 0)),
-        ("n", sampling.n.is_some_and(|n| n > 1)),
-    ];
-    for (feature, _) in asked.iter().filter(|(_, is_asked)| *is_asked) {
-        let detail =
-            if *feature == "n" { "one answer is given" } else { "dropped: there is no such setting" };
-        warnings.add(feature, detail);
+    warn_chat_sampling(sampling, warnings);
+    let is_asked = sampling.top_logprobs.is_some_and(|count| count > 0);
+    for (feature, is_asked) in [("logprobs", sampling.logprobs == Some(true)), ("top_logprobs", is_asked)] {
+        if is_asked {
+            warnings.add(feature, "dropped: there is no such setting");
+        }
     }
 }

@@ -3,8 +3,9 @@
 //! <https://platform.claude.com/docs/en/api/messages>, read 2026-11-22.
 
 use super::super::fields::{Fields, invalid};
+use super::super::unsaid::warn_ignored;
 use super::super::write::to_json;
-use super::super::{Encoded, TranslateError, warn_ignored};
+use super::super::{Encoded, TranslateError};
 use super::decode_content::content;
 use super::encode_content::ContentWriter;
 use super::{usage, wire};
@@ -12,6 +13,7 @@ use crate::ir::{ChatResponse, Choice, Content, FinishReason, Part, Warnings};
 use crate::protocol::Protocol;
 use domain::{Money, Usage};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Reads an answer.
 pub(in crate::protocol) fn decode_response(body: &[u8]) -> Result<ChatResponse, TranslateError> {
@@ -43,6 +45,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         choices: vec![choice],
         usage: usage.and_then(|raw| usage::decode(raw.get())),
         service_tier: None,
+        echo: None,
         ignored: Vec::new(),
     };
     fields.finish(&mut ignored);
@@ -99,7 +102,9 @@ fn blocks<'a>(parts: &'a [Part], warnings: &mut Warnings) -> Vec<wire::AnyBlock<
         match &part.content {
             // Unsigned thoughts are shown; only sending them back is of no use.
             Content::Reasoning { text, signature } => {
-                let signature = signature.as_ref().map_or("", |signature| signature.value.as_str());
+                let signature = signature
+                    .as_ref()
+                    .map_or(Cow::Borrowed(""), |it| it.in_field(Protocol::AnthropicMessages));
                 blocks.push(wire::AnyBlock::Known(wire::Block::Thinking { thinking: text, signature }));
             }
             Content::Image { .. }

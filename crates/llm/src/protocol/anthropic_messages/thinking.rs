@@ -152,9 +152,11 @@ fn effort(reasoning: &Reasoning, traits: Traits, warnings: &mut Warnings) -> Opt
 fn display(from: Protocol, reasoning: &Reasoning, traits: Traits) -> Option<&str> {
     let hides = matches!(traits.thinking, ThinkingSupport::Adaptive | ThinkingSupport::Always);
     match (&reasoning.display, from) {
+        // How long a summary is to be, nobody can say here.
+        (Some(_), Protocol::OpenAiResponses) => hides.then_some("summarized"),
         (Some(display), _) => Some(display),
         (None, Protocol::OpenAiChat) if hides => Some("summarized"),
-        (None, Protocol::OpenAiChat | Protocol::AnthropicMessages) => None,
+        (None, Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages) => None,
     }
 }
 

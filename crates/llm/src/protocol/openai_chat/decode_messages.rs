@@ -137,7 +137,7 @@ fn arguments(call: &mut Fields<'_>, key: &str) -> Result<String, TranslateError>
 /// `thinking_blocks` says the most; `reasoning_content` (or `reasoning`) with `reasoning_signature` says the
 /// same for one block.
 fn reasoning(message: &mut Fields<'_>, ignored: &mut Vec<String>) -> Result<Vec<Part>, TranslateError> {
-    let signed = |value: String| Signature { protocol: Protocol::AnthropicMessages, value };
+    let signed = |value: String| Signature::from_field(Protocol::AnthropicMessages, value);
     let content = message.string("reasoning_content")?;
     let text = match content {
         Some(text) => {

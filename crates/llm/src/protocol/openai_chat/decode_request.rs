@@ -123,7 +123,8 @@ fn reasoning(
     Ok(is_given.then_some(reasoning))
 }
 
-fn effort(path: &str, raw: &RawValue) -> Result<Reasoning, TranslateError> {
+/// Reads an effort: a word, or a number of tokens.
+pub(in crate::protocol) fn effort(path: &str, raw: &RawValue) -> Result<Reasoning, TranslateError> {
     let word = match kind(raw) {
         Kind::String => text(path, raw)?.into_owned(),
         Kind::Array | Kind::Object | Kind::Other => raw.get().to_owned(),

@@ -194,7 +194,7 @@ impl<'a> MessageWriter<'a, '_> {
             Content::Opaque { protocol: Protocol::OpenAiChat, raw, .. } => {
                 return Ok(Some(wire::AnyPart::Raw(raw.raw())));
             }
-            Content::Opaque { protocol: Protocol::AnthropicMessages, kind, .. } => {
+            Content::Opaque { kind, .. } => {
                 self.warnings.add("content", format!("a block of type {kind} was dropped"));
                 return Ok(None);
             }
@@ -222,7 +222,7 @@ impl<'a> MessageWriter<'a, '_> {
                 file_data: Some(data_url::join(media_type, data)),
                 file_id: None,
             },
-            Source::File { protocol: Protocol::OpenAiChat, id } => {
+            Source::File { protocol, id } if protocol.is_openai() => {
                 wire::File { filename: name, file_data: None, file_id: Some(id) }
             }
             Source::Text(text) => {
@@ -236,7 +236,7 @@ impl<'a> MessageWriter<'a, '_> {
             Source::Url(_) => {
                 return Err(unsupported("document", "it takes documents only inline, not by URL"));
             }
-            Source::File { protocol: Protocol::AnthropicMessages, .. } => {
+            Source::File { .. } => {
                 return Err(unsupported("document", "the file is stored at another provider"));
             }
         };
@@ -301,12 +301,13 @@ pub(super) fn reasoning<'a>(message: &mut wire::Message<'a>, thoughts: &[&'a Con
     let mut last_signature = None;
     for thought in thoughts {
         if let Content::Reasoning { text, signature } = thought {
-            let signature = signature.as_ref().map(|signature| signature.value.as_str());
+            let signature = signature.as_ref().map(|it| it.in_field(Protocol::AnthropicMessages));
             texts.push(text.as_str());
-            last_signature = signature.or(last_signature);
+            last_signature = signature.clone().or(last_signature);
             blocks.push(wire::ThinkingBlock::Thinking { thinking: text, signature });
         } else if let Content::RedactedReasoning(signature) = thought {
-            blocks.push(wire::ThinkingBlock::RedactedThinking { data: &signature.value });
+            let data = signature.in_field(Protocol::AnthropicMessages);
+            blocks.push(wire::ThinkingBlock::RedactedThinking { data });
         }
     }
     message.reasoning_content = match texts.as_slice() {

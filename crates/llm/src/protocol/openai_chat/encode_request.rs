@@ -1,22 +1,29 @@
 //! Writing a chat completion request. Messages are written in `encode_messages`.
 
+use super::super::unsaid::{refuse_state, warn_extra, warn_ignored};
 use super::super::write::{append_fields, to_json_of};
-use super::super::{Encoded, OutputLimit, Target, TranslateError};
+use super::super::{Encoded, OutputLimit, Target, TranslateError, unsaid};
 use super::encode_messages::MessageWriter;
 use super::model::{Kind, kind};
 use super::wire;
 use crate::ir::{
-    ChatRequest, Content, Effort, Json, Message, OutputFormat, Part, Schema, Thinking, Tool, ToolChoice,
-    Warnings, WebSearch,
+    ChatRequest, Content, Effort, ExtraField, Json, Message, OutputFormat, Part, Schema, Thinking, Tool,
+    ToolChoice, Warnings, WebSearch,
 };
 use crate::protocol::Protocol;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// OpenAI refuses more.
 const STOPS_MAX: usize = 4;
 /// OpenAI refuses a longer `user`.
 const USER_CHARS_MAX: usize = 64;
+
+/// Fields of OpenAI's Responses that its chat has under the same name; what is `text.verbosity` there is read as one.
+/// `metadata` is none of them: OpenAI's chat takes it only for what is stored.
+const OF_RESPONSES: [&str; 4] =
+    ["prompt_cache_key", "prompt_cache_retention", "safety_identifier", "verbosity"];
 
 /// Who reads the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +49,7 @@ pub(in crate::protocol) fn encode_request(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Encoded, TranslateError> {
+    refuse_state(request)?;
     let mut warnings = Warnings::new(request.protocol, Protocol::OpenAiChat);
     let server = Server::of(target);
     let visible = visible_messages(request, target, &mut warnings);
@@ -60,10 +68,10 @@ pub(in crate::protocol) fn encode_request(
     tools(&mut body, request, target, &mut warnings);
     sampling(&mut body, request, target, &mut warnings);
     body.reasoning_effort = reasoning_effort(request, &mut warnings);
+    shown_thoughts(request, server, &mut warnings);
     by_model(&mut body, server, &mut warnings);
     body.response_format = response_format(request, &mut warnings);
-    let user = request.user.as_deref();
-    body.user = user.map(|user| limited_user(user, server, &mut warnings));
+    body.user = limited_user(request, target, &mut warnings);
     body.service_tier = service_tier(request, &mut warnings);
     match &request.cache_control {
         Some(_) if !target.takes_cache_control => {
@@ -78,7 +86,7 @@ pub(in crate::protocol) fn encode_request(
     if request.is_legacy_functions {
         warnings.add("functions", "sent as tools; the answer has tool_calls");
     }
-    leftovers(request, &mut body, &mut warnings);
+    leftovers(request, server, &mut body, &mut warnings);
     Ok(Encoded { body, warnings: warnings.take() })
 }
 
@@ -107,7 +115,7 @@ fn visible_messages<'a>(
             if signature.is_none() {
                 return Some(part.clone());
             }
-            if request.protocol == Protocol::OpenAiChat && !text.is_empty() {
+            if request.protocol.is_openai() && !text.is_empty() {
                 warnings.add("thinking", "the signature of earlier thoughts was dropped: another vendor's");
                 let content = Content::Reasoning { text: text.clone(), signature: None };
                 return Some(Part { content, cache_control: None });
@@ -192,7 +200,7 @@ fn tools<'a>(
                 let custom = wire::CustomDefinition {
                     name: &tool.name,
                     description: tool.description.as_deref(),
-                    format: tool.format.as_ref().map(Json::raw),
+                    format: tool.format.as_ref().map(nested_format),
                 };
                 body.tools.push(wire::Tool::Known(wire::Definition::Custom { custom }));
             }
@@ -200,23 +208,20 @@ fn tools<'a>(
             Tool::Opaque { protocol: Protocol::OpenAiChat, raw, .. } => {
                 body.tools.push(wire::Tool::Raw(raw.raw()));
             }
-            Tool::Opaque { protocol: Protocol::AnthropicMessages, kind, name, .. } => {
+            Tool::Opaque { kind, name, .. } => {
                 warnings.add("tools", format!("tool {name} of type {kind} was dropped"));
             }
         }
     }
+    let choice = unsaid::tool_choice(request, Protocol::OpenAiChat, warnings);
     if body.tools.is_empty() {
         // Refused without tools.
-        if request
-            .tool_choice
-            .as_ref()
-            .is_some_and(|choice| !matches!(choice, ToolChoice::Auto | ToolChoice::None))
-        {
+        if choice.is_some_and(|choice| !matches!(choice, ToolChoice::Auto | ToolChoice::None)) {
             warnings.add("tool_choice", "dropped: there is no tool to choose");
         }
         return;
     }
-    body.tool_choice = request.tool_choice.as_ref().map(|choice| tool_choice(choice, request));
+    body.tool_choice = choice.map(|choice| tool_choice(choice, request));
     body.parallel_tool_calls = request.parallel_tool_calls;
 }
 
@@ -241,6 +246,27 @@ fn tool_choice<'a>(choice: &'a ToolChoice, request: &'a ChatRequest) -> wire::To
             wire::ToolChoice::Object(wire::NamedChoice::AllowedTools { allowed_tools })
         }
     }
+}
+
+/// A grammar stands beside its type in the Responses protocol, and in an object of its own here.
+fn nested_format(format: &Json) -> Cow<'_, RawValue> {
+    #[derive(serde::Deserialize)]
+    struct Flat<'a> {
+        #[serde(borrow)]
+        syntax: &'a RawValue,
+        #[serde(borrow)]
+        definition: &'a RawValue,
+    }
+    let flat = serde_json::from_str::<Flat<'_>>(format.get()).ok();
+    let nested = flat.and_then(|Flat { syntax, definition }| {
+        let text = format!(
+            r#"{{"type":"grammar","grammar":{{"syntax":{},"definition":{}}}}}"#,
+            syntax.get(),
+            definition.get()
+        );
+        RawValue::from_string(text).ok()
+    });
+    nested.map_or(Cow::Borrowed(format.raw()), Cow::Owned)
 }
 
 fn web_search<'a>(search: &'a WebSearch, warnings: &mut Warnings) -> wire::WebSearchOptions<'a> {
@@ -280,12 +306,21 @@ fn by_model(body: &mut wire::Request<'_>, server: Server, warnings: &mut Warning
     }
 }
 
-/// The words OpenAI knows, by the table of `ir::Effort`.
-fn reasoning_effort(request: &ChatRequest, warnings: &mut Warnings) -> Option<&'static str> {
-    let reasoning = request.reasoning.as_ref()?;
-    if reasoning.display.is_some() {
+/// Tells that nothing can be asked of how thoughts are shown. Compatible servers show them anyway, which is what a
+/// caller of the Responses protocol asks for; OpenAI shows none.
+fn shown_thoughts(request: &ChatRequest, server: Server, warnings: &mut Warnings) {
+    let is_asked = request.reasoning.as_ref().is_some_and(|reasoning| reasoning.display.is_some());
+    if is_asked && !(request.protocol == Protocol::OpenAiResponses && server == Server::Compatible) {
         warnings.add("thinking.display", "dropped: the provider decides what it shows of its thoughts");
     }
+}
+
+/// The words OpenAI knows, by the table of `ir::Effort`.
+pub(in crate::protocol) fn reasoning_effort(
+    request: &ChatRequest,
+    warnings: &mut Warnings,
+) -> Option<&'static str> {
+    let reasoning = request.reasoning.as_ref()?;
     if reasoning.thinking == Some(Thinking::Disabled) {
         warnings.add("thinking", "not every model can be told not to think; its default holds");
         return None;
@@ -296,7 +331,7 @@ fn reasoning_effort(request: &ChatRequest, warnings: &mut Warnings) -> Option<&'
         warnings.add("thinking.budget_tokens", format!("{tokens} tokens became the effort {word}"));
         return Some(word);
     };
-    let is_own = request.protocol == Protocol::OpenAiChat;
+    let is_own = request.protocol.is_openai();
     let sent = match effort {
         // OpenAI's own words, of which every model takes others: those who know the model may say them.
         Effort::None | Effort::ExtraHigh if is_own => effort,
@@ -331,9 +366,9 @@ fn response_format<'a>(
 
 /// Anthropic always holds the model to the schema; OpenAI does with `strict`, which takes fewer schemas and
 /// answers 400 to the others.
-fn strict(from: Protocol, schema: &Schema, warnings: &mut Warnings) -> Option<bool> {
+pub(in crate::protocol) fn strict(from: Protocol, schema: &Schema, warnings: &mut Warnings) -> Option<bool> {
     match from {
-        Protocol::OpenAiChat => schema.strict,
+        Protocol::OpenAiChat | Protocol::OpenAiResponses => schema.strict,
         Protocol::AnthropicMessages => {
             let text = schema.schema.as_ref().map_or("{}", Json::get);
             let fits = serde_json::from_str(text).is_ok_and(|schema| is_strict_schema(&schema));
@@ -364,18 +399,28 @@ fn is_strict_schema(schema: &Value) -> bool {
     }
 }
 
-fn limited_user<'a>(user: &'a str, server: Server, warnings: &mut Warnings) -> Cow<'a, str> {
-    if server == Server::Compatible || user.chars().count() <= USER_CHARS_MAX {
-        return Cow::Borrowed(user);
+/// The end user, in no more characters than OpenAI takes.
+pub(in crate::protocol) fn limited_user<'a>(
+    request: &'a ChatRequest,
+    target: &Target<'_>,
+    warnings: &mut Warnings,
+) -> Option<Cow<'a, str>> {
+    let user = request.user.as_deref()?;
+    if Server::of(target) == Server::Compatible || user.chars().count() <= USER_CHARS_MAX {
+        return Some(Cow::Borrowed(user));
     }
     warnings.add("user", format!("cut to {USER_CHARS_MAX} characters"));
-    Cow::Owned(user.chars().take(USER_CHARS_MAX).collect())
+    Some(Cow::Owned(user.chars().take(USER_CHARS_MAX).collect()))
 }
 
-fn service_tier<'a>(request: &'a ChatRequest, warnings: &mut Warnings) -> Option<&'a str> {
+/// The word for a tier of service in either of OpenAI's protocols.
+pub(in crate::protocol) fn service_tier<'a>(
+    request: &'a ChatRequest,
+    warnings: &mut Warnings,
+) -> Option<&'a str> {
     let tier = request.service_tier.as_deref()?;
     match (request.protocol, tier) {
-        (Protocol::OpenAiChat, tier) => Some(tier),
+        (Protocol::OpenAiChat | Protocol::OpenAiResponses, tier) => Some(tier),
         (Protocol::AnthropicMessages, "auto") => Some("auto"),
         (Protocol::AnthropicMessages, "standard_only") => Some("default"),
         (Protocol::AnthropicMessages, other) => {
@@ -385,11 +430,20 @@ fn service_tier<'a>(request: &'a ChatRequest, warnings: &mut Warnings) -> Option
     }
 }
 
-/// What the request carries beside what is understood.
-fn leftovers(request: &ChatRequest, body: &mut Vec<u8>, warnings: &mut Warnings) {
-    match request.protocol {
-        Protocol::OpenAiChat => append_fields(body, &request.extra),
-        Protocol::AnthropicMessages => super::super::warn_extra(request, warnings),
+/// What the request carries beside what is understood. Other servers than OpenAI's may refuse a field that they do not
+/// know.
+fn leftovers(request: &ChatRequest, server: Server, body: &mut Vec<u8>, warnings: &mut Warnings) {
+    match (request.protocol, server) {
+        (Protocol::OpenAiChat, _) => append_fields(body, &request.extra),
+        (Protocol::OpenAiResponses, Server::OpenAi) => {
+            let is_known = |field: &&ExtraField| OF_RESPONSES.contains(&field.name.as_str());
+            let carried: Vec<ExtraField> = request.extra.iter().filter(is_known).cloned().collect();
+            append_fields(body, &carried);
+            warn_extra(request, &OF_RESPONSES, warnings);
+        }
+        (Protocol::OpenAiResponses, Server::Compatible) | (Protocol::AnthropicMessages, _) => {
+            warn_extra(request, &[], warnings);
+        }
     }
-    super::super::warn_ignored(&request.ignored, warnings);
+    warn_ignored(&request.ignored, warnings);
 }

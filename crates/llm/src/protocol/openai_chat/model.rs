@@ -7,7 +7,7 @@
 
 /// What a model is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(in crate::protocol) enum Kind {
     /// It reasons before it answers.
     Reasoning,
     /// It answers at once.
@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// Reads a model's name: `gpt-4.1-mini`, `o3`, `ft:gpt-4o:acme::id`.
-pub(super) fn kind(model: &str) -> Kind {
+pub(in crate::protocol) fn kind(model: &str) -> Kind {
     let name = model.strip_prefix("ft:").unwrap_or(model);
     if name.contains("chat") {
         return Kind::Plain;

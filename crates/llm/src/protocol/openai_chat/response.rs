@@ -3,8 +3,9 @@
 //! <https://platform.openai.com/docs/api-reference/chat/object>, read 2026-11-22.
 
 use super::super::fields::{Fields, invalid};
+use super::super::unsaid::warn_ignored;
 use super::super::write::to_json;
-use super::super::{Encoded, TranslateError, warn_ignored};
+use super::super::{Encoded, TranslateError};
 use super::decode_messages::{LegacyCalls, assistant};
 use super::encode_messages::{annotations, image_url, reasoning, tool_call};
 use super::{usage, wire};
@@ -42,6 +43,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         choices,
         usage: fields.raw("usage").and_then(|raw| usage::decode(raw.get())),
         service_tier: fields.string("service_tier")?,
+        echo: None,
         ignored: Vec::new(),
     };
     fields.finish(&mut ignored);
@@ -87,7 +89,10 @@ fn cite(
 }
 
 /// Reads a citation; `text` is what its indices point into.
-pub(super) fn url_citation(citation: &mut Fields<'_>, text: &str) -> Result<Citation, TranslateError> {
+pub(in crate::protocol) fn url_citation(
+    citation: &mut Fields<'_>,
+    text: &str,
+) -> Result<Citation, TranslateError> {
     let (start, end) = (citation.count("start_index")?, citation.count("end_index")?);
     let span = start.zip(end).filter(|(start, end)| start < end);
     let cited_text = span.map_or(String::new(), |(start, end)| {
@@ -151,8 +156,17 @@ pub(in crate::protocol) fn encode_response(response: &ChatResponse, cost: Option
     Encoded { body: to_json(&body), warnings: warnings.take() }
 }
 
+/// Tells of a picture that has no place in the answer.
+pub(in crate::protocol) fn image_lost(warnings: &mut Warnings) {
+    warnings.add("content", "an image was dropped");
+}
+
 /// What OpenAI's words for an end do not tell.
-pub(super) fn finish_warnings(reason: FinishReason, sequence: Option<&str>, warnings: &mut Warnings) {
+pub(in crate::protocol) fn finish_warnings(
+    reason: FinishReason,
+    sequence: Option<&str>,
+    warnings: &mut Warnings,
+) {
     if let Some(sequence) = sequence {
         warnings.add("stop_sequence", format!("the answer was ended by {sequence:?}"));
     }
@@ -194,7 +208,7 @@ fn message<'a>(parts: &'a [Part], warnings: &mut Warnings) -> wire::Message<'a> 
                 Ok(image_url) => {
                     message.images.push(wire::Part::ImageUrl { image_url, cache_control: None });
                 }
-                Err(_) => warnings.add("content", "an image was dropped"),
+                Err(_) => image_lost(warnings),
             },
             Content::Opaque { kind, .. } => {
                 warnings.add("content", format!("a block of type {kind} was dropped"));

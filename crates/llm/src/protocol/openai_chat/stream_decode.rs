@@ -42,6 +42,7 @@ struct Choice {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Said {
     Text,
+    Refusal,
     Reasoning,
 }
 
@@ -233,7 +234,7 @@ impl Choice {
         }
         if let Some(value) = full(delta.reasoning_signature) {
             let index = self.say(Said::Reasoning, next, events);
-            let signature = Signature { protocol: Protocol::AnthropicMessages, value };
+            let signature = Signature::from_field(Protocol::AnthropicMessages, value);
             events.push(StreamEvent::BlockDelta { index, delta: Delta::Signature(signature) });
         }
         if let Some(text) = full(delta.content) {
@@ -242,7 +243,7 @@ impl Choice {
         }
         if let Some(text) = full(delta.refusal) {
             self.is_refused = true;
-            let index = self.say(Said::Text, next, events);
+            let index = self.say(Said::Refusal, next, events);
             events.push(StreamEvent::BlockDelta { index, delta: Delta::Text(text) });
         }
         if let Some(annotations) = delta.annotations.filter(|raw| raw.get() != "null") {
@@ -281,6 +282,7 @@ impl Choice {
                 let index = take(next);
                 let block = match said {
                     Said::Text => Block::Text,
+                    Said::Refusal => Block::Refusal,
                     Said::Reasoning => Block::Reasoning,
                 };
                 events.push(StreamEvent::BlockStart { index, choice: self.index, block });

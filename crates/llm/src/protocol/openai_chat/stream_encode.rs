@@ -35,6 +35,7 @@ struct OpenBlock {
 #[derive(Debug)]
 enum Kind {
     Text,
+    Refusal,
     Reasoning,
     Call { number: u32, kind: ToolCallKind, has_arguments: bool },
 }
@@ -73,6 +74,8 @@ struct ChunkDelta<'a> {
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,8 +135,7 @@ struct CustomDelta<'a> {
 
 impl StreamEncoder {
     pub(in crate::protocol) fn new(options: StreamOptions) -> Self {
-        // Events do not tell which protocol they come from, and only one other is known.
-        let warnings = Warnings::new(Protocol::AnthropicMessages, Protocol::OpenAiChat);
+        let warnings = Warnings::new(options.from, Protocol::OpenAiChat);
         let model = options.requested_model.clone();
         Self { options, warnings, id: String::new(), model, blocks: Vec::new(), choices: Vec::new() }
     }
@@ -197,9 +199,11 @@ impl StreamEncoder {
         let progress = self.progress(choice, out);
         let kind = match block {
             Block::Text => Kind::Text,
+            Block::Refusal => Kind::Refusal,
             Block::Reasoning => Kind::Reasoning,
             Block::RedactedReasoning(signature) => {
-                let block = RedactedThinking { kind: "redacted_thinking", data: &signature.value };
+                let data = &signature.in_field(Protocol::AnthropicMessages);
+                let block = RedactedThinking { kind: "redacted_thinking", data };
                 let delta = ChunkDelta { thinking_blocks: Some([block]), ..Default::default() };
                 self.delta_chunk(choice, delta, out);
                 return;
@@ -219,6 +223,9 @@ impl StreamEncoder {
         let Some(block) = self.blocks.iter_mut().find(|block| block.index == index) else { return };
         let choice = block.choice;
         let written = match delta {
+            Delta::Text(text) if matches!(block.kind, Kind::Refusal) => {
+                ChunkDelta { refusal: Some(text), ..Default::default() }
+            }
             Delta::Text(text) => ChunkDelta { content: Some(text), ..Default::default() },
             Delta::Reasoning(text) => ChunkDelta { reasoning_content: Some(text), ..Default::default() },
             Delta::Signature(signature) => {
@@ -228,7 +235,9 @@ impl StreamEncoder {
                     self.warnings
                         .add("thinking", "several signed thoughts: each replaces the signature before");
                 }
-                ChunkDelta { reasoning_signature: Some(&signature.value), ..Default::default() }
+                let signature = signature.in_field(Protocol::AnthropicMessages);
+                let delta = ChunkDelta { reasoning_signature: Some(&signature), ..Default::default() };
+                return self.delta_chunk(choice, delta, out);
             }
             Delta::Arguments(text) => {
                 let Kind::Call { number, kind, has_arguments } = &mut block.kind else { return };
@@ -262,7 +271,7 @@ impl StreamEncoder {
                 let delta = ChunkDelta { tool_calls: Some([call]), ..Default::default() };
                 self.delta_chunk(block.choice, delta, out);
             }
-            Kind::Call { .. } | Kind::Text | Kind::Reasoning => {}
+            Kind::Call { .. } | Kind::Text | Kind::Refusal | Kind::Reasoning => {}
         }
     }
 

@@ -78,7 +78,7 @@ pub(super) struct Message<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasoning_signature: Option<&'a str>,
+    pub reasoning_signature: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub thinking_blocks: Vec<ThinkingBlock<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -157,10 +157,10 @@ pub(super) enum ThinkingBlock<'a> {
     Thinking {
         thinking: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        signature: Option<&'a str>,
+        signature: Option<Cow<'a, str>>,
     },
     RedactedThinking {
-        data: &'a str,
+        data: Cow<'a, str>,
     },
 }
 
@@ -235,7 +235,7 @@ pub(super) struct CustomDefinition<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub format: Option<&'a RawValue>,
+    pub format: Option<Cow<'a, RawValue>>,
 }
 
 #[derive(Serialize)]
