@@ -17,7 +17,7 @@ def port_of(url):
 
 
 class Target:
-    """One gateway under test, from `NAME=BASE_URL,API_KEY,MODEL[,pid=N][,h:Header-Name=value]`."""
+    """One gateway under test, from `NAME=BASE_URL,API_KEY,MODEL[,pid=N][,api=NAME][,only=SCENARIO+…][,h:Header-Name=value]`."""
 
     def __init__(self, spec):
         self.name, rest = spec.split("=", 1)
@@ -25,17 +25,24 @@ class Target:
         self.url = parts[0].rstrip("/")
         self.key = parts[1] if len(parts) > 1 else ""
         self.model = parts[2] if len(parts) > 2 and parts[2] else "mock"
-        self.headers, self.pid = [], None
+        self.headers, self.pid, self.api, self.only = [], None, None, None
         for part in parts[3:]:
             if part.startswith("pid="):
                 self.pid = int(part[4:])
+            elif part.startswith("api="):
+                self.api = part[4:]
+            elif part.startswith("only="):
+                self.only = part[5:].split("+")
             elif part.startswith("h:"):
                 name, value = part[2:].split("=", 1)
                 self.headers.append(f"{name}: {value}")
         self.pid = self.pid or processes.listener_pid(port_of(self.url))
 
-    def arguments(self):
-        words = ["--url", self.url, "--model", self.model]
+    def takes(self, scenario):
+        return self.only is None or scenario in self.only
+
+    def arguments(self, api):
+        words = ["--url", self.url, "--model", self.model, "--api", self.api or api]
         if self.key:
             words += ["--key", self.key]
         for header in self.headers:
@@ -77,12 +84,13 @@ class Comparison:
             for target in self.targets:
                 preference.prefer(processes.tree(target.pid), True)
         planned = scenarios(self.options)
-        self.runs = {target.name: {name: [] for name, _ in planned} for target in self.targets}
+        self.runs = {target.name: {name: [] for name, _ in planned if target.takes(name)} for target in self.targets}
         for turn in range(self.options.rounds):
             for name, arguments in planned:
                 first = turn % len(self.targets)
                 for target in self.targets[first:] + self.targets[:first]:
-                    self._take_turn(turn, target, name, arguments)
+                    if target.takes(name):
+                        self._take_turn(turn, target, name, arguments)
         self.after = self._memory()
         if self.options.prefer:
             for target in self.targets:
@@ -110,8 +118,8 @@ class Comparison:
         """Why the target cannot take part: what it answers to one request and one stream is wrong."""
         for mode in ("closed", "stream"):
             done = subprocess.run(
-                [self.load_generator, mode, *target.arguments(), "--api", self.options.api, "--sample",
-                 "--mock", "chunks=5", "--timeout", "20"], capture_output=True, text=True, timeout=60)
+                [self.load_generator, mode, *target.arguments(self.options.api), "--sample", "--mock",
+                 "chunks=5", "--timeout", "20"], capture_output=True, text=True, timeout=60)
             verdict = done.stdout.split("\n")[0]
             is_right = verdict.startswith("ok") and (
                 mode == "closed" or "5 content chunks, end seen: true" in verdict)
@@ -148,7 +156,7 @@ class Comparison:
     def _measure(self, target, arguments):
         options = self.options
         command = [self.load_generator, *arguments, "--secs", str(options.secs), "--warmup", str(options.warmup),
-                   "--body-bytes", str(options.body_bytes), "--api", options.api, *target.arguments()]
+                   "--body-bytes", str(options.body_bytes), *target.arguments(options.api)]
         pids = processes.tree(target.pid)
         busy, stolen = processes.machine_cpu_s()
         of_gateway, of_upstream = processes.cpu_s(pids), processes.cpu_s(self.upstream_pids)

@@ -38,6 +38,11 @@ def _print_surroundings(runs):
           f"load average {min(loads):.1f}–{max(loads):.1f} (the test itself counts in it).")
 
 
+def _measured(runs, scenario):
+    """The targets that took part in a scenario."""
+    return [name for name in runs if scenario in runs[name]]
+
+
 def _head(*columns):
     print("\n| " + " | ".join(columns) + " |")
     print("| --- |" + " ---: |" * (len(columns) - 1))
@@ -63,7 +68,7 @@ def _print_closed(runs, options):
     _head("target", f"max req/s ({options.conns} conns)", "of direct", "CPU-s per 10k req",
           "req/s per core of its own", "p50 ms at max", "errors", "load avg")
     direct = [run["rps"] for run in runs[DIRECT]["closed"]]
-    for name in runs:
+    for name in _measured(runs, "closed"):
         taken = runs[name]["closed"]
         rates, costs = [run["rps"] for run in taken], cpu_s_per_10k(taken)
         cost = None if name == DIRECT else median(costs)
@@ -76,7 +81,7 @@ def _print_open(runs, scenario):
     _head(f"target at {scenario[5:]} req/s", "p50 ms", "p95 ms", "p99 ms", "added p50", "added p95", "added p99",
           "CPU-s per 10k", "errors + unserved", "load avg")
     quantiles = ("p50", "p95", "p99")
-    for name in runs:
+    for name in _measured(runs, scenario):
         taken = runs[name][scenario]
         if not taken:
             _row(name, "over its capacity", *[""] * 8)
@@ -92,7 +97,7 @@ def _print_streaming_max(runs, options):
     _head("target", f"streaming max, chunks/s ({options.smax_conns} streams)", "of direct", "CPU-s per 10k chunks",
           "errors", "load avg")
     direct = [run["chunks_per_s"] for run in runs[DIRECT]["smax"]]
-    for name in runs:
+    for name in _measured(runs, "smax"):
         taken = runs[name]["smax"]
         rates = [run["chunks_per_s"] for run in taken]
         _row(name, spread(rates), _share(rates, direct),
@@ -105,7 +110,7 @@ def _print_paced(runs, options):
           "TTFT added p99", "chunk delay added p50", "chunk delay added p99", "gap growth p99",
           "CPU-s per 10k chunks", "errors", "load avg")
     direct = runs[DIRECT]["spaced"]
-    for name in runs:
+    for name in _measured(runs, "spaced"):
         taken, is_direct = runs[name]["spaced"], name == DIRECT
         added = [NONE if is_direct else spread(added_ms(taken, direct, key, quantile), "{:.2f}")
                  for key in ("transit_us", "chunk_us") for quantile in ("p50", "p99")]

@@ -22,6 +22,8 @@ use std::{
 /// The gateway's name in tables and files, and the floor's.
 pub const NAME: &str = "signalbox";
 pub const FLOOR: &str = "floor";
+/// The same gateway, asked in Anthropic's protocol for a model whose provider speaks OpenAI's.
+pub const TRANSLATED: &str = "translated";
 
 /// Made up for each run's empty data directory; opens nothing else.
 const CALLER_KEY: &str = "sbx_bench_4f1d7c2a9be8436095ad10e7c3b6f258";
@@ -214,7 +216,9 @@ fn measure(workspace: &Workspace, options: &Options, folder: &Path) -> Result<Js
     let mut compare = compare_command(workspace, options, upstream_port);
     compare.arg("--summary").arg(&summary);
     compare.arg(target(FLOOR, floor_port, FLOOR_KEY, "mock", floor.pid()));
-    compare.arg(target(NAME, port, CALLER_KEY, "bench/mock", signalbox.pid()));
+    let own = target(NAME, port, CALLER_KEY, "bench/mock", signalbox.pid());
+    let translated = target(TRANSLATED, port, CALLER_KEY, "bench/mock", signalbox.pid());
+    compare.arg(own).arg(format!("{translated},api=anthropic,only=closed+smax"));
     step::run(&mut compare)?;
 
     let text = fs::read_to_string(&summary).context("the summary")?;

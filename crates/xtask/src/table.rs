@@ -1,7 +1,7 @@
 //! The result as a Markdown table.
 
 use crate::{
-    bench::{FLOOR, NAME, RATE},
+    bench::{FLOOR, NAME, RATE, TRANSLATED},
     json::Json,
 };
 
@@ -71,9 +71,9 @@ const ROWS: &[Row] = &[
 /// The table with a sentence on how it came about.
 pub fn markdown(result: &Json) -> String {
     let mut text = introduction(result);
-    text.push_str("\n| | direct | floor | Signalbox | goal |\n| --- | ---: | ---: | ---: | ---: |\n");
+    text.push_str("\n| | direct | floor | Signalbox | translated | goal |\n| --- | ---: | ---: | ---: | ---: | ---: |\n");
     for row in ROWS {
-        let cells = [DIRECT, FLOOR, NAME].map(|target| {
+        let cells = [DIRECT, FLOOR, NAME, TRANSLATED].map(|target| {
             let path: Vec<&str> = ["targets", target].iter().chain(row.path).copied().collect();
             cell(result, &path, row.decimals)
         });
@@ -81,8 +81,10 @@ pub fn markdown(result: &Json) -> String {
     }
     let warm = cell(result, &["time_to_ready", "warm_directory_ms", "median"], 1);
     let fresh = cell(result, &["time_to_ready", "fresh_directory_ms"], 1);
-    text.push_str(&format!("| start to ready, ms (median of 5) | {NONE} | {NONE} | {warm} | |\n"));
-    text.push_str(&format!("| first start to ready, empty directory, ms | {NONE} | {NONE} | {fresh} | |\n"));
+    text.push_str(&format!("| start to ready, ms (median of 5) | {NONE} | {NONE} | {warm} | {NONE} | |\n"));
+    text.push_str(&format!(
+        "| first start to ready, empty directory, ms | {NONE} | {NONE} | {fresh} | {NONE} | |\n"
+    ));
     text
 }
 
@@ -116,13 +118,14 @@ mod tests {
     fn figures_stand_in_their_columns_and_gaps_are_dashes() {
         let result = Json::parse(
             r#"{"targets":{"direct":{"errors":0},"floor":{"cpu_s_per_10k_requests":{"median":0.22}},
-                "signalbox":{"cpu_s_per_10k_requests":{"median":0.2649},"of_floor":{"cpu_s_per_10k_requests":1.204}}},
+                "signalbox":{"cpu_s_per_10k_requests":{"median":0.2649},"of_floor":{"cpu_s_per_10k_requests":1.204}},
+                "translated":{"of_floor":{"cpu_s_per_10k_requests":1.9}}},
                 "time_to_ready":{"warm_directory_ms":{"median":12.34}}}"#,
         );
         let text = markdown(&result.unwrap());
-        assert!(text.contains("| CPU-s per 10,000 requests | – | 0.220 | 0.265 | ≤ 0.28 |"), "{text}");
-        assert!(text.contains("| × the floor | – | – | 1.20 | ≤ 1.25 |"), "{text}");
-        assert!(text.contains("| failed requests | 0 | – | – | 0 |"), "{text}");
-        assert!(text.contains("| start to ready, ms (median of 5) | – | – | 12.3 | |"), "{text}");
+        assert!(text.contains("| CPU-s per 10,000 requests | – | 0.220 | 0.265 | – | ≤ 0.28 |"), "{text}");
+        assert!(text.contains("| × the floor | – | – | 1.20 | 1.90 | ≤ 1.25 |"), "{text}");
+        assert!(text.contains("| failed requests | 0 | – | – | – | 0 |"), "{text}");
+        assert!(text.contains("| start to ready, ms (median of 5) | – | – | 12.3 | – | |"), "{text}");
     }
 }
