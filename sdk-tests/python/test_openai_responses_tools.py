@@ -9,7 +9,7 @@ import pytest
 
 from samples import NO_ARGUMENTS_SCHEMA, PNG_DATA_URL, PNG_SEEN, anthropic_tool, openai_tool, responses_tool
 from targets import RESPONSES_UPSTREAM, marked
-from test_openai_responses import ask, client, upstream  # noqa: F401 (fixtures)
+from test_openai_responses import TRANSLATED, ask, client, upstream  # noqa: F401 (fixtures)
 
 PARIS = {"city": "Paris", "unit": "celsius"}
 TOKYO = {"city": "Tōkyō", "unit": "celsius"}
@@ -90,6 +90,20 @@ def test_tool_results_make_the_round_trip(client, upstream, is_streamed):
     items += [result_of(call, f"{20 + at} degrees") for at, call in enumerate(calls_in(answer))]
     text = ask(client, upstream, items, tools=[responses_tool()]).output_text
     assert "tool result: 20 degrees" in text and "tool result: 21 degrees" in text
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("translated", TRANSLATED, ids=lambda one: one.vendor)
+def test_a_tool_of_free_text_makes_the_round_trip(client, gateway_only, translated, is_streamed):
+    """Neither upstream knows such tools."""
+    items = [{"role": "user", "content": marked("Just talk")}]
+    tools = [{"type": "custom", "name": "sql", "description": "Runs a query."}]
+    forced = {"type": "custom", "name": "sql"}
+    answer = ask(client, translated, items, tools=tools, tool_choice=forced, stream=is_streamed)
+    (call,) = (last_response(answer) if is_streamed else answer).output
+    assert (call.type, call.name, call.input) == ("custom_tool_call", "sql", "sample")
+    items += [call, {"type": "custom_tool_call_output", "call_id": call.call_id, "output": "21 rows"}]
+    assert "tool result: 21 rows" in ask(client, translated, items, tools=tools).output_text
 
 
 def test_a_picture_in_a_tool_result_is_never_dropped_in_silence(client, upstream):

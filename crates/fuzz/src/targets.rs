@@ -30,6 +30,7 @@ const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     takes_stream_options: true,
     takes_cache_control: true,
     takes_unsigned_thoughts: true,
+    takes_custom_tools: true,
 };
 
 /// One of them.

@@ -264,6 +264,7 @@ fn describe(target: &Target) -> llm::protocol::Target<'_> {
         takes_stream_options: target.provider.spec.takes_stream_options,
         takes_cache_control: target.provider.spec.takes_cache_control,
         takes_unsigned_thoughts: target.provider.spec.takes_unsigned_thoughts,
+        takes_custom_tools: target.provider.spec.takes_custom_tools,
     }
 }
 

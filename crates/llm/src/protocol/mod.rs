@@ -11,6 +11,7 @@ pub mod anthropic_messages;
 mod data_url;
 mod error;
 mod fields;
+mod free_text;
 pub mod openai_chat;
 pub mod openai_responses;
 mod stream;
@@ -66,6 +67,8 @@ pub struct Target<'a> {
     pub takes_cache_control: bool,
     /// Whether `reasoning_content` is taken (OpenAI's protocol).
     pub takes_unsigned_thoughts: bool,
+    /// Whether tools of free text are taken (OpenAI's chat).
+    pub takes_custom_tools: bool,
 }
 
 impl Protocol {

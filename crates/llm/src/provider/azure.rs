@@ -8,7 +8,7 @@
 //! A prompt that its content filter stops is answered with 400 and the code `content_filter`. Streams begin with a
 //! chunk without choices that holds the filter's findings.
 //!
-//! Pictures and sound stand at the paths of OpenAI in the v1 API.
+//! Responses, pictures and sound stand at the paths of OpenAI in the v1 API.
 
 use super::{AbortPolicy, Auth, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
@@ -23,9 +23,11 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["AZURE_OPENAI_API_KEY"],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
+    takes_custom_tools: true,
     abort: AbortPolicy::CancelStreams,
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
+        Route::RESPONSES,
         Route::embeddings("/embeddings"),
         usual::IMAGE_GENERATIONS,
         usual::IMAGE_EDITS,

@@ -300,6 +300,9 @@ pub struct ProviderSpec {
     /// (and with it the field `thinking` of a request), a `thinking` block in Anthropic's. Some models want
     /// theirs back, strict providers answer 400.
     pub takes_unsigned_thoughts: bool,
+    /// Whether it takes tools of free text (`"type": "custom"`) in OpenAI's chat; elsewhere they are sent as functions
+    /// of one text, unless its caller speaks that protocol itself.
+    pub takes_custom_tools: bool,
     /// What it bills of an answer whose reader leaves.
     pub abort: AbortPolicy,
     /// What it makes of tiers of service.
@@ -332,6 +335,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     takes_stream_options: true,
     takes_cache_control: false,
     takes_unsigned_thoughts: true,
+    takes_custom_tools: false,
     abort: AbortPolicy::Unknown,
     service_tiers: ServiceTiers::Named,
     regions: Regions::OnePrice,

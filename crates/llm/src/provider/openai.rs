@@ -3,7 +3,8 @@
 //! API: <https://platform.openai.com/docs/api-reference/chat>, read 2026-11-22, and
 //! <https://developers.openai.com/api/reference/resources/responses>, read 2026-11-26. Reasoning models refuse
 //! `max_tokens` and want `max_completion_tokens`, which every current chat model takes. A field it does not
-//! know is answered with 400.
+//! know is answered with 400. Tools of free text are its own
+//! (<https://developers.openai.com/api/docs/guides/function-calling>, read 2026-11-26).
 //!
 //! Which tier of service a request gets that names none is a setting of the project
 //! (<https://developers.openai.com/api/docs/guides/fast-mode>, read 2026-11-26). Hosts like `eu.api.openai.com` cost a
@@ -23,6 +24,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["OPENAI_API_KEY"],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
+    takes_custom_tools: true,
     abort: AbortPolicy::CancelStreams,
     service_tiers: ServiceTiers::AccountDecides,
     regions: Regions::ByHost(".api.openai.com"),

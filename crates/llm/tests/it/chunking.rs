@@ -49,6 +49,7 @@ fn survive(body: &[u8]) {
         takes_stream_options: true,
         takes_cache_control: true,
         takes_unsigned_thoughts: true,
+        takes_custom_tools: true,
     };
     for protocol in PROTOCOLS {
         if let Ok(request) = protocol.decode_request(body) {

@@ -111,6 +111,7 @@ impl Case {
                 takes_stream_options: self.spec.takes_stream_options,
                 takes_cache_control: self.spec.takes_cache_control,
                 takes_unsigned_thoughts: self.spec.takes_unsigned_thoughts,
+                takes_custom_tools: self.spec.takes_custom_tools,
             };
             let encoded = self.protocol().encode_request(&request, &target).unwrap();
             // Between the chat protocol and Messages there is one way only, which needs no name.

@@ -18,6 +18,7 @@ const TARGET: Target<'static> = Target {
     takes_stream_options: true,
     takes_cache_control: true,
     takes_unsigned_thoughts: true,
+    takes_custom_tools: true,
 };
 
 fn words() -> impl Strategy<Value = String> {

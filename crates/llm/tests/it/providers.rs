@@ -17,6 +17,7 @@ fn sent(spec: &ProviderSpec, protocol: Protocol) -> Value {
         takes_stream_options: spec.takes_stream_options,
         takes_cache_control: spec.takes_cache_control,
         takes_unsigned_thoughts: spec.takes_unsigned_thoughts,
+        takes_custom_tools: spec.takes_custom_tools,
     };
     serde_json::from_slice(&protocol.encode_request(&request, &target).unwrap().body).unwrap()
 }

@@ -17,6 +17,7 @@ fn to_anthropic(model: &str, limit: u64, fields: Value) -> (Value, Vec<String>) 
         takes_stream_options: true,
         takes_cache_control: true,
         takes_unsigned_thoughts: true,
+        takes_custom_tools: true,
     };
     let encoded = AnthropicMessages.encode_request(&request, &target).unwrap();
     let features = encoded.warnings.iter().map(|warning| warning.feature.to_owned()).collect();
@@ -36,6 +37,7 @@ fn to_openai(fields: Value) -> Value {
         takes_stream_options: true,
         takes_cache_control: true,
         takes_unsigned_thoughts: true,
+        takes_custom_tools: true,
     };
     let encoded = OpenAiChat.encode_request(&request, &target).unwrap();
     let body: Value = serde_json::from_slice(&encoded.body).unwrap();

@@ -17,6 +17,7 @@ fn target(model: &str) -> Target<'_> {
         takes_stream_options: true,
         takes_cache_control: true,
         takes_unsigned_thoughts: true,
+        takes_custom_tools: true,
     }
 }
 
@@ -200,6 +201,32 @@ fn unsigned_thoughts_and_cache_markers_go_where_they_are_taken() {
     assert_eq!(body["messages"][1], json!({"role": "assistant", "content": "Ho"}));
     assert!(!body.to_string().contains("cache_control"), "{body}");
     assert_eq!(warnings, 2);
+}
+
+#[test]
+fn tools_of_free_text_are_functions_where_they_are_not_taken() {
+    let body = json!({
+        "model": "m", "tool_choice": {"type": "custom", "name": "sql"},
+        "tools": [{"type": "custom", "name": "sql", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}}],
+        "input": [
+            {"type": "custom_tool_call", "call_id": "c", "name": "sql", "input": "SELECT 1"},
+            {"type": "custom_tool_call_output", "call_id": "c", "output": "1"},
+        ],
+    });
+    let request = OpenAiResponses.decode_request(body.to_string().as_bytes()).unwrap();
+    for (takes_custom_tools, kind, call, lost) in [
+        (true, "custom", json!({"name": "sql", "input": "SELECT 1"}), 0),
+        (false, "function", json!({"name": "sql", "arguments": r#"{"input":"SELECT 1"}"#}), 2),
+    ] {
+        let target = Target { takes_custom_tools, ..target("m") };
+        let encoded = OpenAiChat.encode_request(&request, &target).unwrap();
+        let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+        assert_eq!(sent["tools"][0]["type"], kind);
+        assert_eq!(sent["tools"][0][kind]["name"], "sql");
+        assert_eq!(sent["tool_choice"], json!({"type": kind, kind: {"name": "sql"}}));
+        assert_eq!(sent["messages"][0]["tool_calls"][0][kind], call);
+        assert_eq!(encoded.warnings.len(), lost);
+    }
 }
 
 #[test]

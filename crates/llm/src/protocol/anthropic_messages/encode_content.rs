@@ -1,6 +1,6 @@
 //! Writing messages and their blocks.
 
-use super::super::{TranslateError, data_url};
+use super::super::{TranslateError, data_url, free_text};
 use super::wire;
 use crate::ir::{
     ChatRequest, Citation, Content, Json, Message, Part, Role, Source, ToolCall, ToolCallKind, ToolResult,
@@ -228,13 +228,13 @@ impl ContentWriter<'_> {
     fn tool_use<'a>(&mut self, call: &'a ToolCall, cache_control: Option<&'a RawValue>) -> wire::Block<'a> {
         let id = valid_id(&call.id);
         let input = match call.kind {
-            ToolCallKind::Custom => wrapped("input", &call.arguments),
+            ToolCallKind::Custom => Cow::Owned(free_text::arguments(&call.arguments)),
             ToolCallKind::Function => match serde_json::from_str::<&RawValue>(&call.arguments) {
                 Ok(raw) if raw.get().starts_with('{') => Cow::Borrowed(raw),
                 _ if call.arguments.trim().is_empty() => Cow::Owned(empty_object()),
                 _ => {
                     self.warnings.add("tool_calls", "arguments that are no JSON object were wrapped in one");
-                    wrapped("arguments", &call.arguments)
+                    Cow::Owned(free_text::wrapped("arguments", &call.arguments))
                 }
             },
         };
@@ -349,9 +349,4 @@ pub(super) fn valid_id(id: &str) -> Cow<'_, str> {
 /// `{}`.
 pub(super) fn empty_object() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).unwrap_or_default()
-}
-
-fn wrapped<'a>(key: &str, text: &str) -> Cow<'a, RawValue> {
-    let text = serde_json::to_string(text).unwrap_or_default();
-    Cow::Owned(RawValue::from_string(format!("{{\"{key}\":{text}}}")).unwrap_or_default())
 }

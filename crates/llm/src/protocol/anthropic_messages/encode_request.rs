@@ -2,7 +2,7 @@
 
 use super::super::unsaid::{self, refuse_state, warn_chat_sampling, warn_extra, warn_ignored};
 use super::super::write::{append_fields, to_json_of};
-use super::super::{Encoded, Target, TranslateError};
+use super::super::{Encoded, Target, TranslateError, free_text};
 use super::encode_content::ContentWriter;
 use super::model::{Traits, traits};
 use super::{schema, thinking, wire};
@@ -151,17 +151,10 @@ fn tools<'a>(
                 body.tools.push(wire::Tool::Function(function(tool, traits, warnings)));
             }
             Tool::Custom(tool) => {
-                warnings.add(
-                    "tools",
-                    format!("{} takes free text; it was sent with one text argument", tool.name),
-                );
-                if tool.format.is_some() {
-                    warnings.add("tools", format!("the grammar of {} was dropped", tool.name));
-                }
                 body.tools.push(wire::Tool::Function(wire::Function {
                     name: &tool.name,
                     description: tool.description.as_deref(),
-                    input_schema: Cow::Owned(text_schema()),
+                    input_schema: Cow::Owned(free_text::schema(tool, warnings)),
                     strict: None,
                     cache_control: None,
                 }));
@@ -212,11 +205,6 @@ fn input_schema(schema: Option<&Json>) -> Cow<'_, RawValue> {
 fn object_schema(inner: &str) -> Box<RawValue> {
     let rest = if inner.trim().is_empty() { "\"properties\":{}" } else { inner };
     RawValue::from_string(format!("{{\"type\":\"object\",{rest}}}")).unwrap_or_default()
-}
-
-fn text_schema() -> Box<RawValue> {
-    let schema = r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
-    RawValue::from_string(schema.to_owned()).unwrap_or_default()
 }
 
 fn web_search<'a>(search: &'a WebSearch, warnings: &mut Warnings) -> wire::WebSearch<'a> {

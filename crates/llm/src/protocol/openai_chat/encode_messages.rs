@@ -2,6 +2,7 @@
 
 use super::super::TranslateError;
 use super::super::data_url;
+use super::super::free_text;
 use super::wire;
 use crate::ir::{
     Citation, Content, Json, Message, Part, Role, Source, ToolCall, ToolCallKind, ToolResult, Warnings,
@@ -15,6 +16,8 @@ pub(super) struct MessageWriter<'a, 'w> {
     pub warnings: &'w mut Warnings,
     /// Cache markers may be sent.
     pub keeps_cache_control: bool,
+    /// Calls of tools that take free text are sent as such.
+    pub keeps_custom_tools: bool,
     pub out: Vec<wire::Message<'a>>,
 }
 
@@ -133,7 +136,7 @@ impl<'a> MessageWriter<'a, '_> {
                 }
                 Content::Refusal(text) => message.refusal = Some(Cow::Borrowed(text)),
                 Content::Reasoning { .. } | Content::RedactedReasoning(_) => thoughts.push(&part.content),
-                Content::ToolCall(call) => message.tool_calls.push(tool_call(call)),
+                Content::ToolCall(call) => message.tool_calls.push(tool_call(call, self.keeps_custom_tools)),
                 Content::Image { source, detail } => {
                     let image_url = image_url(source, detail.as_deref())?;
                     message.images.push(wire::Part::ImageUrl { image_url, cache_control: None });
@@ -280,12 +283,17 @@ pub(super) fn image_url<'a>(
     Ok(wire::ImageUrl { url, detail })
 }
 
-pub(super) fn tool_call(call: &ToolCall) -> wire::ToolCall<'_> {
+/// Writes a call; that of a tool which takes free text as one of a function, unless such are kept.
+pub(super) fn tool_call(call: &ToolCall, keeps_custom_tools: bool) -> wire::ToolCall<'_> {
     let (id, name) = (call.id.as_str(), call.name.as_str());
     match call.kind {
         ToolCallKind::Function => {
             // Callers parse the text as JSON, which an empty text is not.
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
+            wire::ToolCall::Function { id, function: wire::Function { name, arguments: arguments.into() } }
+        }
+        ToolCallKind::Custom if !keeps_custom_tools => {
+            let arguments = free_text::arguments(&call.arguments).get().to_owned().into();
             wire::ToolCall::Function { id, function: wire::Function { name, arguments } }
         }
         ToolCallKind::Custom => {

@@ -2,7 +2,7 @@
 
 use super::super::unsaid::{refuse_state, warn_extra, warn_ignored};
 use super::super::write::{append_fields, to_json_of};
-use super::super::{Encoded, OutputLimit, Target, TranslateError, unsaid};
+use super::super::{Encoded, OutputLimit, Target, TranslateError, free_text, unsaid};
 use super::encode_messages::MessageWriter;
 use super::model::{Kind, kind};
 use super::wire;
@@ -56,6 +56,7 @@ pub(in crate::protocol) fn encode_request(
     let mut writer = MessageWriter {
         warnings: &mut warnings,
         keeps_cache_control: target.takes_cache_control,
+        keeps_custom_tools: keeps_custom_tools(request, target),
         // The instructions and the turns; results of tools may be more.
         out: Vec::with_capacity(1 + visible.len()),
     };
@@ -186,7 +187,7 @@ fn tools<'a>(
                 let function = wire::FunctionDefinition {
                     name: &tool.name,
                     description: tool.description.as_deref(),
-                    parameters: tool.parameters.as_ref().map(Json::raw),
+                    parameters: tool.parameters.as_ref().map(|schema| Cow::Borrowed(schema.raw())),
                     strict: tool.strict,
                 };
                 let marker = tool.cache_control.as_ref().map(Json::raw);
@@ -195,6 +196,16 @@ fn tools<'a>(
                 }
                 let cache_control = marker.filter(|_| target.takes_cache_control);
                 body.tools.push(wire::Tool::Known(wire::Definition::Function { function, cache_control }));
+            }
+            Tool::Custom(tool) if !keeps_custom_tools(request, target) => {
+                let function = wire::FunctionDefinition {
+                    name: &tool.name,
+                    description: tool.description.as_deref(),
+                    parameters: Some(Cow::Owned(free_text::schema(tool, warnings))),
+                    strict: None,
+                };
+                body.tools
+                    .push(wire::Tool::Known(wire::Definition::Function { function, cache_control: None }));
             }
             Tool::Custom(tool) => {
                 let custom = wire::CustomDefinition {
@@ -221,14 +232,23 @@ fn tools<'a>(
         }
         return;
     }
-    body.tool_choice = choice.map(|choice| tool_choice(choice, request));
+    body.tool_choice = choice.map(|choice| tool_choice(choice, request, target));
     body.parallel_tool_calls = request.parallel_tool_calls;
 }
 
-fn tool_choice<'a>(choice: &'a ToolChoice, request: &'a ChatRequest) -> wire::ToolChoice<'a> {
+/// Whether tools that take free text are sent as such. A caller of this very protocol knows its provider.
+fn keeps_custom_tools(request: &ChatRequest, target: &Target<'_>) -> bool {
+    target.takes_custom_tools || request.protocol == Protocol::OpenAiChat
+}
+
+fn tool_choice<'a>(
+    choice: &'a ToolChoice,
+    request: &'a ChatRequest,
+    target: &Target<'_>,
+) -> wire::ToolChoice<'a> {
     let named = |name: &'a String| {
         let is_custom = |tool: &Tool| matches!(tool, Tool::Custom(custom) if custom.name == *name);
-        if request.tools.iter().any(is_custom) {
+        if keeps_custom_tools(request, target) && request.tools.iter().any(is_custom) {
             wire::NamedChoice::Custom { custom: wire::Name { name } }
         } else {
             wire::NamedChoice::Function { function: wire::Name { name } }

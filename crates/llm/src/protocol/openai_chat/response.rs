@@ -203,7 +203,7 @@ fn message<'a>(parts: &'a [Part], warnings: &mut Warnings) -> wire::Message<'a> 
             }
             Content::Refusal(text) => message.refusal = Some(text.into()),
             Content::Reasoning { .. } | Content::RedactedReasoning(_) => thoughts.push(&part.content),
-            Content::ToolCall(call) => message.tool_calls.push(tool_call(call)),
+            Content::ToolCall(call) => message.tool_calls.push(tool_call(call, true)),
             Content::Image { source, detail } => match image_url(source, detail.as_deref()) {
                 Ok(image_url) => {
                     message.images.push(wire::Part::ImageUrl { image_url, cache_control: None });

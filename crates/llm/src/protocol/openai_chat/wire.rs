@@ -189,7 +189,7 @@ pub(super) enum ToolCall<'a> {
 #[derive(Serialize)]
 pub(super) struct Function<'a> {
     pub name: &'a str,
-    pub arguments: &'a str,
+    pub arguments: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -224,7 +224,7 @@ pub(super) struct FunctionDefinition<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<&'a RawValue>,
+    pub parameters: Option<Cow<'a, RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }

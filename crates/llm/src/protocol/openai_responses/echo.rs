@@ -68,19 +68,6 @@ impl Echo {
     }
 }
 
-/// The text in the one argument that stands for a tool's free text, see the encoders of requests. What is no such
-/// argument is handed over as it is.
-pub(super) fn free_text(arguments: &str) -> Cow<'_, str> {
-    #[derive(Deserialize)]
-    struct Input {
-        input: String,
-    }
-    match serde_json::from_str::<Input>(arguments) {
-        Ok(Input { input }) => Cow::Owned(input),
-        Err(_) => Cow::Borrowed(arguments),
-    }
-}
-
 /// Why an answer failed.
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Failure<'a> {
@@ -182,11 +169,5 @@ mod tests {
         assert!(text.contains(r#""user":null"#) && text.contains(r#""metadata":{}"#), "{text}");
         assert!(echo.is_turned_back("sql", ToolCallKind::Function));
         assert!(!echo.is_turned_back("sql", ToolCallKind::Custom));
-    }
-
-    #[test]
-    fn free_text_is_found_in_its_argument() {
-        assert_eq!(free_text(r#"{"input":"SELECT \"x\""}"#), "SELECT \"x\"");
-        assert_eq!(free_text("SELECT 1"), "SELECT 1");
     }
 }

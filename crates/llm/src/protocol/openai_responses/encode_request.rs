@@ -245,11 +245,14 @@ fn include<'a>(request: &'a ChatRequest, target: &Target<'_>) -> Vec<Cow<'a, str
         .flat_map(|field| serde_json::from_str::<Vec<String>>(field.value.get()).unwrap_or_default())
         .map(Cow::Owned)
         .collect();
-    if request.sampling.logprobs == Some(true) {
-        values.push("message.output_text.logprobs".into());
-    }
-    if model_kind(target.model) == ModelKind::Reasoning {
-        values.push("reasoning.encrypted_content".into());
+    let wanted = [
+        ("message.output_text.logprobs", request.sampling.logprobs == Some(true)),
+        ("reasoning.encrypted_content", model_kind(target.model) == ModelKind::Reasoning),
+    ];
+    for (value, is_wanted) in wanted {
+        if is_wanted && !values.iter().any(|given| given == value) {
+            values.push(value.into());
+        }
     }
     values
 }

@@ -6,9 +6,9 @@ use super::super::fields::{Fields, invalid};
 use super::super::openai_chat::{finish_warnings, image_lost};
 use super::super::unsaid::warn_ignored;
 use super::super::write::to_json;
-use super::super::{Encoded, TranslateError};
+use super::super::{Encoded, TranslateError, free_text};
 use super::decode_items::{item, redacted};
-use super::echo::{Object, free_text, raw, response_id};
+use super::echo::{Object, raw, response_id};
 use super::items::{self, Item};
 use super::usage;
 use crate::ir::{ChatResponse, Choice, Content, FinishReason, Json, Part, ToolCall, ToolCallKind, Warnings};
@@ -312,7 +312,7 @@ impl ItemWriter<'_, '_> {
     fn call(&mut self, call: &ToolCall) {
         let is_turned_back = self.echo.is_some_and(|echo| echo.is_turned_back(&call.name, call.kind));
         let (kind, text) = match call.kind {
-            _ if is_turned_back => (ToolCallKind::Custom, free_text(&call.arguments)),
+            _ if is_turned_back => (ToolCallKind::Custom, free_text::read(&call.arguments)),
             // Callers parse the text as JSON, which an empty text is not.
             ToolCallKind::Function if call.arguments.is_empty() => (call.kind, "{}".into()),
             ToolCallKind::Function | ToolCallKind::Custom => (call.kind, call.arguments.as_str().into()),

@@ -3,11 +3,11 @@
 //! The last event repeats the whole answer, so all of its text is kept until then.
 //! <https://developers.openai.com/api/reference/resources/responses/streaming-events>, read 2026-11-26.
 
-use super::super::StreamOptions;
 use super::super::openai_chat::finish_warnings;
 use super::super::write::frame;
+use super::super::{StreamOptions, free_text};
 use super::decode_items::redacted;
-use super::echo::{Object, free_text, raw, response_id};
+use super::echo::{Object, raw, response_id};
 use super::items::{self, Content, Item};
 use super::response::status;
 use super::stream_blocks::{Kind, Open, Place, Sink, thoughts_part, thoughts_step, write};
@@ -261,7 +261,7 @@ impl StreamEncoder {
             }
             Kind::Call { call_id, name, kind, is_turned_back } => {
                 let done = match kind {
-                    ToolCallKind::Custom if is_turned_back => free_text(&text),
+                    ToolCallKind::Custom if is_turned_back => free_text::read(&text),
                     // Callers parse the text as JSON, which an empty text is not.
                     ToolCallKind::Function if text.is_empty() => "{}".into(),
                     ToolCallKind::Custom | ToolCallKind::Function => text.as_str().into(),

@@ -22,6 +22,7 @@ fn translated(inbound: Protocol, outbound: Protocol, body: &[u8]) -> Result<(Byt
         takes_stream_options: true,
         takes_cache_control: true,
         takes_unsigned_thoughts: true,
+        takes_custom_tools: true,
     };
     let request = inbound.decode_request(body).map_err(|error| error.to_string())?;
     let encoded = outbound.encode_request(&request, &target).map_err(|error| error.to_string())?;
