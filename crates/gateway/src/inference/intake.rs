@@ -51,6 +51,8 @@ pub struct Intake {
     pub notes: Vec<String>,
     /// The caller would rather be refused than have something of the request given up on its way.
     pub is_strict: bool,
+    /// Whether the provider is to keep the prompt for later calls. Not said: by who calls.
+    pub auto_cache: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -128,6 +130,7 @@ fn understand(
         saved_bytes: None,
         notes: Vec::new(),
         is_strict: false,
+        auto_cache: None,
         form,
         aside,
         held,
@@ -194,8 +197,7 @@ fn own_options(object: &str, raw: &[u8], intake: &mut Intake) -> Result<(), Refu
                 metadata.tags = tags;
             }
             "extra" => extra(object, raw, metadata)?,
-            // On unless switched off: providers that cache by themselves need nothing from us yet.
-            "auto_cache" if matches!(raw, b"true" | b"false") => {}
+            "auto_cache" if matches!(raw, b"true" | b"false") => intake.auto_cache = Some(raw == b"true"),
             "strict" if matches!(raw, b"true" | b"false") => intake.is_strict = raw == b"true",
             "auto_cache" | "strict" => return Err(refuse(key, "true or false")),
             other => intake.unknown_options.push(format!("{object}.{other}")),

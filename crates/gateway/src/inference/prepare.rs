@@ -4,6 +4,7 @@
 //! elsewhere they are translated (`translate`). [`mode`] alone decides which. Of a body that passes through, a field with
 //! something in it that the provider is known to refuse is written anew; [`fields_to_rewrite`] alone tells.
 
+mod caching;
 mod translate;
 
 use super::admit::OutputAllowance;
@@ -201,12 +202,16 @@ fn prepare_as_it_is(
     }
     let mut warnings = Vec::new();
     let mode = mode(inbound, outbound);
+    let is_cached = outbound == Protocol::AnthropicMessages && caching::is_wanted(&intake, caller);
     let (body, answers) = match mode {
         Mode::Passthrough => {
             if matches!(target.endpoint.route.kind, RouteKind::Chat | RouteKind::CountTokens) {
                 rewrite(&mut intake.body, &target, &mut warnings)?;
             }
             edit(operation, &mut intake, &target)?;
+            if is_cached {
+                caching::mark(&mut intake.body, &target);
+            }
             let body = match &intake.form {
                 Some(form) => form.with("model", &target.model_id, &OPTION_OBJECTS).into(),
                 None => payload(intake.body),
@@ -216,7 +221,7 @@ fn prepare_as_it_is(
         Mode::Translate => {
             demand_limit(operation, &intake.body)?;
             warnings.extend(lost_headers(caller));
-            let translated = translate(intake.body, intake.held, inbound, &target)?;
+            let translated = translate(intake.body, intake.held, inbound, &target, is_cached)?;
             warnings.extend(translated.warnings.iter().map(ToString::to_string));
             (translated.body, translated.answers)
         }
@@ -426,14 +431,20 @@ fn name_model(body: &mut RawObject, target: &Target) {
 }
 
 /// The same for a body that was written here.
-fn hosted(body: Vec<u8>, target: &Target) -> Vec<u8> {
-    if target.endpoint.route.anthropic_version.is_none() {
+fn hosted(body: Vec<u8>, target: &Target, is_cached: bool) -> Vec<u8> {
+    let is_hosted = target.endpoint.route.anthropic_version.is_some();
+    if !is_hosted && !is_cached {
         return body;
     }
     let body = Bytes::from(body);
     // What was written here can be read.
     let Ok(mut object) = RawObject::parse(body.clone()) else { return body.into() };
-    name_model(&mut object, target);
+    if is_hosted {
+        name_model(&mut object, target);
+    }
+    if is_cached {
+        caching::mark(&mut object, target);
+    }
     object.to_bytes().into()
 }
 

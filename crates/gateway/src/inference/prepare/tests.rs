@@ -328,3 +328,63 @@ fn long_words_are_translated_from_an_edited_body_too() {
         );
     }
 }
+
+/// What a provider is sent for a long prompt.
+fn cached(
+    kind: &str,
+    model: &str,
+    operation: Operation,
+    extra: &str,
+    caller: &[(&'static str, &'static str)],
+) -> Value {
+    let preferred = protocol_of(operation);
+    let text = "x".repeat(5_000);
+    let body = format!(
+        r#"{{"model":"p/{model}","max_tokens":9,"messages":[{{"role":"user","content":"{text}"}}]{extra}}}"#
+    );
+    let intake = intake::read(operation, Held::short(body.into()), "").unwrap();
+    let caller =
+        caller.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let next = prepare(operation, intake, target(kind, model, preferred), &caller.collect()).unwrap();
+    let Next::Call(prepared) = next else { panic!("a call was expected") };
+    serde_json::from_slice(&prepared.body.to_bytes()).unwrap()
+}
+
+#[test]
+fn a_prompt_is_kept_where_the_caller_or_a_coding_tool_wants_it() {
+    let on = r#","requesty":{"auto_cache":true}"#;
+    let off = r#","requesty":{"auto_cache":false}"#;
+    let marker = json!({"type": "ephemeral"});
+    for operation in [Operation::ChatCompletions, Operation::Messages] {
+        let sent = |extra, caller| {
+            cached("anthropic", "claude-sonnet-5", operation, extra, caller)["cache_control"].clone()
+        };
+        assert_eq!(sent(on, &[]), marker);
+        assert_eq!(sent("", &[("x-title", "Roo Code")]), marker);
+        assert_eq!(sent(off, &[("x-title", "Roo Code")]), Value::Null);
+        assert_eq!(sent("", &[]), Value::Null);
+    }
+    // What keeps prompts by itself is not told to.
+    assert_eq!(cached("openai", "gpt-5", Operation::ChatCompletions, on, &[])["cache_control"], Value::Null);
+    // Who has set a marker knows better.
+    let own = r#","requesty":{"auto_cache":true},"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]"#;
+    let sent = cached("anthropic", "claude-sonnet-5", Operation::Messages, own, &[]);
+    assert_eq!(
+        (&sent["cache_control"], &sent["system"][0]["cache_control"]["ttl"]),
+        (&Value::Null, &json!("1h"))
+    );
+}
+
+#[test]
+fn those_who_host_claude_get_markers_in_blocks() {
+    let extra = r#","system":"Be brief.","tools":[{"name":"a","input_schema":{}},{"name":"b","input_schema":{}}],"requesty":{"auto_cache":true}"#;
+    let sent = cached("vertex", "claude-sonnet-5", Operation::Messages, extra, &[]);
+    let marker = json!({"type": "ephemeral"});
+    assert_eq!(sent["cache_control"], Value::Null);
+    assert_eq!(
+        (&sent["tools"][0]["cache_control"], &sent["tools"][1]["cache_control"]),
+        (&Value::Null, &marker)
+    );
+    assert_eq!(sent["system"], json!([{"type": "text", "text": "Be brief.", "cache_control": marker}]));
+    assert_eq!(sent["messages"][0]["content"][0]["cache_control"], marker);
+}

@@ -38,9 +38,10 @@ pub(super) fn translate(
     mut held: Held,
     inbound: Protocol,
     target: &Target,
+    is_cached: bool,
 ) -> Result<Translated, Refusal> {
     if let Some((marked, aside)) = set_aside(&body)
-        && let Ok((encoded, answers)) = rewritten(marked, inbound, target)
+        && let Ok((encoded, answers)) = rewritten(marked, inbound, target, is_cached)
     {
         let written = held.clone().replaced_by(encoded.body);
         let restored = aside.restore(vec![written]);
@@ -52,12 +53,17 @@ pub(super) fn translate(
     let whole = body.to_bytes();
     drop(body);
     held.let_go();
-    let (encoded, answers) = rewritten(whole, inbound, target).map_err(refused)?;
+    let (encoded, answers) = rewritten(whole, inbound, target, is_cached).map_err(refused)?;
     Ok(Translated { body: held.replaced_by(encoded.body).into(), answers, warnings: encoded.warnings })
 }
 
 /// The body in the target's protocol, and how many answers it asks for.
-fn rewritten(body: Bytes, inbound: Protocol, target: &Target) -> Result<(Encoded, u32), TranslateError> {
+fn rewritten(
+    body: Bytes,
+    inbound: Protocol,
+    target: &Target,
+    is_cached: bool,
+) -> Result<(Encoded, u32), TranslateError> {
     let mut request = inbound.decode_request(&body)?;
     drop(body);
     // Usage is metered whether the caller wants to see it or not.
@@ -65,5 +71,5 @@ fn rewritten(body: Bytes, inbound: Protocol, target: &Target) -> Result<(Encoded
     let answers = request.sampling.n.unwrap_or(1);
     let Encoded { body, warnings } =
         target.endpoint.route.protocol.encode_request(&request, &describe(target))?;
-    Ok((Encoded { body: hosted(body, target), warnings }, answers))
+    Ok((Encoded { body: hosted(body, target, is_cached), warnings }, answers))
 }
