@@ -4,8 +4,12 @@
 //! business.
 
 use crate::pricing::ModelPrice;
+use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// A retirement is told of so long before it: sixty days.
+const NOTICE_SECONDS: i64 = 60 * 86_400;
 
 /// What a model is for; decides which endpoints take it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -88,6 +92,33 @@ pub struct Model {
     pub released_at: i64,
     /// What it costs; `None` when nobody knows.
     pub price: Option<ModelPrice>,
+    /// How long it is still served.
+    pub lifecycle: Lifecycle,
+}
+
+/// How long a model is still served.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Lifecycle {
+    /// Its vendor has announced that it goes.
+    pub is_deprecated: bool,
+    /// The day it goes at the earliest (`2026-12-01`, or a month), and the unix second in which that begins.
+    pub retires: Option<(String, i64)>,
+}
+
+impl Lifecycle {
+    /// What a caller should know of it. `None`: nothing yet.
+    pub fn notice(&self, now: Timestamp) -> Option<String> {
+        match &self.retires {
+            Some((day, begins)) if now.unix_seconds() >= *begins => {
+                Some(format!("the model was to be retired on {day}"))
+            }
+            Some((day, begins)) if self.is_deprecated || *begins - now.unix_seconds() <= NOTICE_SECONDS => {
+                Some(format!("the model will be retired on {day}"))
+            }
+            None if self.is_deprecated => Some("the model is deprecated by its vendor".to_owned()),
+            Some(_) | None => None,
+        }
+    }
 }
 
 /// The models of one provider, found by id or alias.
@@ -140,5 +171,28 @@ impl Catalog {
     /// All models in the order of the file.
     pub fn models(&self) -> &[Arc<Model>] {
         &self.models
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retirement_is_told_of_when_it_comes_near() {
+        let retires = Some(("1970-04-11".to_owned(), 100 * 86_400));
+        let notice = |is_deprecated, retires, day: i64| {
+            let now = Timestamp::from_unix_ms(day * 86_400_000);
+            Lifecycle { is_deprecated, retires }.notice(now)
+        };
+        assert_eq!(notice(false, retires.clone(), 39), None);
+        let coming = Some("the model will be retired on 1970-04-11".to_owned());
+        assert_eq!(
+            (notice(false, retires.clone(), 40), notice(true, retires.clone(), 1)),
+            (coming.clone(), coming)
+        );
+        assert_eq!(notice(false, retires, 100).unwrap(), "the model was to be retired on 1970-04-11");
+        assert_eq!(notice(true, None, 1).unwrap(), "the model is deprecated by its vendor");
+        assert_eq!(notice(false, None, 1), None);
     }
 }

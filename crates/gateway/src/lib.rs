@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod http;
 pub mod idempotency;
 pub mod inference;
+pub mod listing;
 pub mod metrics;
 pub mod phase;
 pub mod providers;

@@ -194,6 +194,11 @@ impl Provider {
         parts.fold(text, |text, part| if text.contains(part) { text.replace(part, "[secret]") } else { text })
     }
 
+    /// Where it is asked, for the first thing that it can be asked.
+    pub fn example_uri(&self) -> Option<http::Uri> {
+        self.routes.first()?.endpoint("m", false).map(|endpoint| endpoint.uri)
+    }
+
     /// Whether one of its routes takes a model.
     pub fn serves(&self, model: &Model) -> bool {
         let is_of_responses = model.mode == Mode::Responses;

@@ -4,15 +4,17 @@
 //! replaces the built-in one of its kind as a whole: that is how prices change without a new binary.
 
 mod format;
+mod layers;
 
 pub use format::Capability;
+pub use layers::{add_listed, load, take_over};
 
-use domain::catalog::{Catalog, Model};
+use domain::catalog::{Lifecycle, Model};
 use domain::pricing::{ModelPrice, PriceTier, Schedule, SpecialPrices, TokenPrices};
 use domain::{Factor, Mode, Price};
-use format::{Amount, Entry, File, FileMode, Prices};
+use format::{Amount, Day, Entry, File, FileMode, Prices, Status};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 macro_rules! catalogue_files {
     ($($kind:literal)*) => {
@@ -37,8 +39,8 @@ const THRESHOLD: Option<&str> = Some("above_input_tokens");
 /// Why a catalogue file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The file is there, but cannot be read.
-    #[error("catalogue file {path} cannot be read")]
+    /// The file is there, but cannot be read, or cannot be written.
+    #[error("catalogue file {path} cannot be read or written")]
     Unreadable {
         path: PathBuf,
         #[source]
@@ -70,31 +72,6 @@ fn place(model: Option<&str>, field: Option<&str>) -> String {
     let model = model.map(|id| format!(", model {id:?}")).unwrap_or_default();
     let field = field.map(|name| format!(", field {name:?}")).unwrap_or_default();
     format!("{model}{field}")
-}
-
-/// The catalogue of a provider kind: `<overrides>/<kind>.toml` if it exists, else the file in the binary,
-/// else an empty catalogue. Reads the disk; called at start and on reload.
-pub fn load(kind: &str, overrides: Option<&Path>) -> Result<Catalog, CatalogError> {
-    let path = overrides.map(|folder| folder.join(format!("{kind}.toml")));
-    let local = path.as_deref().map(read).transpose()?.flatten();
-    let (file, text) = match (path, &local, embedded(kind)) {
-        (Some(path), Some(text), _) => (path.display().to_string(), text.as_str()),
-        (_, _, Some(text)) => (format!("the built-in catalogue of {kind}"), text),
-        (_, _, None) => return Ok(Catalog::default()),
-    };
-    match parse(text) {
-        Ok(models) => Ok(Catalog::new(models)),
-        Err(error) => Err(CatalogError::InFile { file, source: Box::new(error) }),
-    }
-}
-
-/// The text of a file, if there is one.
-fn read(path: &Path) -> Result<Option<String>, CatalogError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(CatalogError::Unreadable { path: path.to_owned(), source }),
-    }
 }
 
 /// The catalogue file of a provider kind that is part of the binary.
@@ -156,6 +133,10 @@ impl Entry {
             context_window: self.context_window,
             max_output_tokens: self.max_output_tokens,
             released_at: self.released.map_or(0, |date| date.0),
+            lifecycle: Lifecycle {
+                is_deprecated: matches!(self.status, Some(Status::Deprecated | Status::Retiring)),
+                retires: self.retires.map(|Day(text, begins)| (text, begins)),
+            },
             id: self.id,
             aliases: self.aliases,
             name: self.name,
@@ -263,7 +244,7 @@ mod tests {
     use domain::{Terms, Tier, Usage, cost};
 
     fn model(kind: &str, id: &str) -> Model {
-        let catalog = load(kind, None).unwrap();
+        let catalog = load(kind, None, None).unwrap();
         Model::clone(catalog.find(id).unwrap())
     }
 
@@ -303,7 +284,7 @@ mod tests {
     #[test]
     fn every_provider_kind_loads_its_catalogue() {
         for spec in llm::provider::ALL {
-            let catalog = load(spec.kind, None).unwrap();
+            let catalog = load(spec.kind, None, None).unwrap();
             assert_eq!(catalog.models().is_empty(), embedded(spec.kind).is_none(), "{}", spec.kind);
         }
     }
@@ -417,12 +398,12 @@ mod tests {
     #[test]
     fn a_file_in_the_folder_replaces_the_one_in_the_binary() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(load("openai", Some(folder.path())).unwrap().find("gpt-5").is_some());
+        assert!(load("openai", Some(folder.path()), None).unwrap().find("gpt-5").is_some());
         let entry = "[[models]]\nid = \"mine\"\nname = \"Mine\"\nmode = \"chat\"";
         std::fs::write(folder.path().join("openai.toml"), format!("{HEAD}{entry}")).unwrap();
-        let catalog = load("openai", Some(folder.path())).unwrap();
+        let catalog = load("openai", Some(folder.path()), None).unwrap();
         assert!(catalog.find("gpt-5").is_none() && catalog.find("mine").is_some());
         std::fs::write(folder.path().join("openai.toml"), "nonsense").unwrap();
-        assert!(load("openai", Some(folder.path())).unwrap_err().to_string().contains("openai.toml"));
+        assert!(load("openai", Some(folder.path()), None).unwrap_err().to_string().contains("openai.toml"));
     }
 }

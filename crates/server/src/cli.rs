@@ -232,7 +232,46 @@ pub enum Format {
 
 /// Models.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Models {
+    /// What to do [default: list].
+    #[command(subcommand)]
+    pub command: Option<ModelsCommand>,
+    #[command(flatten)]
+    pub list: ListModels,
+}
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the models of the configured providers, with prices.
+    List(ListModels),
+    /// Print all that is known of a model.
+    Show {
+        /// Its name, provider/model.
+        model: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask providers for their own lists: + what the catalogue does not know, - what they do not list.
+    Diff {
+        /// Only this provider.
+        provider: Option<String>,
+    },
+    /// Add what providers list to what is known, without a price; or take a catalogue over. Local overrides stay.
+    Sync {
+        /// A file <kind>.toml, a folder of such, or the address of one, to take over in place of asking.
+        #[arg(long, value_name = "PATH")]
+        from: Option<String>,
+        /// Only this provider.
+        provider: Option<String>,
+    },
+}
+
+/// Which models.
+#[derive(Debug, Args)]
+pub struct ListModels {
     /// Only names that contain this.
     pub filter: Option<String>,
     /// One JSON object a line.

@@ -4,8 +4,9 @@ mod explain;
 mod keys;
 mod ledger;
 mod limits;
+mod models;
 
-use crate::cli::{Cli, Command, Keys, Models, Providers, Requests};
+use crate::cli::{Cli, Command, Keys, Providers, Requests};
 use crate::config::{self, Environment, Flags, Settings};
 use crate::{bootstrap, output, serve, telemetry, wire};
 use domain::{NewKey, Permissions, RateLimit, Scope, SystemClock, Timestamp};
@@ -57,7 +58,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Done {
         }
         Command::CheckConfig => serve::check(&settings, environment),
         Command::Keys(keys) => runtime.block_on(self::keys(keys, &settings)),
-        Command::Models(models) => self::models(&models, &settings, environment),
+        Command::Models(models) => runtime.block_on(models::run(models, &settings, environment)),
         Command::Providers(providers) => self::providers(&providers, &settings, environment),
         Command::Requests(requests) => runtime.block_on(self::requests(requests, &settings)),
         Command::Ledger(command) => runtime.block_on(ledger::run(command, &settings)),
@@ -111,43 +112,6 @@ async fn keys(command: Keys, settings: &Settings) -> Done {
         }
     }
     db.close().await;
-    Ok(())
-}
-
-fn models(command: &Models, settings: &Settings, environment: &Environment) -> Done {
-    let providers = config::resolve(settings, environment)?;
-    let mut rows = Vec::new();
-    for provider in providers.iter() {
-        for model in provider.catalog.models() {
-            let id = format!("{}/{}", provider.name, model.id);
-            if command.filter.as_ref().is_some_and(|text| !id.contains(text.as_str())) {
-                continue;
-            }
-            let price = |of: fn(&domain::pricing::TokenPrices) -> domain::Price| {
-                let price = model.price.as_ref().map(|price| of(&price.base).amount_per_million());
-                price.map_or_else(|| "?".to_owned(), |amount| amount.to_string())
-            };
-            rows.push([
-                id,
-                price(|p| p.input),
-                price(|p| p.cache_read.unwrap_or(p.input)),
-                price(|p| p.output),
-                model.context_window.to_string(),
-                model.max_output_tokens.to_string(),
-            ]);
-        }
-    }
-    if command.json {
-        for [id, input, cache_read, output, context_window, max_output] in rows {
-            let view = serde_json::json!({
-                "id": id, "input": input, "cache_read": cache_read, "output": output,
-                "context_window": context_window, "max_output_tokens": max_output,
-            });
-            output::line(view.to_string());
-        }
-    } else {
-        output::table(["MODEL", "$/M INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT"], &rows);
-    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow> and
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>, as of 2026-11-26.
 
+use super::exchange::BYTES_MAX;
 use super::kept::Kept;
 use super::{CredentialError, Exchange, bearer};
 use bytes::Bytes;
@@ -90,7 +91,7 @@ impl Entra {
     }
 
     async fn fetch(&self, exchange: &Exchange) -> Result<(HeaderValue, Duration), CredentialError> {
-        let answer = exchange.send(self.who.request()?).await?;
+        let answer = exchange.send(self.who.request()?, BYTES_MAX).await?;
         let token: Token = serde_json::from_slice(&answer)
             .map_err(|_| CredentialError("Entra answered with something that is no token".to_owned()))?;
         let seconds = match token.expires_in {

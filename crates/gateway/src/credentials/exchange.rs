@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it may be.
-const BYTES_MAX: usize = 64 * 1024;
+/// How long the answer with a token may be.
+pub(super) const BYTES_MAX: usize = 64 * 1024;
 
 /// A client for exchanges of credentials.
 #[derive(Clone, Debug)]
@@ -28,14 +28,18 @@ impl Default for Exchange {
 }
 
 impl Exchange {
-    /// Sends a request and reads the whole answer.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Bytes, CredentialError> {
+    /// Sends a request and reads the whole answer, of at most so many bytes.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<Bytes, CredentialError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let fault = |what: String| CredentialError(format!("{host}: {what}"));
         let asked = async {
             let answer = self.0.request(request).await.map_err(|_| fault("no answer".to_owned()))?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), BYTES_MAX).collect().await;
+            let body = Limited::new(answer.into_body(), bytes_max).collect().await;
             let body = body.map_err(|_| fault("its answer broke off, or is too long".to_owned()))?.to_bytes();
             match status {
                 StatusCode::OK => Ok(body),

@@ -321,6 +321,10 @@ fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed
         prepared.terms = admitted.terms;
         prepared.standing = admission.as_ref().map(Admission::standing);
         prepared.warnings.extend(admitted.warnings);
+        let lifecycle = prepared.target.model.as_ref().map(|model| &model.lifecycle);
+        prepared.warnings.extend(
+            lifecycle.and_then(|lifecycle| lifecycle.notice(at)).map(|notice| format!("model: {notice}")),
+        );
     }
     Ok(Allowed::Now(Understood { next, hold: Some(admitted.hold), admission }))
 }

@@ -42,8 +42,8 @@ pub(super) struct Entry {
     min_cache_tokens: Option<u64>,
     weights: Option<String>,
     pub(super) released: Option<Date>,
-    status: Option<Status>,
-    retires: Option<Date>,
+    pub(super) status: Option<Status>,
+    pub(super) retires: Option<Day>,
     free_tier: Option<bool>,
     pub(super) price: Option<Prices>,
     #[serde(default)]
@@ -156,9 +156,9 @@ pub(super) enum FileMode {
     Transcription,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+pub(super) enum Status {
     Beta,
     Deprecated,
     Retiring,
@@ -244,6 +244,17 @@ impl<'de> Deserialize<'de> for Amount {
 /// A day as unix seconds of its beginning: `2025-09-29`, or `2025-09` for the first of a month.
 #[derive(Clone, Copy)]
 pub(super) struct Date(pub(super) i64);
+
+/// A day with the text it was written as.
+pub(super) struct Day(pub(super) String, pub(super) i64);
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let begins = Date::deserialize(serde::de::value::StrDeserializer::<D::Error>::new(&text))?;
+        Ok(Day(text, begins.0))
+    }
+}
 
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -340,6 +340,11 @@ impl Settings {
     pub fn catalog_overrides(&self) -> Option<&Path> {
         Some(self.catalog_dir.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
+
+    /// The folder of catalogue files that `signalbox models sync` writes.
+    pub fn synced_catalog(&self) -> PathBuf {
+        self.data_dir.join("catalog")
+    }
 }
 
 /// What the command line says; wins over everything.

@@ -336,7 +336,8 @@ fn build(
 }
 
 fn catalog(spec: &ProviderSpec, settings: &Settings) -> Result<Catalog, ConfigError> {
-    let read = catalog_file::load(spec.catalog.unwrap_or(spec.kind), settings.catalog_overrides());
+    let kind = spec.catalog.unwrap_or(spec.kind);
+    let read = catalog_file::load(kind, settings.catalog_overrides(), Some(&settings.synced_catalog()));
     // Another way to the same models leads to conversations only.
     let read = read.map(|catalog| if spec.catalog.is_some() { catalog.of_conversations() } else { catalog });
     read.map_err(|error| {
@@ -402,6 +403,7 @@ fn model_of(settings: &ModelSettings) -> Result<Model, String> {
         max_output_tokens: settings.max_output_tokens,
         capabilities: Capability::known(&settings.capabilities),
         released_at: 0,
+        lifecycle: domain::catalog::Lifecycle::default(),
         price,
     })
 }

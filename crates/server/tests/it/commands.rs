@@ -206,3 +206,43 @@ fn a_request_is_shown_beside_what_its_provider_is_sent() {
     let refused = run(folder.path(), &["explain", "translate", file], &[]);
     assert!(!refused.status.success() && err(&refused).contains("openai/gpt-5"), "{}", err(&refused));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_provider_lists_is_compared_and_taken_over() {
+    let list =
+        serde_json::json!({"object": "list", "data": [{"id": "gpt-5"}, {"id": "brand-new"}]}).to_string();
+    let file = "source = \"x\"\nread = \"y\"\n[[models]]\nid = \"only\"\nname = \"Only\"\nmode = \"chat\"\n";
+    let answers = [Answer::json(200, &list), Answer::json(200, &list), Answer::json(200, file)];
+    let upstream = Upstream::start(answers).await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "[[providers]]\nkind = \"openai\"\napi_key = \"sk-canary\"\nbase_url = \"http://{}/v1\"\n",
+        upstream.address
+    );
+    std::fs::write(folder.path().join("signalbox.toml"), settings).unwrap();
+    let address = format!("http://{}/openai.toml", upstream.address);
+    let ran = tokio::task::spawn_blocking(move || {
+        let ask = |words: &[&str]| {
+            let output = run(folder.path(), &[&["models"], words].concat(), &[]);
+            assert!(output.status.success(), "{}", err(&output));
+            out(&output)
+        };
+        let diff = ask(&["diff", "openai"]);
+        assert!(diff.starts_with("+ openai/brand-new\n- openai/"), "{diff}");
+        assert!(!diff.contains("openai/gpt-5\n"), "{diff}");
+        assert_eq!(ask(&["sync"]), "openai: 2 listed, 1 added without a price\n");
+        assert!(ask(&["show", "openai/brand-new"]).contains("not known"));
+        let shown: serde_json::Value =
+            serde_json::from_str(&ask(&["show", "openai/gpt-5", "--json"])).unwrap();
+        assert_eq!((&shown["per_million_input"], &shown["deprecated"]), (&"1.25".into(), &false.into()));
+        assert!(ask(&["list", "brand"]).contains("openai/brand-new"));
+        assert_eq!(ask(&["sync", "--from", &address]), "openai: 1 models\n");
+        assert!(ask(&["openai/only"]).contains("openai/only"));
+    });
+    ran.await.unwrap();
+    let listed = &upstream.calls()[0];
+    assert_eq!(
+        (listed.line.as_str(), listed.header("authorization")),
+        ("GET /v1/models HTTP/1.1", Some("Bearer sk-canary"))
+    );
+}

@@ -23,6 +23,7 @@ fn target(kind: &str, id: &str) -> Target {
         max_output_tokens: 128_000,
         capabilities: Capabilities::default(),
         released_at: 0,
+        lifecycle: domain::catalog::Lifecycle::default(),
         price: Some(ModelPrice { base, ..ModelPrice::default() }),
     };
     let settings = ProviderSettings {
