@@ -21,6 +21,10 @@ pub enum Operation {
     Messages,
     /// `POST /v1/messages/count_tokens`.
     CountTokens,
+    /// `POST /v1beta/models/{model}:generateContent`, and `:streamGenerateContent`.
+    GenerateContent,
+    /// `POST /v1beta/models/{model}:countTokens`.
+    CountContentTokens,
     /// `POST /v1/embeddings`.
     Embeddings,
 }
@@ -32,8 +36,19 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 4] =
-        [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+    pub const ALL: [Operation; 6] = [
+        Operation::ChatCompletions,
+        Operation::Messages,
+        Operation::CountTokens,
+        Operation::GenerateContent,
+        Operation::CountContentTokens,
+        Operation::Embeddings,
+    ];
+
+    /// Whether tokens are counted and nothing is made: it costs nothing.
+    pub const fn is_count(self) -> bool {
+        matches!(self, Operation::CountTokens | Operation::CountContentTokens)
+    }
 
     /// The word used in storage, metrics and the API.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +56,8 @@ impl Operation {
             Operation::ChatCompletions => "chat_completions",
             Operation::Messages => "messages",
             Operation::CountTokens => "count_tokens",
+            Operation::GenerateContent => "generate_content",
+            Operation::CountContentTokens => "count_content_tokens",
             Operation::Embeddings => "embeddings",
         }
     }

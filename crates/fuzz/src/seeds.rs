@@ -13,7 +13,10 @@ pub fn of(target: Target) -> io::Result<Vec<Vec<u8>>> {
     read(&here.join("corpus").join(target.name()), "", &mut seeds)?;
     let fixtures = here.join("../llm/fixtures");
     match target {
-        Target::Request => read(&fixtures, ".request.json", &mut seeds)?,
+        Target::Request => {
+            read(&fixtures, ".request.json", &mut seeds)?;
+            read(&fixtures, "request.gemini.json", &mut seeds)?;
+        }
         Target::Answer => read(&fixtures, ".response.json", &mut seeds)?,
         Target::Stream => read(&fixtures, ".sse", &mut seeds)?,
         Target::Journal => seeds.extend(samples::records()?),

@@ -20,9 +20,8 @@ use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
 use store::journal::record::{Owned, Texts};
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
-const OPERATIONS: [Operation; 4] =
-    [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+const PROTOCOLS: [Protocol; 3] = Protocol::ALL;
+const OPERATIONS: [Operation; 6] = Operation::ALL;
 const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     model: "claude-sonnet-4-5",
     max_output_tokens: 64_000,
@@ -161,7 +160,7 @@ fn stream(input: &[u8]) {
             }
         }
         for to in PROTOCOLS {
-            let mut encoder = to.stream_encoder(StreamOptions::default());
+            let mut encoder = to.stream_encoder(StreamOptions::new(protocol));
             let mut out = Vec::new();
             decoded.iter().for_each(|event| encoder.push(event, &mut out));
             encoder.end(&decoder.usage(), Some(Money::from_nano(5)), &mut out);

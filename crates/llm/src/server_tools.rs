@@ -15,6 +15,8 @@
 //! (<https://developers.openai.com/api/docs/pricing>, as quoted on 2026-03-12 by
 //! <https://modelcostwatch.com/openai/tool-costs/web-search>, read 2026-11-26).
 
+mod gemini;
+
 use crate::protocol::Protocol;
 use crate::raw::RawObject;
 use bytes::Bytes;
@@ -46,10 +48,13 @@ pub struct Rounds {
     pub searches: u64,
     /// Looks of the model at the whole prompt and what was found, after the first look at the prompt.
     pub looks: u64,
+    /// Some of it is billed by other figures than tokens and searches, which no price here covers.
+    pub has_other_charges: bool,
 }
 
 impl Rounds {
-    const ASSUMED: Rounds = Rounds { searches: ASSUMED_SEARCHES, looks: ASSUMED_SEARCHES };
+    const ASSUMED: Rounds =
+        Rounds { searches: ASSUMED_SEARCHES, looks: ASSUMED_SEARCHES, has_other_charges: false };
 }
 
 #[derive(Deserialize)]
@@ -78,11 +83,16 @@ impl Tool<'_> {
 /// What a provider may do by itself when it gets this body, which may be in another protocol than its own.
 pub fn rounds(body: &RawObject, provider: Protocol, model: &str) -> Rounds {
     match provider {
+        // A caller of Gemini's protocol can ask others for one thing only: to search.
+        Protocol::OpenAiChat | Protocol::AnthropicMessages if gemini::asks_for_search(body) => {
+            Rounds::ASSUMED
+        }
         Protocol::AnthropicMessages => by_anthropic(body),
+        Protocol::Gemini => gemini::rounds(body, model),
         Protocol::OpenAiChat => {
             // These search always, asked or not.
             if model.contains("-search-preview") {
-                return Rounds { searches: 1, looks: 0 };
+                return Rounds { searches: 1, ..Rounds::default() };
             }
             let holds = |field| body.get(field).is_some_and(|raw| WEB_SEARCH.find(raw).is_some());
             let is_asked = body.get("web_search_options").is_some() || holds("tools");
@@ -113,7 +123,8 @@ fn by_anthropic(body: &RawObject) -> Rounds {
         }
         is_simple &= !tool.runs_without_limit();
     }
-    Rounds { searches, looks: if is_simple { uses.min(ANTHROPIC_LOOKS) } else { ANTHROPIC_LOOKS } }
+    let looks = if is_simple { uses.min(ANTHROPIC_LOOKS) } else { ANTHROPIC_LOOKS };
+    Rounds { searches, looks, has_other_charges: false }
 }
 
 /// Limits the searches and fetches of a body that goes to Anthropic, where it has no limit of its own. Whether it had
@@ -210,7 +221,7 @@ mod tests {
     #[test]
     fn openais_models_without_reasoning_search_once_and_others_as_they_like() {
         let of = |text, model| rounds(&body(text), Protocol::OpenAiChat, model);
-        let once = Rounds { searches: 1, looks: 0 };
+        let once = Rounds { searches: 1, ..Rounds::default() };
         assert_eq!(of("{}", "gpt-4o-search-preview"), once);
         assert_eq!(of(r#"{"web_search_options":{}}"#, "gpt-4o-mini-search-preview-2025-03-11"), once);
         assert_eq!(of("{}", "gpt-5-search-api"), Rounds::ASSUMED);

@@ -256,7 +256,9 @@ fn add(report: &mut UsageReport, query: &UsageQuery, row: &SqliteRow) -> Result<
 }
 
 fn is_completion(operation: &str) -> bool {
-    [Operation::ChatCompletions, Operation::Messages].iter().any(|known| known.as_str() == operation)
+    [Operation::ChatCompletions, Operation::Messages, Operation::GenerateContent]
+        .iter()
+        .any(|known| known.as_str() == operation)
 }
 
 /// Tokens of the prompt and of the answer that stand among the rarer kinds of usage.

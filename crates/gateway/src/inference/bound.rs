@@ -6,7 +6,7 @@
 //! longest prompt the model takes.
 
 use super::intake::Intake;
-use super::protocol_of;
+use super::{nested, protocol_of};
 use crate::providers::Target;
 use domain::record::Operation;
 use domain::{Ceiling, Demand, Money, RegionDemand, Terms, TierDemand, Unpriced};
@@ -39,6 +39,10 @@ static HINTS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
     ["\"image", "\"input_", "\"audio", "\"document", "\"file", "\"video", "\\u00"].map(Finder::new)
 });
 
+/// The same for parts of Gemini's contents.
+static PART_HINTS: LazyLock<[Finder<'static>; 5]> =
+    LazyLock::new(|| ["\"inline", "\"file", "\"executable", "\"codeExec", "\\u00"].map(Finder::new));
+
 /// What a call may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bound {
@@ -58,6 +62,8 @@ pub struct Bound {
     pub answers: u64,
     /// Prompt or answer have no bound: the figures above are a guess.
     pub is_guess: bool,
+    /// Tools are billed by figures that no price here covers, or the answer is made when nobody looks any more.
+    pub has_other_charges: bool,
 }
 
 impl Bound {
@@ -98,7 +104,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         (looks, window) => Some(tokens.saturating_add(window?.saturating_mul(looks))),
     });
     let is_embedding = operation == Operation::Embeddings;
-    let limit = output_limit(&intake.body).filter(|_| !target.provider.ignores_output_limit);
+    let limit = output_limit(operation, &intake.body).filter(|_| !target.provider.ignores_output_limit);
     let longest = Some(model.max_output_tokens).filter(|tokens| *tokens > 0).or(window);
     let output = match (limit, longest) {
         _ if is_embedding => Some(0),
@@ -119,8 +125,9 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         input_tokens,
         web_searches: rounds.searches,
         output_tokens: output.unwrap_or(ASSUMED_OUTPUT).saturating_add(predicted),
-        answers: number(&intake.body, "n").unwrap_or(1).max(1),
+        answers: answers(operation, &intake.body).unwrap_or(1).max(1),
         is_guess: input.is_none() || output.is_none(),
+        has_other_charges: rounds.has_other_charges,
     })
 }
 
@@ -164,7 +171,7 @@ fn served(demand: Demand, target: &Target) -> Terms {
 fn demand(body: &RawObject, target: &Target) -> Demand {
     let spec = target.provider.spec;
     let asked = Asked {
-        service_tier: body.get("service_tier"),
+        service_tier: body.get("service_tier").or(body.get("serviceTier")),
         speed: body.get("speed"),
         inference_geo: body.get("inference_geo"),
     };
@@ -184,9 +191,14 @@ pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target:
         (ServiceTiers::AccountDecides, Protocol::AnthropicMessages) => {
             body.set_string("service_tier", "standard_only");
         }
+        (ServiceTiers::AccountDecides, Protocol::Gemini) => {
+            body.remove("service_tier");
+            body.set_string("serviceTier", "standard");
+        }
         // There it is what a request gets that asks for none.
         (ServiceTiers::Named | ServiceTiers::OnePrice, _) => {
             body.remove("service_tier");
+            body.remove("serviceTier");
         }
     }
 }
@@ -196,8 +208,18 @@ pub fn output_limit_field(body: &RawObject) -> Option<&'static str> {
     ["max_completion_tokens", "max_tokens"].into_iter().find(|field| number(body, field).is_some())
 }
 
-fn output_limit(body: &RawObject) -> Option<u64> {
+fn output_limit(operation: Operation, body: &RawObject) -> Option<u64> {
+    if protocol_of(operation) == Protocol::Gemini {
+        return nested::max_output_tokens(body);
+    }
     output_limit_field(body).and_then(|field| number(body, field))
+}
+
+fn answers(operation: Operation, body: &RawObject) -> Option<u64> {
+    match protocol_of(operation) {
+        Protocol::Gemini => nested::candidate_count(body),
+        Protocol::OpenAiChat | Protocol::AnthropicMessages => number(body, "n"),
+    }
 }
 
 fn number(body: &RawObject, field: &str) -> Option<u64> {
@@ -214,7 +236,18 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
     if operation == Operation::Embeddings {
         return Some(text);
     }
-    let tokens = if may_hold_more("messages") || may_hold_more("system") {
+    let may_be_media =
+        |field| body.get(field).is_some_and(|raw| PART_HINTS.iter().any(|hint| hint.find(raw).is_some()));
+    let is_gemini = protocol_of(operation) == Protocol::Gemini;
+    let has_more = match is_gemini {
+        true => ["contents", "systemInstruction", "system_instruction"].into_iter().any(may_be_media),
+        false => may_hold_more("messages") || may_hold_more("system"),
+    };
+    let is_elsewhere = ["cachedContent", "cached_content"].iter().any(|field| body.get(field).is_some());
+    let tokens = if is_gemini && is_elsewhere {
+        // What Google keeps is a part of the prompt, and nobody here knows how long it is.
+        None
+    } else if has_more {
         match protocol_of(operation).decode_request(&body.to_bytes()) {
             Ok(request) => {
                 media(&request, intake).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)

@@ -1,6 +1,7 @@
 //! Reading a request: the body's bytes, and the few fields that the gateway itself needs.
 
 use super::BODY_BYTES_INLINE;
+use super::called::Called;
 use crate::bodies::Held;
 use crate::random;
 use crate::refusal::Refusal;
@@ -69,18 +70,21 @@ impl Intake {
 }
 
 /// Reads a body.
-pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Intake, Refusal> {
+pub fn read(called: impl Into<Called>, held: Held, default_model: &str) -> Result<Intake, Refusal> {
+    let Called { operation, model: named, is_stream: asks_for_stream } = called.into();
     let (body, aside) = match set_aside(operation, &held.bytes) {
         Some((body, aside)) => (body, Some(aside)),
         None => (held.bytes.clone(), None),
     };
     let mut body = RawObject::parse(body).map_err(|error| Refusal::invalid(error.to_string()))?;
     let model = match body.get("model").filter(|raw| *raw != b"null") {
+        _ if named.is_some() => named.unwrap_or_default().to_string(),
         Some(raw) => string("model", raw)?.into_owned(),
         None if operation == Operation::ChatCompletions => default_model.to_owned(),
         None => return Err(Refusal::invalid_param("model", "the field `model` is required")),
     };
     let is_stream = match body.get("stream") {
+        _ if asks_for_stream => true,
         None | Some(b"false" | b"null") => false,
         Some(b"true") => true,
         Some(_) => return Err(Refusal::invalid_param("stream", "`stream` must be true or false")),
@@ -117,7 +121,7 @@ pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Int
 
 /// Sets aside what only makes a body long. Where the gateway counts a prompt itself, it must see all of it.
 fn set_aside(operation: Operation, body: &Bytes) -> Option<(Bytes, SetAside)> {
-    let is_long = body.len() > BODY_BYTES_INLINE && operation != Operation::CountTokens;
+    let is_long = body.len() > BODY_BYTES_INLINE && !operation.is_count();
     is_long.then(|| SetAside::of(body, random::ten_bytes())).flatten()
 }
 

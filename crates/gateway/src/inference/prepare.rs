@@ -100,7 +100,7 @@ pub struct Prepared {
 impl Prepared {
     /// All headers for the provider.
     pub fn headers(&self) -> HeaderMap {
-        self.target.provider.headers(self.is_stream, &self.own_headers)
+        self.target.provider.headers(self.target.endpoint.route, self.is_stream, &self.own_headers)
     }
 
     /// What it will cost.
@@ -153,8 +153,10 @@ fn prepare_as_it_is(
 ) -> Result<Next, Refusal> {
     let inbound = protocol_of(operation);
     let outbound = target.endpoint.route.protocol;
-    if operation == Operation::CountTokens && target.endpoint.route.kind != RouteKind::CountTokens {
-        let request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
+    // What is counted in another protocol would be told in that one's shape.
+    let can_count = target.endpoint.route.kind == RouteKind::CountTokens && inbound == outbound;
+    if operation.is_count() && !can_count {
+        let request = inbound.decode_request(&counted(&intake.body)).map_err(refused)?;
         return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
     }
     let mut warnings = Vec::new();
@@ -174,6 +176,9 @@ fn prepare_as_it_is(
             // All of it has been read: it need not lie beside what is written of it.
             drop(intake.body);
             intake.held.let_go();
+            // In some protocols only the address tells these.
+            request.model.clone_from(&intake.model);
+            request.stream = intake.is_stream;
             // Usage is metered whether the caller wants to see it or not.
             request.include_usage = request.stream;
             let answers = request.sampling.n.unwrap_or(1);
@@ -204,6 +209,16 @@ fn prepare_as_it_is(
         standing: None,
         target,
     })))
+}
+
+/// What is to be counted: Gemini's callers may wrap it.
+/// <https://ai.google.dev/api/tokens>, read 2026-11-26.
+fn counted(body: &RawObject) -> Bytes {
+    let wrapped = ["generateContentRequest", "generate_content_request"];
+    match wrapped.iter().find_map(|name| body.get(name)) {
+        Some(raw) => Bytes::copy_from_slice(raw),
+        None => body.to_bytes(),
+    }
 }
 
 /// A short body is copied with its edits, which costs less than to send it in pieces; of a long one nothing is.
@@ -258,6 +273,9 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
     let has = |field: &str| body.get(field).is_some_and(|raw| raw != b"null");
     let holds = |field: &str, word: &Finder<'_>| body.get(field).is_some_and(|raw| word.find(raw).is_some());
     let mut fields = Vec::new();
+    if target.endpoint.route.protocol == Protocol::Gemini {
+        return fields;
+    }
     if target.endpoint.route.protocol == Protocol::AnthropicMessages {
         if !spec.takes_unsigned_thoughts && UNSIGNED.iter().any(|word| holds("messages", word)) {
             fields.push("messages");

@@ -76,6 +76,7 @@ impl Relay {
                 protocol: outbound,
                 decoder: outbound.stream_decoder(),
                 encoder: inbound.stream_encoder(StreamOptions {
+                    from: outbound,
                     include_usage: call.wants_usage,
                     requested_model: call.requested_model.clone(),
                     created,

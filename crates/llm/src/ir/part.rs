@@ -2,6 +2,7 @@
 
 use super::Json;
 use crate::protocol::Protocol;
+use std::borrow::Cow;
 
 /// Who speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,6 +145,29 @@ pub struct Signature {
     pub protocol: Protocol,
     /// The value.
     pub value: String,
+}
+
+impl Signature {
+    /// Reads a value that stands where `home` keeps its own, and where we write those of others with a mark in front.
+    /// No vendor's own values have a colon: they are base64.
+    pub fn from_field(home: Protocol, value: String) -> Self {
+        let marked =
+            value.split_once(':').and_then(|(word, rest)| Some((Protocol::parse(word)?, rest.to_owned())));
+        match marked {
+            Some((protocol, value)) => Self { protocol, value },
+            None => Self { protocol: home, value },
+        }
+    }
+
+    /// The value as it is written where `home` keeps its own: a caller sends it back as it came, and it can be read
+    /// again.
+    pub fn in_field(&self, home: Protocol) -> Cow<'_, str> {
+        if self.protocol == home {
+            Cow::Borrowed(&self.value)
+        } else {
+            Cow::Owned(format!("{}:{}", self.protocol.as_str(), self.value))
+        }
+    }
 }
 
 /// A source of a text.

@@ -11,6 +11,7 @@ pub mod anthropic_messages;
 mod data_url;
 mod error;
 mod fields;
+pub mod gemini;
 pub mod openai_chat;
 mod stream;
 mod write;
@@ -25,6 +26,8 @@ pub enum Protocol {
     OpenAiChat,
     /// Anthropic's Messages.
     AnthropicMessages,
+    /// Google's `generateContent`.
+    Gemini,
 }
 
 /// A body in some protocol, and what it could not carry.
@@ -64,11 +67,20 @@ pub struct Target<'a> {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Protocol; 3] = [Protocol::OpenAiChat, Protocol::AnthropicMessages, Protocol::Gemini];
+
+    /// Reads the word of a protocol.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|protocol| protocol.as_str() == word)
+    }
+
     /// The word used in records, warnings and file names.
     pub const fn as_str(self) -> &'static str {
         match self {
             Protocol::OpenAiChat => "openai_chat",
             Protocol::AnthropicMessages => "anthropic_messages",
+            Protocol::Gemini => "gemini",
         }
     }
 
@@ -77,6 +89,7 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat => openai_chat::decode_request(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_request(body),
+            Protocol::Gemini => gemini::decode_request(body),
         }
     }
 
@@ -86,9 +99,13 @@ impl Protocol {
         request: &ChatRequest,
         target: &Target<'_>,
     ) -> Result<Encoded, TranslateError> {
+        if request.protocol == Protocol::Gemini && self != Protocol::Gemini {
+            gemini::refuse_state(request)?;
+        }
         match self {
             Protocol::OpenAiChat => openai_chat::encode_request(request, target),
             Protocol::AnthropicMessages => anthropic_messages::encode_request(request, target),
+            Protocol::Gemini => gemini::encode_request(request, target),
         }
     }
 
@@ -97,14 +114,16 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat => openai_chat::decode_response(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_response(body),
+            Protocol::Gemini => gemini::decode_response(body),
         }
     }
 
-    /// Writes a whole answer. `cost` becomes `usage.cost`, a number of US dollars.
+    /// Writes a whole answer. `cost` becomes `usage.cost` (`usageMetadata.cost`), a number of US dollars.
     pub fn encode_response(self, response: &ChatResponse, cost: Option<Money>) -> Encoded {
         match self {
             Protocol::OpenAiChat => openai_chat::encode_response(response, cost),
             Protocol::AnthropicMessages => anthropic_messages::encode_response(response, cost),
+            Protocol::Gemini => gemini::encode_response(response, cost),
         }
     }
 
@@ -115,6 +134,7 @@ impl Protocol {
             Protocol::AnthropicMessages => {
                 StreamDecoder::AnthropicMessages(anthropic_messages::StreamDecoder::default())
             }
+            Protocol::Gemini => StreamDecoder::Gemini(Box::default()),
         }
     }
 
@@ -125,6 +145,7 @@ impl Protocol {
             Protocol::AnthropicMessages => {
                 StreamEncoder::AnthropicMessages(anthropic_messages::StreamEncoder::new(options))
             }
+            Protocol::Gemini => StreamEncoder::Gemini(gemini::StreamEncoder::new(options)),
         }
     }
 
@@ -133,6 +154,7 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat => openai_chat::encode_error(error),
             Protocol::AnthropicMessages => anthropic_messages::encode_error(error),
+            Protocol::Gemini => gemini::encode_error(error),
         }
     }
 
@@ -140,7 +162,7 @@ impl Protocol {
     pub fn encode_stream_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
         let body = self.encode_error(error);
         match self {
-            Protocol::OpenAiChat => [b"data: ".as_slice(), &body, b"\n\n"].concat(),
+            Protocol::OpenAiChat | Protocol::Gemini => [b"data: ".as_slice(), &body, b"\n\n"].concat(),
             Protocol::AnthropicMessages => [b"event: error\ndata: ".as_slice(), &body, b"\n\n"].concat(),
         }
     }
@@ -148,7 +170,9 @@ impl Protocol {
     /// Reads an error body, whatever its shape: gateways and proxies answer in place of the provider.
     pub fn decode_error(self, status: u16, body: &[u8]) -> ProviderError {
         match self {
-            Protocol::OpenAiChat | Protocol::AnthropicMessages => error::decode(status, body),
+            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini => {
+                error::decode(status, body)
+            }
         }
     }
 }

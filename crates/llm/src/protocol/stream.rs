@@ -1,12 +1,14 @@
 //! Readers and writers of streamed answers, one variant for each protocol.
 
-use super::{TranslateError, anthropic_messages, openai_chat};
+use super::{Protocol, TranslateError, anthropic_messages, gemini, openai_chat};
 use crate::ir::{StreamEvent, Warning};
 use domain::{Money, Usage};
 
 /// What the writer of a stream must know of the request.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamOptions {
+    /// The protocol that the events come from.
+    pub from: Protocol,
     /// The caller asked for usage at the end (OpenAI; elsewhere it always comes).
     pub include_usage: bool,
     /// The model's name in the answer where the provider gives none.
@@ -17,6 +19,13 @@ pub struct StreamOptions {
     pub n: u32,
 }
 
+impl StreamOptions {
+    /// Options of which nothing is known but where the events come from.
+    pub fn new(from: Protocol) -> Self {
+        Self { from, include_usage: false, requested_model: String::new(), created: 0, n: 1 }
+    }
+}
+
 /// Reads a streamed answer, event by event.
 #[derive(Debug)]
 pub enum StreamDecoder {
@@ -24,6 +33,8 @@ pub enum StreamDecoder {
     OpenAiChat(openai_chat::StreamDecoder),
     /// Anthropic's events.
     AnthropicMessages(anthropic_messages::StreamDecoder),
+    /// Gemini's pieces.
+    Gemini(Box<gemini::StreamDecoder>),
 }
 
 impl StreamDecoder {
@@ -37,6 +48,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.push(name, data, events),
             StreamDecoder::AnthropicMessages(decoder) => decoder.push(name, data, events),
+            StreamDecoder::Gemini(decoder) => decoder.push(name, data, events),
         }
     }
 
@@ -45,6 +57,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.is_complete(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.is_complete(),
+            StreamDecoder::Gemini(decoder) => decoder.is_complete(),
         }
     }
 
@@ -53,6 +66,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.usage(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.usage(),
+            StreamDecoder::Gemini(decoder) => decoder.usage(),
         }
     }
 }
@@ -64,6 +78,8 @@ pub enum StreamEncoder {
     OpenAiChat(openai_chat::StreamEncoder),
     /// Anthropic's events.
     AnthropicMessages(anthropic_messages::StreamEncoder),
+    /// Gemini's pieces.
+    Gemini(gemini::StreamEncoder),
 }
 
 impl StreamEncoder {
@@ -73,6 +89,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::OpenAiChat(encoder) => encoder.push(event, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.push(event, out),
+            StreamEncoder::Gemini(encoder) => encoder.push(event, out),
         }
     }
 
@@ -81,6 +98,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::OpenAiChat(encoder) => encoder.end(usage, cost, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.end(usage, cost, out),
+            StreamEncoder::Gemini(encoder) => encoder.end(usage, cost, out),
         }
     }
 
@@ -89,6 +107,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::OpenAiChat(encoder) => encoder.take_warnings(),
             StreamEncoder::AnthropicMessages(encoder) => encoder.take_warnings(),
+            StreamEncoder::Gemini(encoder) => encoder.take_warnings(),
         }
     }
 }

@@ -31,7 +31,15 @@ pub(super) fn frame(out: &mut Vec<u8>, name: Option<&str>, value: &impl Serializ
         out.push(b'\n');
     }
     out.extend_from_slice(b"data: ");
+    let start = out.len();
     out.extend_from_slice(&to_json(value));
+    // JSON that is carried as it came may stand on several lines; a line end would end the data. Within a string of
+    // JSON there is none.
+    let mut at = start;
+    while let Some(found) = memchr::memchr2(b'\n', b'\r', &out[at..]) {
+        out[at + found] = b' ';
+        at += found + 1;
+    }
     out.extend_from_slice(b"\n\n");
 }
 
@@ -72,6 +80,13 @@ mod tests {
     fn amounts_keep_their_decimals() {
         let cost = Dollars("0.0000125".parse().unwrap());
         assert_eq!(to_json(&cost), b"0.0000125");
+    }
+
+    #[test]
+    fn a_frame_is_one_line_of_data() {
+        let (carried, mut out) = (Json::parse("{\n\"a\":\r\n\"b\\n\"}").unwrap(), Vec::new());
+        frame(&mut out, Some("x"), &carried);
+        assert_eq!(String::from_utf8(out).unwrap(), "event: x\ndata: { \"a\":  \"b\\n\"}\n\n");
     }
 
     #[test]

@@ -12,14 +12,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
+const PROTOCOLS: [Protocol; 3] = Protocol::ALL;
 
 /// All files of the fixtures with this ending, and the protocol of their provider.
 fn files(ending: &str) -> Vec<(Protocol, Vec<u8>)> {
     let mut found = Vec::new();
     for case in cases() {
-        let is_openai = case.parent().unwrap().ends_with("openai");
-        let protocol = if is_openai { Protocol::OpenAiChat } else { Protocol::AnthropicMessages };
+        let kind = case.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let protocol = llm::provider::find(kind).unwrap().routes[0].protocol;
         let mut paths: Vec<PathBuf> =
             std::fs::read_dir(&case).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
@@ -66,7 +66,7 @@ fn survive(body: &[u8]) {
         let (mut decoder, mut found) = (protocol.stream_decoder(), Vec::new());
         let _ = decoder.push(None, body, &mut found);
         for to in PROTOCOLS {
-            let mut encoder = to.stream_encoder(StreamOptions::default());
+            let mut encoder = to.stream_encoder(StreamOptions::new(protocol));
             let mut out = Vec::new();
             found.iter().for_each(|event| encoder.push(event, &mut out));
             encoder.end(&decoder.usage(), None, &mut out);

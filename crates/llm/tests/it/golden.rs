@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `source.md` | where the bodies come from, and what was adapted |
 //! | `request.<protocol>.json` | what a caller sends |
-//! | `upstream.request.json` | what the provider is sent for the request in the other protocol |
+//! | `upstream.request.json`, `.from_<protocol>.json` | what the provider is sent for the requests in other protocols |
 //! | `upstream.response.json`, `.sse` | what the provider answers |
 //! | `reply.<protocol>.json`, `.sse` | what the caller gets |
 //! | `usage.json` | what is counted |
@@ -25,7 +25,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
 const MAX_OUTPUT_TOKENS: u64 = 64_000;
 const CREATED: i64 = 1_700_000_000;
 const COST_NANO: i64 = 12_345;
@@ -95,7 +94,7 @@ impl Case {
     }
 
     fn requests(&mut self) {
-        for protocol in PROTOCOLS {
+        for protocol in Protocol::ALL {
             let Some(body) = self.read(&format!("request.{}.json", protocol.as_str())) else { continue };
             let request = protocol.decode_request(&body).unwrap();
             assert!(request.ignored.is_empty(), "{}: {:?}", self.path.display(), request.ignored);
@@ -112,8 +111,15 @@ impl Case {
                 takes_unsigned_thoughts: self.spec.takes_unsigned_thoughts,
             };
             let encoded = self.protocol().encode_request(&request, &target).unwrap();
-            self.warnings.extend(encoded.warnings.iter().map(|warning| format!("request: {warning}")));
-            self.json("upstream.request.json".to_owned(), &encoded.body);
+            // Between the chat protocol and Messages there is one way only, which needs no name.
+            let is_named = [protocol, self.protocol()].contains(&Protocol::Gemini);
+            let name = format!("from_{}", protocol.as_str());
+            let (what, other) = match is_named {
+                true => (format!("request {name}"), format!("upstream.request.{name}.json")),
+                false => ("request".to_owned(), "upstream.request.json".to_owned()),
+            };
+            self.warnings.extend(encoded.warnings.iter().map(|warning| format!("{what}: {warning}")));
+            self.json(other, &encoded.body);
         }
     }
 
@@ -129,14 +135,14 @@ impl Case {
             param: error.param.as_deref(),
             request_id: REQUEST_ID,
         };
-        for protocol in PROTOCOLS {
+        for protocol in Protocol::ALL {
             self.json(format!("reply.{}.json", protocol.as_str()), &protocol.encode_error(&reply));
         }
     }
 
     fn response(&mut self, body: &[u8]) {
         let response = self.protocol().decode_response(body).unwrap();
-        for protocol in PROTOCOLS {
+        for protocol in Protocol::ALL {
             let encoded = protocol.encode_response(&response, Some(Money::from_nano(COST_NANO)));
             let lines = encoded.warnings.iter().map(|warning| format!("response: {warning}"));
             self.warnings.extend(lines);
@@ -150,12 +156,12 @@ impl Case {
         let mut events = Vec::new();
         let push = |event: llm::sse::Event<'_>| decoder.push(event.name, &event.data, &mut events).unwrap();
         Splitter::default().push(Bytes::from(body), push).unwrap();
-        for protocol in PROTOCOLS {
+        for protocol in Protocol::ALL {
             let options = StreamOptions {
                 include_usage: true,
                 requested_model: "requested".to_owned(),
                 created: CREATED,
-                n: 1,
+                ..StreamOptions::new(self.protocol())
             };
             let mut encoder = protocol.stream_encoder(options);
             let mut out = Vec::new();
@@ -244,7 +250,7 @@ fn stream_error(message: &str) -> ErrorReply<'_> {
 #[test]
 fn every_case_is_written_as_it_lies_there() {
     let cases = cases();
-    assert!(cases.len() >= 40, "only {} cases were found", cases.len());
+    assert!(cases.len() >= 60, "only {} cases were found", cases.len());
     for case in cases.into_iter().map(|path| Case::open(path).run()) {
         let place = case.path.display();
         assert!(case.path.join("source.md").is_file(), "{place} does not tell its source");

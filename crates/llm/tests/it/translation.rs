@@ -1,6 +1,6 @@
 //! What one protocol has and the other has not: told, emulated, or refused.
 
-use llm::Protocol::{self, AnthropicMessages, OpenAiChat};
+use llm::Protocol::{self, AnthropicMessages, Gemini, OpenAiChat};
 use llm::ir::{FinishReason, StreamEvent};
 use llm::protocol::{StreamOptions, Target, TranslateError};
 use llm::provider::OutputLimit;
@@ -30,7 +30,7 @@ fn translate(
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let request = from.decode_request(body.to_string().as_bytes())?;
     let to = match from {
-        OpenAiChat => AnthropicMessages,
+        OpenAiChat | Gemini => AnthropicMessages,
         AnthropicMessages => OpenAiChat,
     };
     let encoded = to.encode_request(&request, &target(model))?;
@@ -50,7 +50,7 @@ fn to_openai(fields: Value) -> (Value, Vec<&'static str>) {
 /// The frames that chunks of one protocol become in the other.
 fn stream(from: Protocol, to: Protocol, chunks: &[Value]) -> Vec<Value> {
     let mut decoder = from.stream_decoder();
-    let mut encoder = to.stream_encoder(StreamOptions { n: 1, ..StreamOptions::default() });
+    let mut encoder = to.stream_encoder(StreamOptions::new(from));
     let (mut events, mut out) = (Vec::new(), Vec::new());
     for chunk in chunks {
         decoder.push(None, chunk.to_string().as_bytes(), &mut events).unwrap();

@@ -86,7 +86,7 @@ fn tool_result(fields: &mut Fields<'_>, ignored: &mut Vec<String>) -> Result<Too
 }
 
 pub(super) fn signed(value: String) -> Signature {
-    Signature { protocol: Protocol::AnthropicMessages, value }
+    Signature::from_field(Protocol::AnthropicMessages, value)
 }
 
 /// Reads a `source`; `None` for a kind that is carried as it is.

@@ -135,7 +135,7 @@ impl ContentWriter<'_> {
             Content::Reasoning { text, signature } => return Ok(self.thinking(text, signature.as_ref())),
             Content::RedactedReasoning(signature) => match signature.protocol {
                 Protocol::AnthropicMessages => wire::Block::RedactedThinking { data: &signature.value },
-                Protocol::OpenAiChat => {
+                Protocol::OpenAiChat | Protocol::Gemini => {
                     self.warnings.add("reasoning", "thoughts that another provider encrypted were dropped");
                     return Ok(None);
                 }
@@ -145,7 +145,7 @@ impl ContentWriter<'_> {
             Content::Opaque { protocol: Protocol::AnthropicMessages, raw, .. } => {
                 return Ok(Some(wire::AnyBlock::Raw(raw.raw())));
             }
-            Content::Opaque { protocol: Protocol::OpenAiChat, kind, .. } => {
+            Content::Opaque { kind, .. } => {
                 self.warnings.add("content", format!("a part of type {kind} was dropped"));
                 return Ok(None);
             }
@@ -161,11 +161,15 @@ impl ContentWriter<'_> {
         match signature.filter(|signature| signature.protocol == Protocol::AnthropicMessages) {
             Some(signature) => Some(wire::AnyBlock::Known(wire::Block::Thinking {
                 thinking: text,
-                signature: &signature.value,
+                signature: Cow::Borrowed(&signature.value),
             })),
             None => {
                 // Refused: the signature is how Anthropic knows its own thoughts.
-                self.warnings.add("reasoning_content", "unsigned thoughts were dropped");
+                let detail = match signature {
+                    Some(_) => "thoughts that another vendor signed were dropped",
+                    None => "unsigned thoughts were dropped",
+                };
+                self.warnings.add("reasoning_content", detail);
                 None
             }
         }
@@ -174,7 +178,7 @@ impl ContentWriter<'_> {
     fn citations<'a>(&mut self, citations: &'a [Citation]) -> Vec<wire::AnyCitation<'a>> {
         let citation = |citation: &'a Citation| match &citation.raw {
             Some((Protocol::AnthropicMessages, raw)) => wire::AnyCitation::Raw(raw.raw()),
-            Some((Protocol::OpenAiChat, _)) | None => wire::AnyCitation::Web(web_citation(citation)),
+            Some(_) | None => wire::AnyCitation::Web(web_citation(citation)),
         };
         citations.iter().map(citation).collect()
     }
@@ -206,7 +210,7 @@ impl ContentWriter<'_> {
             Source::Url(url) => wire::Source::Url { url },
             Source::Text(text) => wire::Source::Text { media_type: "text/plain", data: text.into() },
             Source::File { protocol: Protocol::AnthropicMessages, id } => wire::Source::File { file_id: id },
-            Source::File { protocol: Protocol::OpenAiChat, .. } => {
+            Source::File { .. } => {
                 return Err(unsupported("file", "the file is stored at another provider"));
             }
         };
@@ -307,7 +311,7 @@ fn image(source: &Source) -> Result<wire::Source<'_>, TranslateError> {
         }
         Source::Url(url) => Ok(wire::Source::Url { url }),
         Source::File { protocol: Protocol::AnthropicMessages, id } => Ok(wire::Source::File { file_id: id }),
-        Source::File { protocol: Protocol::OpenAiChat, .. } | Source::Text(_) => {
+        Source::File { .. } | Source::Text(_) => {
             Err(unsupported("image", "it has neither bytes nor an address"))
         }
     }

@@ -61,7 +61,7 @@ pub(in crate::protocol) fn encode_request(
     let mut body = to_json_of(request, &body);
     match request.protocol {
         Protocol::AnthropicMessages => append_fields(&mut body, &request.extra),
-        Protocol::OpenAiChat => warn_extra(request, &mut warnings),
+        Protocol::OpenAiChat | Protocol::Gemini => warn_extra(request, &mut warnings),
     }
     if request.is_legacy_functions {
         warnings.add("functions", "sent as tools; the answer has tool_calls");
@@ -96,7 +96,7 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
     match &request.output {
         OutputFormat::Schema(Schema { schema: Some(schema), .. }) if traits.takes_schema => {
             let closed = match request.protocol {
-                Protocol::OpenAiChat => schema::closed(schema.raw()),
+                Protocol::OpenAiChat | Protocol::Gemini => schema::closed(schema.raw()),
                 Protocol::AnthropicMessages => None,
             };
             if closed.is_some() {
@@ -123,7 +123,7 @@ fn stop_sequences<'a>(sampling: &'a Sampling, warnings: &mut Warnings) -> Vec<&'
 fn service_tier(request: &ChatRequest, warnings: &mut Warnings) -> Option<&'static str> {
     match request.service_tier.as_deref()? {
         "auto" => Some("auto"),
-        "standard_only" | "default" => Some("standard_only"),
+        "standard_only" | "default" | "standard" => Some("standard_only"),
         other => {
             warnings.add("service_tier", format!("{other} was dropped"));
             None
@@ -168,7 +168,7 @@ fn tools<'a>(
             Tool::Opaque { protocol: Protocol::AnthropicMessages, raw, .. } => {
                 body.tools.push(wire::Tool::Raw(raw.raw()));
             }
-            Tool::Opaque { protocol: Protocol::OpenAiChat, kind, name, .. } => {
+            Tool::Opaque { kind, name, .. } => {
                 warnings.add("tools", format!("tool {name} of type {kind} was dropped"));
             }
         }

@@ -12,6 +12,7 @@ use crate::ir::{ChatResponse, Choice, Content, FinishReason, Part, Warnings};
 use crate::protocol::Protocol;
 use domain::{Money, Usage};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Reads an answer.
 pub(in crate::protocol) fn decode_response(body: &[u8]) -> Result<ChatResponse, TranslateError> {
@@ -99,7 +100,9 @@ fn blocks<'a>(parts: &'a [Part], warnings: &mut Warnings) -> Vec<wire::AnyBlock<
         match &part.content {
             // Unsigned thoughts are shown; only sending them back is of no use.
             Content::Reasoning { text, signature } => {
-                let signature = signature.as_ref().map_or("", |signature| signature.value.as_str());
+                let signature = signature
+                    .as_ref()
+                    .map_or(Cow::Borrowed(""), |it| it.in_field(Protocol::AnthropicMessages));
                 blocks.push(wire::AnyBlock::Known(wire::Block::Thinking { thinking: text, signature }));
             }
             Content::Image { .. }

@@ -12,6 +12,7 @@ use crate::ir::{Block, Delta, FinishReason, Json, StreamEvent, Warning, Warnings
 use crate::protocol::Protocol;
 use domain::{Money, Usage};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Writes events.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ struct BlockStart<'a> {
 enum BlockHead<'a> {
     Text { text: &'static str },
     Thinking { thinking: &'static str, signature: &'static str },
-    RedactedThinking { data: &'a str },
+    RedactedThinking { data: Cow<'a, str> },
     ToolUse { id: &'a str, name: &'a str, input: Empty },
 }
 
@@ -86,7 +87,7 @@ enum DeltaOut<'a> {
     #[serde(rename = "thinking_delta")]
     Thinking { thinking: &'a str },
     #[serde(rename = "signature_delta")]
-    Signature { signature: &'a str },
+    Signature { signature: Cow<'a, str> },
     #[serde(rename = "input_json_delta")]
     InputJson { partial_json: &'a str },
     #[serde(rename = "citations_delta")]
@@ -123,8 +124,7 @@ struct Bare {
 impl StreamEncoder {
     pub(in crate::protocol) fn new(options: StreamOptions) -> Self {
         Self {
-            // Events do not tell which protocol they come from, and only one other is known.
-            warnings: Warnings::new(Protocol::OpenAiChat, Protocol::AnthropicMessages),
+            warnings: Warnings::new(options.from, Protocol::AnthropicMessages),
             model: options.requested_model,
             has_started: false,
             usage: Usage::ZERO,
@@ -219,7 +219,10 @@ impl StreamEncoder {
         let head = match block {
             Block::Text => BlockHead::Text { text: "" },
             Block::Reasoning => BlockHead::Thinking { thinking: "", signature: "" },
-            Block::RedactedReasoning(signature) => BlockHead::RedactedThinking { data: &signature.value },
+            Block::RedactedReasoning(signature) => {
+                BlockHead::RedactedThinking { data: signature.in_field(Protocol::AnthropicMessages) }
+            }
+            Block::Image(_) => return self.warnings.add("content", "an image in the answer was dropped"),
             Block::ToolCall { id, name, .. } => {
                 self.has_calls = true;
                 BlockHead::ToolUse { id, name, input: Empty {} }
@@ -234,12 +237,14 @@ impl StreamEncoder {
         let delta = match delta {
             Delta::Text(text) => DeltaOut::Text { text },
             Delta::Reasoning(thinking) => DeltaOut::Thinking { thinking },
-            Delta::Signature(signature) => DeltaOut::Signature { signature: &signature.value },
+            Delta::Signature(signature) => {
+                DeltaOut::Signature { signature: signature.in_field(Protocol::AnthropicMessages) }
+            }
             Delta::Arguments(partial_json) => DeltaOut::InputJson { partial_json },
             Delta::Citation(citation) => {
                 let citation = match &citation.raw {
                     Some((Protocol::AnthropicMessages, raw)) => wire::AnyCitation::Raw(Json::raw(raw)),
-                    Some((Protocol::OpenAiChat, _)) | None => wire::AnyCitation::Web(web_citation(citation)),
+                    Some(_) | None => wire::AnyCitation::Web(web_citation(citation)),
                 };
                 DeltaOut::Citations { citation }
             }

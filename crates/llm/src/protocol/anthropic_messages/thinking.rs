@@ -154,7 +154,7 @@ fn display(from: Protocol, reasoning: &Reasoning, traits: Traits) -> Option<&str
     match (&reasoning.display, from) {
         (Some(display), _) => Some(display),
         (None, Protocol::OpenAiChat) if hides => Some("summarized"),
-        (None, Protocol::OpenAiChat | Protocol::AnthropicMessages) => None,
+        (None, Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini) => None,
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) enum Block<'a> {
     },
     Thinking {
         thinking: &'a str,
-        signature: &'a str,
+        signature: Cow<'a, str>,
     },
     RedactedThinking {
         data: &'a str,

@@ -133,7 +133,7 @@ impl<'a> MessageWriter<'a, '_> {
                 }
                 Content::Refusal(text) => message.refusal = Some(Cow::Borrowed(text)),
                 Content::Reasoning { .. } | Content::RedactedReasoning(_) => thoughts.push(&part.content),
-                Content::ToolCall(call) => message.tool_calls.push(tool_call(call)),
+                Content::ToolCall(call) => message.tool_calls.push(tool_call(call, None)),
                 Content::Image { source, detail } => {
                     let image_url = image_url(source, detail.as_deref())?;
                     message.images.push(wire::Part::ImageUrl { image_url, cache_control: None });
@@ -194,7 +194,7 @@ impl<'a> MessageWriter<'a, '_> {
             Content::Opaque { protocol: Protocol::OpenAiChat, raw, .. } => {
                 return Ok(Some(wire::AnyPart::Raw(raw.raw())));
             }
-            Content::Opaque { protocol: Protocol::AnthropicMessages, kind, .. } => {
+            Content::Opaque { kind, .. } => {
                 self.warnings.add("content", format!("a block of type {kind} was dropped"));
                 return Ok(None);
             }
@@ -236,7 +236,7 @@ impl<'a> MessageWriter<'a, '_> {
             Source::Url(_) => {
                 return Err(unsupported("document", "it takes documents only inline, not by URL"));
             }
-            Source::File { protocol: Protocol::AnthropicMessages, .. } => {
+            Source::File { .. } => {
                 return Err(unsupported("document", "the file is stored at another provider"));
             }
         };
@@ -280,13 +280,15 @@ pub(super) fn image_url<'a>(
     Ok(wire::ImageUrl { url, detail })
 }
 
-pub(super) fn tool_call(call: &ToolCall) -> wire::ToolCall<'_> {
+/// Writes a call, with the signature of the thoughts that led to it where Google gave one.
+pub(super) fn tool_call<'a>(call: &'a ToolCall, signature: Option<&'a str>) -> wire::ToolCall<'a> {
     let (id, name) = (call.id.as_str(), call.name.as_str());
     match call.kind {
         ToolCallKind::Function => {
             // Callers parse the text as JSON, which an empty text is not.
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-            wire::ToolCall::Function { id, function: wire::Function { name, arguments } }
+            let function = wire::Function { name, arguments };
+            wire::ToolCall::Function { id, function, extra_content: signature.map(wire::ExtraContent::of) }
         }
         ToolCallKind::Custom => {
             wire::ToolCall::Custom { id, custom: wire::Custom { name, input: &call.arguments } }
@@ -301,12 +303,13 @@ pub(super) fn reasoning<'a>(message: &mut wire::Message<'a>, thoughts: &[&'a Con
     let mut last_signature = None;
     for thought in thoughts {
         if let Content::Reasoning { text, signature } = thought {
-            let signature = signature.as_ref().map(|signature| signature.value.as_str());
+            let signature = signature.as_ref().map(|it| it.in_field(Protocol::AnthropicMessages));
             texts.push(text.as_str());
-            last_signature = signature.or(last_signature);
+            last_signature = signature.clone().or(last_signature);
             blocks.push(wire::ThinkingBlock::Thinking { thinking: text, signature });
         } else if let Content::RedactedReasoning(signature) = thought {
-            blocks.push(wire::ThinkingBlock::RedactedThinking { data: &signature.value });
+            let data = signature.in_field(Protocol::AnthropicMessages);
+            blocks.push(wire::ThinkingBlock::RedactedThinking { data });
         }
     }
     message.reasoning_content = match texts.as_slice() {

@@ -233,7 +233,7 @@ impl Choice {
         }
         if let Some(value) = full(delta.reasoning_signature) {
             let index = self.say(Said::Reasoning, next, events);
-            let signature = Signature { protocol: Protocol::AnthropicMessages, value };
+            let signature = Signature::from_field(Protocol::AnthropicMessages, value);
             events.push(StreamEvent::BlockDelta { index, delta: Delta::Signature(signature) });
         }
         if let Some(text) = full(delta.content) {
