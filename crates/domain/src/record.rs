@@ -23,6 +23,10 @@ pub enum Operation {
     Messages,
     /// `POST /v1/messages/count_tokens`.
     CountTokens,
+    /// `POST /v1beta/models/{model}:generateContent`, and `:streamGenerateContent`.
+    GenerateContent,
+    /// `POST /v1beta/models/{model}:countTokens`.
+    CountContentTokens,
     /// `POST /v1/embeddings`.
     Embeddings,
     /// `POST /v1/completions`.
@@ -50,11 +54,13 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 13] = [
+    pub const ALL: [Operation; 15] = [
         Operation::ChatCompletions,
         Operation::Responses,
         Operation::Messages,
         Operation::CountTokens,
+        Operation::GenerateContent,
+        Operation::CountContentTokens,
         Operation::Embeddings,
         Operation::Completions,
         Operation::Rerank,
@@ -66,6 +72,11 @@ impl Operation {
         Operation::Translations,
     ];
 
+    /// Whether tokens are counted and nothing is made: it costs nothing.
+    pub const fn is_count(self) -> bool {
+        matches!(self, Operation::CountTokens | Operation::CountContentTokens)
+    }
+
     /// The word used in storage, metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -73,6 +84,8 @@ impl Operation {
             Operation::Responses => "responses",
             Operation::Messages => "messages",
             Operation::CountTokens => "count_tokens",
+            Operation::GenerateContent => "generate_content",
+            Operation::CountContentTokens => "count_content_tokens",
             Operation::Embeddings => "embeddings",
             Operation::Completions => "completions",
             Operation::Rerank => "rerank",

@@ -16,6 +16,7 @@ pub fn of(target: Target) -> io::Result<Vec<Vec<u8>>> {
         Target::Request => {
             read(&fixtures, ".request.json", &mut seeds)?;
             read(&fixtures, "request.openai_responses.json", &mut seeds)?;
+            read(&fixtures, "request.gemini.json", &mut seeds)?;
         }
         Target::Answer => read(&fixtures, ".response.json", &mut seeds)?,
         Target::Stream => read(&fixtures, ".sse", &mut seeds)?,

@@ -22,7 +22,7 @@ use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
 use store::journal::record::{Owned, Texts};
 
-const PROTOCOLS: [Protocol; 3] = Protocol::ALL;
+const PROTOCOLS: [Protocol; 4] = Protocol::ALL;
 const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     model: "claude-sonnet-4-5",
     max_output_tokens: 64_000,

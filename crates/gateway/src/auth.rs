@@ -3,9 +3,12 @@
 use crate::refusal::Refusal;
 use domain::{Access, KeyHash, Principal, Snapshot, Timestamp};
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderName};
 
-/// The key a caller shows: `Authorization: Bearer …` or `x-api-key`.
+/// Where Google's SDKs put a key.
+pub const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
+/// The key a caller shows: `Authorization: Bearer …`, `x-api-key`, or `x-goog-api-key`.
 pub fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes).and_then(|value| {
         let (scheme, key) = value.split_at_checked(7)?;
@@ -13,6 +16,7 @@ pub fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
     });
     bearer
         .or_else(|| headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii()))
+        .or_else(|| headers.get(GOOGLE_KEY).map(|value| value.as_bytes().trim_ascii()))
         .filter(|key| !key.is_empty())
 }
 
@@ -56,9 +60,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_in_either_header() {
+    fn a_key_is_found_in_every_header() {
         let now = Timestamp::from_unix_ms(1);
-        for headers in [headers("authorization", "bearer made-up"), headers("x-api-key", "made-up")] {
+        for headers in [
+            headers("authorization", "bearer made-up"),
+            headers("x-api-key", "made-up"),
+            headers("x-goog-api-key", "made-up"),
+        ] {
             assert!(authenticate(&snapshot(), &headers, now).is_ok());
         }
     }

@@ -35,7 +35,9 @@ pub async fn listed(
     let uri = provider.example_uri().as_ref().and_then(list_uri).ok_or(ListError::NoList)?;
     let mut request = Request::new(Full::new(Bytes::new()));
     *request.uri_mut() = uri;
-    *request.headers_mut() = provider.headers(false, &[]);
+    if let Some(route) = provider.spec.routes.first() {
+        *request.headers_mut() = provider.headers(route, false, &[]);
+    }
     if let Some(credential) = &provider.credential {
         request.headers_mut().insert(AUTHORIZATION, credential.bearer(exchange, now).await?);
     }

@@ -11,7 +11,7 @@ use domain::{Catalog, Mode, Model, ModelId, Money, ProviderName, Secret, Terms, 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
-use llm::provider::{AbortPolicy, Auth, ProviderSpec, RouteKind};
+use llm::provider::{AbortPolicy, Auth, ProviderSpec, Route, RouteKind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ pub struct Provider {
     key: Option<Secret<String>>,
     deployments: HashMap<String, Arc<str>>,
     routes: Vec<Addressed>,
+    /// The key as it is sent on routes of OpenAI's protocol, where that is another way than elsewhere.
+    bearer: Option<HeaderValue>,
     headers: HeaderMap,
     stream_headers: HeaderMap,
 }
@@ -150,6 +152,7 @@ impl Provider {
             is_regional: routes
                 .iter()
                 .any(|route| route.host().is_some_and(|host| spec.regions.is_regional(&host))),
+            bearer: bearer(spec, key.as_ref()),
             deployments,
             routes,
             headers: with_accept("application/json"),
@@ -175,8 +178,15 @@ impl Provider {
 
     /// The headers of a call: those that every call carries (credentials, content type, what is accepted), and
     /// its own.
-    pub fn headers(&self, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+    pub fn headers(&self, route: &Route, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
         let mut headers = if is_stream { self.stream_headers.clone() } else { self.headers.clone() };
+        if let (Protocol::OpenAiChat, Auth::HeaderOrBearer(name), Some(bearer)) =
+            (route.protocol, self.spec.auth, &self.bearer)
+        {
+            // Two credentials at once are refused.
+            headers.remove(name);
+            headers.insert(AUTHORIZATION, bearer.clone());
+        }
         for (name, value) in own {
             headers.insert(name, value.clone());
         }
@@ -215,6 +225,14 @@ impl Provider {
     }
 }
 
+/// The key as a bearer, where only some routes take it so.
+fn bearer(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderValue> {
+    let Auth::HeaderOrBearer(_) = spec.auth else { return None };
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key?.expose())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -222,7 +240,9 @@ fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<He
     let Some(key) = key else { return Some(headers) };
     let (name, text) = match spec.auth {
         Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-        Auth::Header(name) => (HeaderName::from_static(name), key.expose().clone()),
+        Auth::Header(name) | Auth::HeaderOrBearer(name) => {
+            (HeaderName::from_static(name), key.expose().clone())
+        }
         Auth::None => return Some(headers),
     };
     let mut value = HeaderValue::from_str(&text).ok()?;

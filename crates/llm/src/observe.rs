@@ -2,6 +2,7 @@
 //!
 //! Typed partial parses that borrow and keep nothing but what the record needs: no allocation per chunk.
 
+mod gemini;
 mod plain;
 mod responses;
 
@@ -88,6 +89,7 @@ impl StreamObserver {
             Protocol::OpenAiChat => self.openai(data),
             Protocol::OpenAiResponses => responses::event(&mut self.observed, data),
             Protocol::AnthropicMessages => self.anthropic(data),
+            Protocol::Gemini => gemini::event(&mut self.observed, data),
         }
     }
 
@@ -229,6 +231,11 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
                 observed.usage = anthropic_messages::usage::decode(raw.get()).unwrap_or_default();
                 observed.told = told_by_anthropic(raw);
             })
+        }
+        Protocol::Gemini => {
+            let whole = gemini::Piece::read(text)?;
+            answer.is_error = is_some(whole.error());
+            whole.tell(observed)
         }
     };
     observed.has_usage = usage.is_some();

@@ -15,6 +15,7 @@
 //! (<https://developers.openai.com/api/docs/pricing>, as quoted on 2026-03-12 by
 //! <https://modelcostwatch.com/openai/tool-costs/web-search>, read 2026-11-26).
 
+mod gemini;
 mod responses;
 
 use crate::protocol::Protocol;
@@ -83,8 +84,13 @@ impl Tool<'_> {
 /// What a provider may do by itself when it gets this body, which may be in another protocol than its own.
 pub fn rounds(body: &RawObject, provider: Protocol, model: &str) -> Rounds {
     match provider {
+        // A caller of Gemini's protocol can ask others for one thing only: to search.
+        Protocol::OpenAiChat | Protocol::AnthropicMessages if gemini::asks_for_search(body) => {
+            Rounds::ASSUMED
+        }
         Protocol::AnthropicMessages => by_anthropic(body),
         Protocol::OpenAiResponses => responses::rounds(body),
+        Protocol::Gemini => gemini::rounds(body, model),
         Protocol::OpenAiChat => {
             // These search always, asked or not.
             if model.contains("-search-preview") {
@@ -127,7 +133,7 @@ fn by_anthropic(body: &RawObject) -> Rounds {
 /// had to. `inbound` is the body's protocol.
 pub fn limit_for(provider: Protocol, inbound: Protocol, body: &mut RawObject, uses: u64) -> bool {
     match (provider, inbound) {
-        (Protocol::OpenAiChat, _) => false,
+        (Protocol::OpenAiChat | Protocol::Gemini, _) => false,
         (Protocol::OpenAiResponses, Protocol::OpenAiResponses) => responses::limit(body, uses),
         (Protocol::OpenAiResponses | Protocol::AnthropicMessages, _) => limit(body, uses),
     }

@@ -125,6 +125,22 @@ pub(crate) fn told_by_anthropic(usage: &RawValue) -> Told {
     }
 }
 
+/// What Gemini's `usageMetadata` tells: the Gemini API in `serviceTier`, Vertex AI in `trafficType`
+/// (<https://ai.google.dev/gemini-api/docs/priority-inference> and
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo>, read 2026-11-26).
+pub(crate) fn told_by_gemini(usage: &RawValue) -> Told {
+    let usage: GeminiUsage<'_> = serde_json::from_str(usage.get()).unwrap_or_default();
+    let by_traffic = match word(usage.traffic_type) {
+        Some("ON_DEMAND" | "PROVISIONED_THROUGHPUT") => Some(Tier::Standard),
+        Some("ON_DEMAND_FLEX") => Some(Tier::Flex),
+        Some("ON_DEMAND_PRIORITY") => Some(Tier::Priority),
+        Some("TRAFFIC_TYPE_UNSPECIFIED") | None => None,
+        Some(_) => Some(Tier::Unknown),
+    };
+    let by_name = word(usage.service_tier).map(|word| tier(word.to_ascii_lowercase().as_bytes()));
+    Told { tier: by_name.or(by_traffic), ..Told::default() }
+}
+
 /// What one event of a stream, or a whole answer, tells.
 pub fn told(protocol: Protocol, data: &[u8]) -> Told {
     let answer: Answer<'_> = serde_json::from_slice(data).unwrap_or_default();
@@ -137,6 +153,7 @@ pub fn told(protocol: Protocol, data: &[u8]) -> Told {
             let usage = answer.usage.or(answer.message.and_then(|message| message.usage));
             usage.map(told_by_anthropic).unwrap_or_default()
         }
+        Protocol::Gemini => answer.usage_metadata.map(told_by_gemini).unwrap_or_default(),
     }
 }
 
@@ -149,6 +166,8 @@ struct Answer<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<Message<'a>>,
+    #[serde(borrow, rename = "usageMetadata")]
+    usage_metadata: Option<&'a RawValue>,
     #[serde(borrow)]
     response: Option<Response<'a>>,
 }
@@ -165,6 +184,15 @@ struct Response<'a> {
 struct Message<'a> {
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct GeminiUsage<'a> {
+    #[serde(borrow)]
+    service_tier: Option<&'a RawValue>,
+    #[serde(borrow)]
+    traffic_type: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -254,6 +282,10 @@ mod tests {
         let responses = |data: &str| told(Protocol::OpenAiResponses, data.as_bytes()).tier;
         assert_eq!(responses(r#"{"service_tier":"flex"}"#), Some(Tier::Flex));
         assert_eq!(responses(r#"{"response":{"service_tier":"priority"}}"#), Some(Tier::Priority));
+        let gemini = |data: &str| told(Protocol::Gemini, data.as_bytes()).tier;
+        assert_eq!(gemini(r#"{"usageMetadata":{"serviceTier":"priority"}}"#), Some(Tier::Priority));
+        assert_eq!(gemini(r#"{"usageMetadata":{"trafficType":"ON_DEMAND_FLEX"}}"#), Some(Tier::Flex));
+        assert_eq!(gemini(r#"{"usageMetadata":{"promptTokenCount":1}}"#), None);
         let anthropic = |data: &str| told(Protocol::AnthropicMessages, data.as_bytes());
         let start = r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":1,"speed":"standard",
             "inference_geo":"us","service_tier":"priority"}}}"#;

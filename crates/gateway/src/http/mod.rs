@@ -1,9 +1,12 @@
 //! The HTTP surface of the data plane: thin handlers over [`crate::inference`].
 
+pub mod google_models;
 pub mod health;
 pub mod models;
 
-use crate::inference::{reply, serve};
+use crate::auth::GOOGLE_KEY;
+use crate::inference::called::{Called, query_value};
+use crate::inference::{protocol_of, reply, serve};
 use crate::{Gateway, Refusal};
 use axum::Router;
 use axum::body::Body;
@@ -11,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::routing::get;
 use domain::record::Operation;
 use futures_util::FutureExt;
-use http::{Method, Response};
+use http::{HeaderValue, Method, Response, Uri, request};
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use llm::Protocol;
@@ -38,6 +41,8 @@ pub fn router(gateway: Arc<Gateway>, beside: Router) -> Service {
     let rest = Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
+        .route("/v1beta/models", get(google_models::list))
+        .route("/v1beta/models/{*id}", get(google_models::retrieve))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -48,24 +53,45 @@ pub fn router(gateway: Arc<Gateway>, beside: Router) -> Service {
     Service { gateway, rest: TowerToHyperService::new(rest) }
 }
 
-/// The inference endpoint at a path.
-pub fn operation_at(path: &str) -> Option<Operation> {
-    match path {
-        "/v1/chat/completions" => Some(Operation::ChatCompletions),
-        "/v1/responses" => Some(Operation::Responses),
-        "/v1/messages" | "/anthropic/v1/messages" => Some(Operation::Messages),
-        "/v1/messages/count_tokens" | "/anthropic/v1/messages/count_tokens" => Some(Operation::CountTokens),
-        "/v1/embeddings" => Some(Operation::Embeddings),
-        "/v1/completions" => Some(Operation::Completions),
-        "/v1/rerank" => Some(Operation::Rerank),
-        "/v1/moderations" => Some(Operation::Moderations),
-        "/v1/images/generations" => Some(Operation::ImageGenerations),
-        "/v1/images/edits" => Some(Operation::ImageEdits),
-        "/v1/audio/speech" => Some(Operation::Speech),
-        "/v1/audio/transcriptions" => Some(Operation::Transcriptions),
-        "/v1/audio/translations" => Some(Operation::Translations),
-        _ => None,
+/// The inference endpoint at a path, and what the path says of the call.
+pub fn called_at(path: &str) -> Option<Called> {
+    let operation = match path {
+        "/v1/chat/completions" => Operation::ChatCompletions,
+        "/v1/responses" => Operation::Responses,
+        "/v1/messages" | "/anthropic/v1/messages" => Operation::Messages,
+        "/v1/messages/count_tokens" | "/anthropic/v1/messages/count_tokens" => Operation::CountTokens,
+        "/v1/embeddings" => Operation::Embeddings,
+        "/v1/completions" => Operation::Completions,
+        "/v1/rerank" => Operation::Rerank,
+        "/v1/moderations" => Operation::Moderations,
+        "/v1/images/generations" => Operation::ImageGenerations,
+        "/v1/images/edits" => Operation::ImageEdits,
+        "/v1/audio/speech" => Operation::Speech,
+        "/v1/audio/transcriptions" => Operation::Transcriptions,
+        "/v1/audio/translations" => Operation::Translations,
+        _ => return Called::of_path(path),
+    };
+    Some(operation.into())
+}
+
+/// Google's callers may show their key in the address. From here on it is a header, which nobody writes down.
+fn take_key(head: &mut request::Parts) {
+    let shown = query_value(head.uri.query(), "key").and_then(|key| HeaderValue::from_str(key).ok());
+    if let Some(mut key) = shown.filter(|_| !head.headers.contains_key(GOOGLE_KEY)) {
+        key.set_sensitive(true);
+        head.headers.insert(GOOGLE_KEY, key);
     }
+}
+
+/// Without `alt=sse` Google streams one JSON list, which this gateway does not.
+fn check_stream(called: &Called, uri: &Uri) -> Result<(), Refusal> {
+    let is_sse = query_value(uri.query(), "alt") == Some("sse");
+    if called.model.is_some() && called.is_stream && !is_sse {
+        let message =
+            "streams are server-sent events here: add `?alt=sse` to the address, as Google's SDKs do";
+        return Err(Refusal::invalid_param("alt", message));
+    }
+    Ok(())
 }
 
 impl hyper::service::Service<http::Request<Incoming>> for Service {
@@ -74,12 +100,18 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
-        match operation_at(request.uri().path()) {
-            Some(operation) if request.method() == Method::POST => {
+        match called_at(request.uri().path()) {
+            Some(called) if request.method() == Method::POST => {
                 let gateway = self.gateway.clone();
                 Box::pin(async move {
-                    let (head, body) = request.into_parts();
-                    Ok(serve(&gateway, operation, &head.headers, body).await)
+                    let (mut head, body) = request.into_parts();
+                    if protocol_of(called.operation) == Protocol::Gemini {
+                        take_key(&mut head);
+                        if let Err(refusal) = check_stream(&called, &head.uri) {
+                            return Ok(reply::refusal(Protocol::Gemini, gateway.request_id(), &refusal));
+                        }
+                    }
+                    Ok(serve(&gateway, &called, &head.headers, body).await)
                 })
             }
             _ => self.rest.call(request).boxed(),
@@ -89,12 +121,18 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
 
 /// The protocol in which a path's callers expect errors.
 fn protocol_of_path(path: &str) -> Protocol {
-    if path.contains("/messages") { Protocol::AnthropicMessages } else { Protocol::OpenAiChat }
+    if path.starts_with("/v1beta/") || Called::of_path(path).is_some() {
+        Protocol::Gemini
+    } else if path.contains("/messages") {
+        Protocol::AnthropicMessages
+    } else {
+        Protocol::OpenAiChat
+    }
 }
 
 async fn unknown(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let path = request.uri().path();
-    if operation_at(path).is_some() {
+    if called_at(path).is_some() {
         return wrong_method(State(gateway), request).await;
     }
     let start = || path.chars().take(200).collect();

@@ -47,14 +47,14 @@ pub async fn retrieve(
 }
 
 /// No key is fine, a bad one is not.
-fn check_key(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_key(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
     match auth::authenticate(&gateway.snapshot.load(), headers, gateway.clock.now()) {
         Ok(_) | Err(Refusal::MissingKey) => Ok(()),
         Err(refusal) => Err(refusal),
     }
 }
 
-fn respond(body: &serde_json::Value) -> Response<Body> {
+pub(super) fn respond(body: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

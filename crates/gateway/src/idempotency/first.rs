@@ -9,13 +9,13 @@ use super::running::{End, Running};
 use super::{KeptHead, refusal_response};
 use crate::Gateway;
 use crate::bodies::Held;
+use crate::inference::called::Called;
 use crate::inference::prepare::{self, Prepared};
 use crate::inference::stream::{Writer, pipe};
 use crate::inference::{self, call};
 use crate::record::Entry;
 use crate::refusal::Refusal;
 use axum::body::Body;
-use domain::record::Operation;
 use domain::{Account, Claim};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, response};
@@ -35,7 +35,7 @@ pub struct First {
     /// What it claims.
     pub claim: Claim,
     /// What is asked.
-    pub operation: Operation,
+    pub called: Called,
     /// What it counts against.
     pub account: Arc<Account>,
     /// The head.
@@ -55,8 +55,8 @@ impl First {
             Err(_) => return self.refuse(entry, Refusal::StorageExhausted),
         }
         let body = std::mem::take(&mut self.body);
-        let (operation, headers) = (self.operation, &self.headers);
-        let steps = inference::steps(&self.gateway, &self.account, operation, headers, body, &mut entry);
+        let (called, headers) = (&self.called, &self.headers);
+        let steps = inference::steps(&self.gateway, &self.account, called, headers, body, &mut entry);
         let prepared = match Box::pin(steps).await {
             Ok(prepare::Next::Call(prepared)) => prepared,
             // Only where tokens are counted, which has no keys.
@@ -106,7 +106,7 @@ impl First {
     fn deny(&mut self, mut entry: Entry, refusal: Refusal) {
         entry.fail(refusal.status(), &refusal);
         drop(entry);
-        let response = refusal_response(self.operation, self.claim.request, &refusal);
+        let response = refusal_response(self.called.operation, self.claim.request, &refusal);
         self.running.close(End::Refused(refusal));
         self.tell(response);
     }

@@ -16,6 +16,7 @@ pub use running::{Bounds, Entrance, Registry};
 
 use crate::Gateway;
 use crate::bodies::{Held, Share};
+use crate::inference::called::Called;
 use crate::inference::{body, protocol_of, reply};
 use crate::record::Entry;
 use crate::refusal::Refusal;
@@ -73,7 +74,7 @@ impl Idempotency {
 /// An authenticated call with an `Idempotency-Key`, its body unread.
 pub struct Keyed<'a> {
     /// What is asked.
-    pub operation: Operation,
+    pub called: &'a Called,
     /// Who asks.
     pub principal: &'a Principal,
     /// The head.
@@ -86,13 +87,13 @@ pub struct Keyed<'a> {
 
 impl Keyed<'_> {
     fn open(&self, gateway: &Gateway) -> Entry {
-        Entry::open(gateway.recorder.clone(), self.id, self.principal, self.operation, self.at)
+        Entry::open(gateway.recorder.clone(), self.id, self.principal, self.called.operation, self.at)
     }
 
     /// Says no, and writes it down.
     fn refuse(&self, mut entry: Entry, refusal: &Refusal) -> Response<Body> {
         entry.fail(refusal.status(), refusal);
-        refusal_response(self.operation, self.id, refusal)
+        refusal_response(self.called.operation, self.id, refusal)
     }
 }
 
@@ -129,7 +130,7 @@ pub async fn serve(
                 claims: idempotency.claims.clone(),
                 running,
                 claim,
-                operation: call.operation,
+                called: call.called.clone(),
                 account: call.principal.account.clone(),
                 headers: call.headers.clone(),
                 body,
@@ -137,14 +138,14 @@ pub async fn serve(
             });
             gateway.tasks.spawn(first.run(entry));
             // The task panicked: the entry has been recorded as such.
-            let internal = || refusal_response(call.operation, call.id, &Refusal::Internal);
+            let internal = || refusal_response(call.called.operation, call.id, &Refusal::Internal);
             answered.await.unwrap_or_else(|_| internal())
         }
         Entrance::Running(progress) => {
             // The call is on record already, once, and its body is where it is needed. Who follows needs no slot.
             entry.discard();
             drop(body);
-            match follow::follow(gateway, protocol_of(call.operation), progress).await {
+            match follow::follow(gateway, protocol_of(call.called.operation), progress).await {
                 Ok(answer) => answer,
                 Err(refusal) => call.refuse(call.open(gateway), &refusal),
             }
@@ -157,26 +158,35 @@ fn key(call: &Keyed<'_>) -> Result<IdempotencyKey, Refusal> {
     let refuse = |message: String| Refusal::invalid_param("Idempotency-Key", message);
     let mut values = call.headers.get_all(IDEMPOTENCY_KEY).iter();
     match (values.next(), values.next()) {
-        (Some(value), None) => IdempotencyKey::new(call.principal.key, call.operation, value.as_bytes())
-            .map_err(|error| refuse(error.to_string())),
+        (Some(value), None) => {
+            IdempotencyKey::new(call.principal.key, call.called.operation, value.as_bytes())
+                .map_err(|error| refuse(error.to_string()))
+        }
         _ => Err(refuse("`Idempotency-Key` may be sent only once".to_owned())),
     }
 }
 
 /// The digest of what is asked, beside the body it was made of.
 async fn fingerprint(call: &Keyed<'_>, body: Held) -> Result<(Held, Fingerprint), Refusal> {
-    let of = |headers: &HeaderMap, body: &Bytes| {
+    let of = |called: &Called, headers: &HeaderMap, body: &Bytes| {
         let [version, beta, openai_beta] =
             ASKING_HEADERS.map(|name| headers.get(name).map_or(&b""[..], HeaderValue::as_bytes));
-        Fingerprint::of(&[version, beta, openai_beta, body])
+        // Calls whose address says nothing are digested as they always were.
+        match called.model {
+            Some(_) => {
+                let [model, stream] = called.asked();
+                Fingerprint::of(&[version, beta, openai_beta, model, stream, body])
+            }
+            None => Fingerprint::of(&[version, beta, openai_beta, body]),
+        }
     };
     if body.bytes.len() <= BODY_BYTES_INLINE {
-        let fingerprint = of(call.headers, &body.bytes);
+        let fingerprint = of(call.called, call.headers, &body.bytes);
         return Ok((body, fingerprint));
     }
-    let headers = call.headers.clone();
+    let (called, headers) = (call.called.clone(), call.headers.clone());
     let work = tokio::task::spawn_blocking(move || {
-        let fingerprint = of(&headers, &body.bytes);
+        let fingerprint = of(&called, &headers, &body.bytes);
         (body, fingerprint)
     });
     // The only fault of such a thread is a panic, which has been logged.

@@ -3,12 +3,13 @@
 use super::bound::{self, Bound, NoPrice, OUTPUT_MIN};
 use super::intake::Intake;
 use super::relay::Progress;
-use super::route_of;
+use super::{nested, protocol_of, route_of};
 use crate::Gateway;
 use crate::providers::Target;
 use crate::refusal::Refusal;
 use domain::record::Operation;
 use domain::{Account, Enforcement, Money, Price, Scope, Terms, Timestamp, Window};
+use llm::Protocol;
 use llm::provider::{OutputLimit, RouteKind};
 use store::{Hold, Overrun};
 
@@ -153,7 +154,7 @@ pub fn admit(
             || target.provider.ignores_output_limit
             || fitting < OUTPUT_MIN
             || fitting >= bound.output_tokens
-            || thinks_longer(intake, fitting)
+            || thinks_longer(operation, intake, fitting)
         {
             return Err(refuse(&over).into());
         }
@@ -259,7 +260,10 @@ fn affordable(bound: &Bound, left: Money) -> u64 {
 }
 
 /// Whether the caller wants more thoughts than the answer could hold: such a request is no longer valid.
-fn thinks_longer(intake: &Intake, tokens: u64) -> bool {
+fn thinks_longer(operation: Operation, intake: &Intake, tokens: u64) -> bool {
+    if protocol_of(operation) == Protocol::Gemini {
+        return nested::thinking_budget(&intake.body).is_some_and(|budget| budget >= tokens);
+    }
     #[derive(serde::Deserialize)]
     struct Thinking {
         #[serde(default)]
@@ -271,6 +275,9 @@ fn thinks_longer(intake: &Intake, tokens: u64) -> bool {
 
 /// Writes a limit into the request, under the name it has there already, or the one its provider wants.
 fn limit_output(operation: Operation, intake: &mut Intake, target: &Target, tokens: u64) {
+    if protocol_of(operation) == Protocol::Gemini {
+        return nested::limit(&mut intake.body, tokens);
+    }
     let preferred = match target.provider.spec.output_limit {
         OutputLimit::MaxCompletionTokens if operation == Operation::ChatCompletions => {
             "max_completion_tokens"

@@ -7,7 +7,7 @@
 
 use super::intake::Intake;
 use super::prepare::set_aside;
-use super::{media, protocol_of, route_of};
+use super::{media, nested, protocol_of, route_of};
 use crate::providers::Target;
 use domain::record::Operation;
 use domain::{Ceiling, Demand, ModelPrice, Money, Price, RegionDemand, Terms, TierDemand, Unpriced, Usage};
@@ -62,6 +62,9 @@ static ITEM_HINTS: LazyLock<[Finder<'static>; 13]> = LazyLock::new(|| {
     ]
     .map(Finder::new)
 });
+/// The same for parts of Gemini's contents.
+static PART_HINTS: LazyLock<[Finder<'static>; 5]> =
+    LazyLock::new(|| ["\"inline", "\"file", "\"executable", "\"codeExec", "\\u00"].map(Finder::new));
 
 /// What a call may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,7 +190,11 @@ fn of_media(most: &Usage, price: &ModelPrice, demand: Demand, target: &Target) -
 
 /// How many answers are asked for. OpenAI's older shape takes several prompts, and may make more than it shows.
 fn answers(operation: Operation, body: &RawObject) -> u64 {
-    let shown = number(body, "n").unwrap_or(1).max(1);
+    let asked = match protocol_of(operation) {
+        Protocol::Gemini => nested::candidate_count(body),
+        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages => number(body, "n"),
+    };
+    let shown = asked.unwrap_or(1).max(1);
     if operation != Operation::Completions {
         return shown;
     }
@@ -243,7 +250,7 @@ fn served(demand: Demand, target: &Target) -> Terms {
 fn demand(body: &RawObject, target: &Target) -> Demand {
     let spec = target.provider.spec;
     let asked = Asked {
-        service_tier: body.get("service_tier"),
+        service_tier: body.get("service_tier").or(body.get("serviceTier")),
         speed: body.get("speed"),
         inference_geo: body.get("inference_geo"),
     };
@@ -265,9 +272,14 @@ pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target:
         (ServiceTiers::AccountDecides, Protocol::AnthropicMessages) => {
             body.set_string("service_tier", "standard_only");
         }
+        (ServiceTiers::AccountDecides, Protocol::Gemini) => {
+            body.remove("service_tier");
+            body.set_string("serviceTier", "standard");
+        }
         // There it is what a request gets that asks for none.
         (ServiceTiers::Named | ServiceTiers::OnePrice, _) => {
             body.remove("service_tier");
+            body.remove("serviceTier");
         }
     }
 }
@@ -277,11 +289,16 @@ pub fn output_limit_field(operation: Operation, body: &RawObject) -> Option<&'st
     let fields: &[&'static str] = match protocol_of(operation) {
         Protocol::OpenAiResponses => &["max_output_tokens"],
         Protocol::OpenAiChat | Protocol::AnthropicMessages => &["max_completion_tokens", "max_tokens"],
+        // There it stands within `generationConfig`.
+        Protocol::Gemini => &[],
     };
     fields.iter().copied().find(|field| number(body, field).is_some())
 }
 
 fn output_limit(operation: Operation, body: &RawObject) -> Option<u64> {
+    if protocol_of(operation) == Protocol::Gemini {
+        return nested::max_output_tokens(body);
+    }
     output_limit_field(operation, body).and_then(|field| number(body, field))
 }
 
@@ -299,10 +316,19 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
     if operation == Operation::Embeddings {
         return Some(text);
     }
+    let may_be_media =
+        |field| body.get(field).is_some_and(|raw| PART_HINTS.iter().any(|hint| hint.find(raw).is_some()));
     let is_more_than_text = match protocol_of(operation) {
         Protocol::OpenAiResponses if rests_on_state(body) => return window,
         Protocol::OpenAiResponses => {
             body.get("input").is_some_and(|raw| ITEM_HINTS.iter().any(|hint| hint.find(raw).is_some()))
+        }
+        // What Google keeps is a part of the prompt, and nobody here knows how long it is.
+        Protocol::Gemini if body.get("cachedContent").or(body.get("cached_content")).is_some() => {
+            return window;
+        }
+        Protocol::Gemini => {
+            ["contents", "systemInstruction", "system_instruction"].into_iter().any(may_be_media)
         }
         Protocol::OpenAiChat | Protocol::AnthropicMessages => {
             may_hold_more("messages") || may_hold_more("system")

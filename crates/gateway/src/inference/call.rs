@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::upstream::{Answer, Collected, UpstreamError};
 use axum::body::Body;
 use bytes::Bytes;
-use domain::record::{Operation, Outcome};
+use domain::record::Outcome;
 use domain::{Account, AttemptId, Money, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use llm::Protocol;
@@ -193,7 +193,7 @@ impl Call {
     fn intend(&mut self, attempt: &Attempt) -> Result<Option<Position>, Refusal> {
         let Some(record) = self.entry.record() else { return Err(Refusal::Internal) };
         // Nothing is billed, so nothing can be lost.
-        if self.prepared.operation == Operation::CountTokens {
+        if self.prepared.operation.is_count() {
             return Ok(None);
         }
         failpoint::hit("before_intent");
@@ -273,7 +273,7 @@ impl Call {
     /// Whether the provider bills the whole answer, whoever still reads it.
     fn is_billed_whole(&self) -> bool {
         let Prepared { target, is_stream, operation, .. } = &*self.prepared;
-        target.provider.abort.must_drain(*is_stream) && *operation != Operation::CountTokens
+        target.provider.abort.must_drain(*is_stream) && !operation.is_count()
     }
 
     /// The caller has left: whether the answer is read to its end all the same.
@@ -353,7 +353,7 @@ impl Call {
     fn whole(&self, body: &Bytes) -> Result<(Bytes, Observed, Vec<String>), Stop> {
         let outbound = self.prepared.target.endpoint.route.protocol;
         let unreadable = || Refusal::InvalidResponse("it is not in the provider's own protocol".to_owned());
-        if self.prepared.operation == Operation::CountTokens {
+        if self.prepared.operation.is_count() {
             return Ok((body.clone(), Observed::default(), Vec::new()));
         }
         let kind = self.prepared.target.endpoint.route.kind;

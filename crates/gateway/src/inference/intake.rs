@@ -1,6 +1,7 @@
 //! Reading a request: the body's bytes, and the few fields that the gateway itself needs.
 
 use super::BODY_BYTES_INLINE;
+use super::called::Called;
 use crate::bodies::Held;
 use crate::random;
 use crate::refusal::Refusal;
@@ -75,13 +76,26 @@ impl Intake {
 }
 
 /// Reads a JSON body.
-pub fn read(operation: Operation, held: Held, default_model: &str) -> Result<Intake, Refusal> {
+pub fn read(called: impl Into<Called>, held: Held, default_model: &str) -> Result<Intake, Refusal> {
+    let Called { operation, model, is_stream } = called.into();
     let (body, aside) = match set_aside(operation, &held.bytes) {
         Some((body, aside)) => (body, Some(aside)),
         None => (held.bytes.clone(), None),
     };
     let default_model = Some(default_model).filter(|_| operation == Operation::ChatCompletions);
-    understand(body, aside, None, held, default_model)
+    let outside = Outside { model: model.as_deref(), is_stream, default_model };
+    understand(body, aside, None, held, outside)
+}
+
+/// What of a call does not stand in its body.
+#[derive(Default)]
+struct Outside<'a> {
+    /// The model, where the address names it.
+    model: Option<&'a str>,
+    /// The address asks for a stream.
+    is_stream: bool,
+    /// The model where nobody names one.
+    default_model: Option<&'a str>,
 }
 
 /// Reads a form: its texts stand for a body.
@@ -92,7 +106,7 @@ pub fn read_form(held: Held, headers: &HeaderMap) -> Result<Intake, Refusal> {
     })?;
     let form =
         Form::parse(held.bytes.clone(), boundary).map_err(|error| Refusal::invalid(error.to_string()))?;
-    understand(texts_of(&form), None, Some(form), held, None)
+    understand(texts_of(&form), None, Some(form), held, Outside::default())
 }
 
 fn understand(
@@ -100,15 +114,19 @@ fn understand(
     aside: Option<SetAside>,
     form: Option<Form>,
     held: Held,
-    default_model: Option<&str>,
+    outside: Outside<'_>,
 ) -> Result<Intake, Refusal> {
     let mut body = RawObject::parse(body).map_err(|error| Refusal::invalid(error.to_string()))?;
     let model = match body.get("model").filter(|raw| *raw != b"null") {
+        _ if outside.model.is_some() => outside.model.unwrap_or_default().to_owned(),
         Some(raw) => string("model", raw)?.into_owned(),
-        None if default_model.is_some() => default_model.unwrap_or_default().to_owned(),
-        None => return Err(Refusal::invalid_param("model", "the field `model` is required")),
+        None => match outside.default_model {
+            Some(model) => model.to_owned(),
+            None => return Err(Refusal::invalid_param("model", "the field `model` is required")),
+        },
     };
     let is_stream = match body.get("stream") {
+        _ if outside.is_stream => true,
         None | Some(b"false" | b"null") => false,
         Some(b"true") => true,
         Some(_) => return Err(Refusal::invalid_param("stream", "`stream` must be true or false")),
@@ -162,7 +180,7 @@ fn texts_of(form: &Form) -> Bytes {
 
 /// Sets aside what only makes a body long. Where the gateway counts a prompt itself, it must see all of it.
 fn set_aside(operation: Operation, body: &Bytes) -> Option<(Bytes, SetAside)> {
-    let is_long = body.len() > BODY_BYTES_INLINE && operation != Operation::CountTokens;
+    let is_long = body.len() > BODY_BYTES_INLINE && !operation.is_count();
     is_long.then(|| SetAside::of(body, random::ten_bytes())).flatten()
 }
 

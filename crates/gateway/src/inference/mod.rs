@@ -7,8 +7,10 @@ pub mod admit;
 pub mod body;
 pub mod bound;
 pub mod call;
+pub mod called;
 pub mod intake;
 pub mod media;
+pub mod nested;
 pub mod prepare;
 pub mod relay;
 pub mod reply;
@@ -23,6 +25,7 @@ use crate::shed::Shed;
 use crate::{Gateway, auth, idempotency};
 use admit::Denied;
 use axum::body::Body;
+use called::Called;
 use domain::record::{Metadata, Operation, Outcome};
 use domain::{Account, Timestamp};
 use http::{HeaderMap, Response};
@@ -55,15 +58,19 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::Translations => Protocol::OpenAiChat,
         Operation::Responses => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
+        Operation::GenerateContent | Operation::CountContentTokens => Protocol::Gemini,
     }
 }
 
 /// What an endpoint asks of a provider.
 pub const fn route_of(operation: Operation) -> RouteKind {
     match operation {
-        Operation::ChatCompletions | Operation::Responses | Operation::Messages => RouteKind::Chat,
+        Operation::ChatCompletions
+        | Operation::Responses
+        | Operation::Messages
+        | Operation::GenerateContent => RouteKind::Chat,
         Operation::Embeddings => RouteKind::Embeddings,
-        Operation::CountTokens => RouteKind::CountTokens,
+        Operation::CountTokens | Operation::CountContentTokens => RouteKind::CountTokens,
         Operation::Completions => RouteKind::Completions,
         Operation::Rerank => RouteKind::Rerank,
         Operation::Moderations => RouteKind::Moderations,
@@ -83,10 +90,11 @@ pub const fn takes_form(operation: Operation) -> bool {
 /// Serves one inference call. Strangers are refused before they can occupy anything.
 pub async fn serve(
     gateway: &Arc<Gateway>,
-    operation: Operation,
+    called: &Called,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Response<Body> {
+    let operation = called.operation;
     let protocol = protocol_of(operation);
     let id = gateway.request_id();
     let refuse = |refusal: Refusal| reply::refusal(protocol, id, &refusal);
@@ -113,9 +121,9 @@ pub async fn serve(
     };
     if let Some(keys) = &gateway.idempotency
         && headers.contains_key(idempotency::IDEMPOTENCY_KEY)
-        && operation != Operation::CountTokens
+        && !operation.is_count()
     {
-        let call = idempotency::Keyed { operation, principal: &principal, headers, id, at: now };
+        let call = idempotency::Keyed { called, principal: &principal, headers, id, at: now };
         return Box::pin(idempotency::serve(gateway, keys, call, slot, (body, share))).await;
     }
     let mut entry = Entry::open(gateway.recorder.clone(), id, &principal, operation, now);
@@ -123,7 +131,7 @@ pub async fn serve(
     // Until the call task takes over, a vanished caller drops this future: the record then says so.
     entry.end(499, Outcome::ClientGone);
     let next = match body::read(gateway, body, share).await {
-        Ok(body) => steps(gateway, &principal.account, operation, headers, body, &mut entry).await,
+        Ok(body) => steps(gateway, &principal.account, called, headers, body, &mut entry).await,
         Err(refusal) => Err(refusal),
     };
     match next {
@@ -139,7 +147,8 @@ pub async fn serve(
                 standing: None,
                 provider_headers: None,
             };
-            let body = format!("{{\"input_tokens\":{input_tokens}}}");
+            let field = if protocol == Protocol::Gemini { "totalTokens" } else { "input_tokens" };
+            let body = format!("{{\"{field}\":{input_tokens}}}");
             reply::whole(&head, body.into(), false, entry.started.elapsed())
         }
         Err(refusal) => {
@@ -153,13 +162,13 @@ pub async fn serve(
 pub async fn steps(
     gateway: &Arc<Gateway>,
     account: &Arc<Account>,
-    operation: Operation,
+    called: &Called,
     headers: &HeaderMap,
     body: Held,
     entry: &mut Entry,
 ) -> Result<Next, Refusal> {
     let at = entry.record().map_or_else(|| gateway.clock.now(), |record| record.at);
-    let call = Inbound { operation, at, account: account.clone() };
+    let call = Inbound { called: called.clone(), at, account: account.clone() };
     let (facts, next) = if body.bytes.len() > BODY_BYTES_INLINE {
         let room = Box::pin(gateway.bodies.work(body.bytes.len())).await;
         let (gateway, headers) = (gateway.clone(), headers.clone());
@@ -196,7 +205,7 @@ pub async fn steps(
 
 /// Who calls what.
 struct Inbound {
-    operation: Operation,
+    called: Called,
     /// When it arrived: decides the windows it counts in.
     at: Timestamp,
     account: Arc<Account>,
@@ -239,10 +248,10 @@ fn understand(
     headers: &HeaderMap,
     body: Held,
 ) -> (Option<Facts>, Result<Allowed, Refusal>) {
-    let operation = call.operation;
+    let operation = call.called.operation;
     let read = match takes_form(operation) {
         true => intake::read_form(body, headers),
-        false => intake::read(operation, body, &gateway.default_model),
+        false => intake::read(call.called.clone(), body, &gateway.default_model),
     };
     let mut intake: Intake = match read {
         Ok(intake) => intake,
@@ -268,8 +277,8 @@ fn allow(
     target: Target,
     headers: &HeaderMap,
 ) -> Result<Allowed, Refusal> {
-    let operation = call.operation;
-    if operation == Operation::CountTokens {
+    let operation = call.called.operation;
+    if operation.is_count() {
         let next = prepare::prepare(operation, intake, target, headers)?;
         return Ok(Allowed::Now(Understood { next, hold: None, admission: None }));
     }
@@ -293,7 +302,7 @@ async fn count(
     let (gateway, headers) = (gateway.clone(), headers.clone());
     let work = move || {
         let _room = room;
-        bound::count(read.call.operation, &mut read.intake, &read.target);
+        bound::count(read.call.called.operation, &mut read.intake, &read.target);
         pay(&gateway, *read, &headers)
     };
     match tokio::task::spawn_blocking(work).await {
@@ -306,7 +315,7 @@ async fn count(
 
 /// Takes of the caller's money what the call needs, and prepares it.
 fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed, Refusal> {
-    let (account, operation, at) = (&read.call.account, read.call.operation, read.call.at);
+    let (account, operation, at) = (&read.call.account, read.call.called.operation, read.call.at);
     let admitted = match admit::admit(gateway, account, operation, &mut read.intake, &read.target, at) {
         Ok(admitted) => admitted,
         Err(Denied::Refused(refusal)) => return Err(refusal),
@@ -335,7 +344,7 @@ fn target(gateway: &Gateway, operation: Operation, intake: &Intake) -> Result<Ta
     let providers = gateway.providers.load();
     match providers.target(&intake.model, ask) {
         // A provider that cannot count is no obstacle: then the gateway estimates.
-        Err(Refusal::WrongEndpoint { .. }) if operation == Operation::CountTokens => {
+        Err(Refusal::WrongEndpoint { .. }) if operation.is_count() => {
             providers.target(&intake.model, Ask { kind: RouteKind::Chat, ..ask })
         }
         found => found,

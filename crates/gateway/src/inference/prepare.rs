@@ -28,7 +28,7 @@ use llm::set_aside::SetAside;
 use memchr::memmem::Finder;
 use std::sync::{Arc, LazyLock};
 pub(super) use translate::set_aside;
-use translate::translate;
+use translate::{How, translate};
 
 /// The version of Anthropic's API that is asked for when the caller names none.
 /// <https://platform.claude.com/docs/en/api/versioning>, read 2026-11-22.
@@ -116,7 +116,7 @@ pub struct Prepared {
 impl Prepared {
     /// All headers for the provider.
     pub fn headers(&self) -> HeaderMap {
-        self.target.provider.headers(self.is_stream, &self.own_headers)
+        self.target.provider.headers(self.target.endpoint.route, self.is_stream, &self.own_headers)
     }
 
     /// What it will cost.
@@ -196,8 +196,10 @@ fn prepare_as_it_is(
     let inbound = protocol_of(operation);
     let outbound = target.endpoint.route.protocol;
     let about = media::consumed(operation, &intake, target.model.as_deref()).map(|consumed| consumed.about);
-    if operation == Operation::CountTokens && target.endpoint.route.kind != RouteKind::CountTokens {
-        let request = inbound.decode_request(&intake.body.to_bytes()).map_err(refused)?;
+    // What is counted in another protocol would be told in that one's shape.
+    let can_count = target.endpoint.route.kind == RouteKind::CountTokens && inbound == outbound;
+    if operation.is_count() && !can_count {
+        let request = inbound.decode_request(&counted(&intake.body)).map_err(refused)?;
         return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
     }
     let mut warnings = Vec::new();
@@ -221,7 +223,9 @@ fn prepare_as_it_is(
         Mode::Translate => {
             demand_limit(operation, &intake.body)?;
             warnings.extend(lost_headers(caller));
-            let translated = translate(intake.body, intake.held, inbound, &target, is_cached)?;
+            let (model, is_stream) = (intake.model.as_str(), intake.is_stream);
+            let how = How { inbound, model, is_stream, is_cached };
+            let translated = translate(intake.body, intake.held, how, &target)?;
             warnings.extend(translated.warnings.iter().map(ToString::to_string));
             (translated.body, translated.answers)
         }
@@ -249,6 +253,16 @@ fn prepare_as_it_is(
         echo: None,
         target,
     })))
+}
+
+/// What is to be counted: Gemini's callers may wrap it.
+/// <https://ai.google.dev/api/tokens>, read 2026-11-26.
+fn counted(body: &RawObject) -> Bytes {
+    let wrapped = ["generateContentRequest", "generate_content_request"];
+    match wrapped.iter().find_map(|name| body.get(name)) {
+        Some(raw) => Bytes::copy_from_slice(raw),
+        None => body.to_bytes(),
+    }
 }
 
 /// A short body is copied with its edits, which costs less than to send it in pieces; of a long one nothing is.
@@ -315,6 +329,9 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
         }
         return fields;
     }
+    if target.endpoint.route.protocol == Protocol::Gemini {
+        return fields;
+    }
     if target.endpoint.route.protocol == Protocol::AnthropicMessages {
         let is_foreign = FOREIGN.iter().any(|word| holds("messages", word));
         let is_unsigned = || UNSIGNED.iter().any(|word| holds("messages", word));
@@ -366,7 +383,7 @@ fn rewrite(body: &mut RawObject, target: &Target, warnings: &mut Vec<String>) ->
     let protocol = target.endpoint.route.protocol;
     let least = match protocol {
         Protocol::OpenAiResponses => Bytes::from_static(b"{\"model\":\"\"}"),
-        Protocol::OpenAiChat | Protocol::AnthropicMessages => {
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini => {
             Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}")
         }
     };

@@ -104,6 +104,11 @@ fn base_for<'a>(spec: &ProviderSpec, base: &'a str, path: &str) -> &'a str {
     if spec.auth == Auth::None {
         return "http://demo";
     }
+    // Google's had one, and more, when only OpenAI's protocol was spoken there.
+    if path.starts_with("/v1beta/") {
+        let base = base.strip_suffix("/openai").unwrap_or(base);
+        return base.strip_suffix("/v1beta").unwrap_or(base);
+    }
     // Anthropic's base address has no version; people who know OpenAI's write one.
     if path.starts_with("/v1/") { base.strip_suffix("/v1").unwrap_or(base) } else { base }
 }
@@ -191,6 +196,24 @@ mod tests {
             "https://us.example.com/7"
         );
         assert_eq!(of(&[], Some("http://127.0.0.1:1/v1/")).unwrap(), "http://127.0.0.1:1/v1");
+    }
+
+    #[test]
+    fn googles_address_may_have_its_old_ends() {
+        let spec = llm::provider::find("google").unwrap();
+        for end in ["", "/v1beta", "/v1beta/openai", "/v1beta/openai/"] {
+            let base = base(
+                &"google".parse().unwrap(),
+                spec,
+                Some(&format!("https://x.example{end}")),
+                &BTreeMap::new(),
+            );
+            let routes = Addressed::routes(spec, &base.unwrap()).unwrap();
+            let at: Vec<String> =
+                routes.iter().map(|route| route.endpoint("m", true).unwrap().uri.to_string()).collect();
+            assert_eq!(at[0], "https://x.example/v1beta/models/m:streamGenerateContent?alt=sse");
+            assert_eq!(at[2], "https://x.example/v1beta/openai/embeddings");
+        }
     }
 
     #[test]

@@ -18,12 +18,15 @@ use std::path::{Path, PathBuf};
 const CHAT: &str = r#"{"model":"p/m","stream":true,"max_tokens":64,"reasoning_effort":"max","messages":[{"role":"system","content":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}]},{"role":"user","content":"Weather in Oslo?"},{"role":"assistant","content":null,"reasoning_content":"Ask the tool.","tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Oslo\"}"}}]},{"role":"tool","tool_call_id":"call_1","content":"Rain."}],"tools":[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}],"tool_choice":"auto","unknown_field":1.50}"#;
 const MESSAGES: &str = r#"{"model":"p/m","max_tokens":64,"system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Weather in Oslo?"},{"role":"assistant","content":[{"type":"thinking","thinking":"Ask the tool.","signature":""},{"type":"tool_use","id":"toolu_1","name":"weather","input":{"city":"Oslo"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"Rain."}]}],"tools":[{"name":"weather","input_schema":{"type":"object","properties":{"city":{"type":"string"}}}}]}"#;
 const RESPONSES: &str = r#"{"model":"p/m","stream":true,"max_output_tokens":64,"instructions":"Be brief.","reasoning":{"effort":"max","summary":"auto"},"include":["reasoning.encrypted_content"],"store":false,"text":{"verbosity":"low"},"prompt_cache_key":"k","input":[{"role":"user","content":"Weather in Oslo?"},{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"Ask the tool."}]},{"type":"function_call","call_id":"call_1","name":"weather","arguments":"{\"city\":\"Oslo\"}"},{"type":"function_call_output","call_id":"call_1","output":"Rain."}],"tools":[{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}},"strict":false}],"tool_choice":"auto","unknown_field":1.50}"#;
+const CONTENTS: &str = r#"{"model":"p/m","systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"Weather in Oslo?"}]},{"role":"model","parts":[{"text":"Ask the tool.","thought":true},{"functionCall":{"id":"f1","name":"weather","args":{"city":"Oslo"}},"thoughtSignature":"U2ln"}]},{"role":"user","parts":[{"functionResponse":{"id":"f1","name":"weather","response":{"output":"Rain."}}}]}],"tools":[{"functionDeclarations":[{"name":"weather","parameters":{"type":"OBJECT","properties":{"city":{"type":"STRING"}}}}]}],"generationConfig":{"maxOutputTokens":64,"topK":1.50e1},"safetySettings":[]}"#;
 const EMBEDDINGS: &str = r#"{"model":"p/m","input":["a","b"],"dimensions":8}"#;
-const CALLS: [(Operation, &str); 5] = [
+const CALLS: [(Operation, &str); 7] = [
     (Operation::ChatCompletions, CHAT),
     (Operation::Responses, RESPONSES),
     (Operation::Messages, MESSAGES),
     (Operation::CountTokens, MESSAGES),
+    (Operation::GenerateContent, CONTENTS),
+    (Operation::CountContentTokens, CONTENTS),
     (Operation::Embeddings, EMBEDDINGS),
 ];
 

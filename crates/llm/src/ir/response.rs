@@ -97,6 +97,23 @@ impl FinishReason {
         }
     }
 
+    /// Reads Gemini's word. <https://ai.google.dev/api/generate-content#FinishReason>, read 2026-11-26.
+    pub fn from_gemini(word: &str) -> Self {
+        match word {
+            "STOP" => FinishReason::Stop,
+            "MAX_TOKENS" => FinishReason::Length,
+            "SAFETY"
+            | "RECITATION"
+            | "BLOCKLIST"
+            | "PROHIBITED_CONTENT"
+            | "SPII"
+            | "IMAGE_SAFETY"
+            | "IMAGE_PROHIBITED_CONTENT"
+            | "IMAGE_RECITATION" => FinishReason::ContentFilter,
+            _ => FinishReason::Unknown,
+        }
+    }
+
     /// The end of an answer that calls tools. A forced call ends with `stop` in OpenAI's protocol.
     pub(crate) const fn of_calls(self) -> Self {
         if matches!(self, FinishReason::Stop | FinishReason::Unknown) {
@@ -121,6 +138,20 @@ impl FinishReason {
             FinishReason::ToolCalls => "tool_calls",
             FinishReason::FunctionCall => "function_call",
             FinishReason::ContentFilter | FinishReason::Refusal => "content_filter",
+        }
+    }
+
+    /// Gemini's word: calls of functions end an answer as nothing else does.
+    pub const fn as_gemini(self) -> &'static str {
+        match self {
+            FinishReason::Length | FinishReason::ContextWindow => "MAX_TOKENS",
+            FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
+            FinishReason::Stop
+            | FinishReason::StopSequence
+            | FinishReason::ToolCalls
+            | FinishReason::FunctionCall
+            | FinishReason::Pause
+            | FinishReason::Unknown => "STOP",
         }
     }
 

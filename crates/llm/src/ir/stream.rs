@@ -1,6 +1,6 @@
 //! One answer as it arrives, piece by piece.
 
-use super::{Citation, FinishReason, Json, Signature, ToolCallKind};
+use super::{Citation, FinishReason, Json, Signature, Source, ToolCallKind};
 use domain::Usage;
 
 /// One step of a streamed answer. Blocks have indices of their own; several may be open at once.
@@ -78,6 +78,8 @@ pub enum Block {
     Reasoning,
     /// Thoughts that only the provider can read, complete.
     RedactedReasoning(Signature),
+    /// A picture, complete.
+    Image(Source),
     /// A call of a tool.
     ToolCall {
         /// Joins call and result.

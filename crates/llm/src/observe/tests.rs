@@ -94,6 +94,28 @@ fn a_whole_answer_of_responses_tells_its_calls_and_its_text() {
 }
 
 #[test]
+fn a_stream_of_gemini_is_followed_to_its_end() {
+    let (observed, notes) = observe(
+        Protocol::Gemini,
+        &[
+            r#"{"candidates":[{"content":{"parts":[{"text":"Hello"}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":9,"totalTokenCount":9},"modelVersion":"gemini-2.5-flash","responseId":"r1"}"#,
+            r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"look","args":{"a":1}},"thoughtSignature":"S"}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["a","b"]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":4,"thoughtsTokenCount":2,"totalTokenCount":15,"serviceTier":"flex"},"modelVersion":"gemini-2.5-flash","responseId":"r1"}"#,
+        ],
+    );
+    assert_eq!((observed.response_id.as_str(), observed.finish_reason.as_deref()), ("r1", Some("STOP")));
+    assert_eq!((observed.tool_calls, observed.output_bytes), (vec!["look".to_owned()], 10));
+    assert_eq!((observed.usage.input, observed.usage.output, observed.usage.reasoning), (9, 4, 2));
+    assert_eq!((observed.usage.web_searches, observed.told.tier), (1, Some(Tier::Flex)));
+    assert!(observed.is_complete && observed.has_usage);
+    assert_eq!(notes[0], Note::Content);
+    assert!(matches!(notes[1], Note::Usage { is_only_usage: false, .. }));
+    let failure = r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#;
+    assert_eq!(observe(Protocol::Gemini, &[failure]).1, [Note::Error]);
+    let blocked = r#"{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":3}}"#;
+    assert!(observe(Protocol::Gemini, &[blocked]).0.is_complete);
+}
+
+#[test]
 fn failures_inside_a_stream_are_noticed() {
     let (_, notes) = observe(Protocol::OpenAiChat, &[r#"{"error":{"message":"overloaded"}}"#]);
     assert_eq!(notes, [Note::Error]);

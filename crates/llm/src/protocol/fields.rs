@@ -128,6 +128,17 @@ impl<'a> Fields<'a> {
         Ok(Self { path, left: left.0 })
     }
 
+    /// The same with names in camel case: JSON of protocol buffers is read in either spelling
+    /// (<https://protobuf.dev/programming-guides/json/>, read 2026-11-26).
+    pub(super) fn camel_case(mut self) -> Self {
+        for (name, _) in &mut self.left {
+            if name.contains('_') {
+                *name = Cow::Owned(camel_case(name));
+            }
+        }
+        self
+    }
+
     /// The path of one of its fields.
     pub(super) fn path(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
@@ -136,6 +147,11 @@ impl<'a> Fields<'a> {
     /// Whether a field has not been taken yet.
     pub(super) fn has(&self, key: &str) -> bool {
         self.left.iter().any(|(name, _)| name == key)
+    }
+
+    /// The names of the fields that have not been taken yet.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.left.iter().map(|(name, _)| name.as_ref())
     }
 
     /// Takes a field as it is.
@@ -221,6 +237,19 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
+
+/// `thought_signature` → `thoughtSignature`.
+fn camel_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut words = name.split('_');
+    out.push_str(words.next().unwrap_or(""));
+    for word in words {
+        let mut letters = word.chars();
+        out.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        out.push_str(letters.as_str());
+    }
+    out
 }
 
 /// `messages[12].content[3].x` → `messages[].content[].x`: one line for all of a kind.

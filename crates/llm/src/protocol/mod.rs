@@ -12,6 +12,7 @@ mod data_url;
 mod error;
 mod fields;
 mod free_text;
+pub mod gemini;
 pub mod openai_chat;
 pub mod openai_responses;
 mod stream;
@@ -31,6 +32,8 @@ pub enum Protocol {
     OpenAiResponses,
     /// Anthropic's Messages.
     AnthropicMessages,
+    /// Google's `generateContent`.
+    Gemini,
 }
 
 /// A body in some protocol, and what it could not carry.
@@ -73,8 +76,8 @@ pub struct Target<'a> {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 3] =
-        [Protocol::OpenAiChat, Protocol::OpenAiResponses, Protocol::AnthropicMessages];
+    pub const ALL: [Protocol; 4] =
+        [Protocol::OpenAiChat, Protocol::OpenAiResponses, Protocol::AnthropicMessages, Protocol::Gemini];
 
     /// Reads the word of a protocol.
     pub fn parse(word: &str) -> Option<Self> {
@@ -92,6 +95,7 @@ impl Protocol {
             Protocol::OpenAiChat => "openai_chat",
             Protocol::OpenAiResponses => "openai_responses",
             Protocol::AnthropicMessages => "anthropic_messages",
+            Protocol::Gemini => "gemini",
         }
     }
 
@@ -101,6 +105,7 @@ impl Protocol {
             Protocol::OpenAiChat => openai_chat::decode_request(body),
             Protocol::OpenAiResponses => openai_responses::decode_request(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_request(body),
+            Protocol::Gemini => gemini::decode_request(body),
         }
     }
 
@@ -110,10 +115,14 @@ impl Protocol {
         request: &ChatRequest,
         target: &Target<'_>,
     ) -> Result<Encoded, TranslateError> {
+        if request.protocol == Protocol::Gemini && self != Protocol::Gemini {
+            gemini::refuse_state(request)?;
+        }
         match self {
             Protocol::OpenAiChat => openai_chat::encode_request(request, target),
             Protocol::OpenAiResponses => openai_responses::encode_request(request, target),
             Protocol::AnthropicMessages => anthropic_messages::encode_request(request, target),
+            Protocol::Gemini => gemini::encode_request(request, target),
         }
     }
 
@@ -123,15 +132,17 @@ impl Protocol {
             Protocol::OpenAiChat => openai_chat::decode_response(body),
             Protocol::OpenAiResponses => openai_responses::decode_response(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_response(body),
+            Protocol::Gemini => gemini::decode_response(body),
         }
     }
 
-    /// Writes a whole answer. `cost` becomes `usage.cost`, a number of US dollars.
+    /// Writes a whole answer. `cost` becomes `usage.cost` (`usageMetadata.cost`), a number of US dollars.
     pub fn encode_response(self, response: &ChatResponse, cost: Option<Money>) -> Encoded {
         match self {
             Protocol::OpenAiChat => openai_chat::encode_response(response, cost),
             Protocol::OpenAiResponses => openai_responses::encode_response(response, cost),
             Protocol::AnthropicMessages => anthropic_messages::encode_response(response, cost),
+            Protocol::Gemini => gemini::encode_response(response, cost),
         }
     }
 
@@ -145,6 +156,7 @@ impl Protocol {
             Protocol::AnthropicMessages => {
                 StreamDecoder::AnthropicMessages(anthropic_messages::StreamDecoder::default())
             }
+            Protocol::Gemini => StreamDecoder::Gemini(Box::default()),
         }
     }
 
@@ -158,6 +170,7 @@ impl Protocol {
             Protocol::AnthropicMessages => {
                 StreamEncoder::AnthropicMessages(anthropic_messages::StreamEncoder::new(options))
             }
+            Protocol::Gemini => StreamEncoder::Gemini(gemini::StreamEncoder::new(options)),
         }
     }
 
@@ -167,6 +180,7 @@ impl Protocol {
             // Both of OpenAI's APIs fail in one shape.
             Protocol::OpenAiChat | Protocol::OpenAiResponses => openai_chat::encode_error(error),
             Protocol::AnthropicMessages => anthropic_messages::encode_error(error),
+            Protocol::Gemini => gemini::encode_error(error),
         }
     }
 
@@ -174,7 +188,7 @@ impl Protocol {
     pub fn encode_stream_error(self, error: &ErrorReply<'_>, place: &StreamPlace<'_>) -> Vec<u8> {
         let body = || self.encode_error(error);
         match self {
-            Protocol::OpenAiChat => [b"data: ".as_slice(), &body(), b"\n\n"].concat(),
+            Protocol::OpenAiChat | Protocol::Gemini => [b"data: ".as_slice(), &body(), b"\n\n"].concat(),
             Protocol::OpenAiResponses => openai_responses::encode_stream_error(error, place),
             Protocol::AnthropicMessages => [b"event: error\ndata: ".as_slice(), &body(), b"\n\n"].concat(),
         }
@@ -183,7 +197,9 @@ impl Protocol {
     /// Reads an error body, whatever its shape: gateways and proxies answer in place of the provider.
     pub fn decode_error(self, status: u16, body: &[u8]) -> ProviderError {
         match self {
-            Protocol::OpenAiChat | Protocol::AnthropicMessages => error::decode(status, body),
+            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini => {
+                error::decode(status, body)
+            }
             Protocol::OpenAiResponses => openai_responses::decode_error(status, body),
         }
     }

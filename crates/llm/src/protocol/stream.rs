@@ -1,6 +1,6 @@
 //! Readers and writers of streamed answers, one variant for each protocol.
 
-use super::{Echo, Protocol, TranslateError, anthropic_messages, openai_chat, openai_responses};
+use super::{Echo, Protocol, TranslateError, anthropic_messages, gemini, openai_chat, openai_responses};
 use crate::ir::{StreamEvent, Warning};
 use domain::{Money, Usage};
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub enum StreamDecoder {
     OpenAiResponses(openai_responses::StreamDecoder),
     /// Anthropic's events.
     AnthropicMessages(anthropic_messages::StreamDecoder),
+    /// Gemini's pieces.
+    Gemini(Box<gemini::StreamDecoder>),
 }
 
 impl StreamDecoder {
@@ -52,6 +54,7 @@ impl StreamDecoder {
             StreamDecoder::OpenAiChat(decoder) => decoder.push(name, data, events),
             StreamDecoder::OpenAiResponses(decoder) => decoder.push(name, data, events),
             StreamDecoder::AnthropicMessages(decoder) => decoder.push(name, data, events),
+            StreamDecoder::Gemini(decoder) => decoder.push(name, data, events),
         }
     }
 
@@ -61,6 +64,7 @@ impl StreamDecoder {
             StreamDecoder::OpenAiChat(decoder) => decoder.is_complete(),
             StreamDecoder::OpenAiResponses(decoder) => decoder.is_complete(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.is_complete(),
+            StreamDecoder::Gemini(decoder) => decoder.is_complete(),
         }
     }
 
@@ -70,6 +74,7 @@ impl StreamDecoder {
             StreamDecoder::OpenAiChat(decoder) => decoder.usage(),
             StreamDecoder::OpenAiResponses(decoder) => decoder.usage(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.usage(),
+            StreamDecoder::Gemini(decoder) => decoder.usage(),
         }
     }
 }
@@ -83,6 +88,8 @@ pub enum StreamEncoder {
     OpenAiResponses(Box<openai_responses::StreamEncoder>),
     /// Anthropic's events.
     AnthropicMessages(anthropic_messages::StreamEncoder),
+    /// Gemini's pieces.
+    Gemini(gemini::StreamEncoder),
 }
 
 impl StreamEncoder {
@@ -93,6 +100,7 @@ impl StreamEncoder {
             StreamEncoder::OpenAiChat(encoder) => encoder.push(event, out),
             StreamEncoder::OpenAiResponses(encoder) => encoder.push(event, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.push(event, out),
+            StreamEncoder::Gemini(encoder) => encoder.push(event, out),
         }
     }
 
@@ -102,6 +110,7 @@ impl StreamEncoder {
             StreamEncoder::OpenAiChat(encoder) => encoder.end(usage, cost, out),
             StreamEncoder::OpenAiResponses(encoder) => encoder.end(usage, cost, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.end(usage, cost, out),
+            StreamEncoder::Gemini(encoder) => encoder.end(usage, cost, out),
         }
     }
 
@@ -111,6 +120,7 @@ impl StreamEncoder {
             StreamEncoder::OpenAiChat(encoder) => encoder.take_warnings(),
             StreamEncoder::OpenAiResponses(encoder) => encoder.take_warnings(),
             StreamEncoder::AnthropicMessages(encoder) => encoder.take_warnings(),
+            StreamEncoder::Gemini(encoder) => encoder.take_warnings(),
         }
     }
 
@@ -118,7 +128,9 @@ impl StreamEncoder {
     pub fn sequence(&self) -> u64 {
         match self {
             StreamEncoder::OpenAiResponses(encoder) => encoder.sequence(),
-            StreamEncoder::OpenAiChat(_) | StreamEncoder::AnthropicMessages(_) => 0,
+            StreamEncoder::OpenAiChat(_) | StreamEncoder::AnthropicMessages(_) | StreamEncoder::Gemini(_) => {
+                0
+            }
         }
     }
 }

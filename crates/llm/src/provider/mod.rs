@@ -115,6 +115,8 @@ pub enum Auth {
     Bearer,
     /// The key alone, in the header of this name.
     Header(&'static str),
+    /// The key alone, in the header of this name; as a bearer where OpenAI's protocol is spoken.
+    HeaderOrBearer(&'static str),
     /// Nothing is sent; the provider lives in this process.
     None,
 }

@@ -1,4 +1,4 @@
-//! Google Vertex AI: Claude in Anthropic's protocol, open models in OpenAI's.
+//! Google Vertex AI: Gemini in its own protocol, Claude in Anthropic's, open models in OpenAI's.
 //!
 //! API: <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai> and
 //! <https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview>, as of 2026-11-26. Claude's model stands in
@@ -13,6 +13,7 @@ use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, Place, ProviderSpec, Route
 use crate::protocol::Protocol;
 
 const VERSION: &str = "vertex-2023-10-16";
+const GOOGLE: &[&str] = &["gemini", "gemma"];
 const OPEN: &[&str] = &[
     "deepseek-ai/",
     "meta/",
@@ -40,6 +41,9 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
             .streamed_at("/publishers/anthropic/models/{model}:streamRawPredict")
             .for_models(&["claude"])
             .with_anthropic_version(VERSION),
+        Route::chat(Protocol::Gemini, "/publishers/google/models/{model}:generateContent")
+            .streamed_at("/publishers/google/models/{model}:streamGenerateContent?alt=sse")
+            .for_models(GOOGLE),
         Route::chat(Protocol::OpenAiChat, "/endpoints/openapi/chat/completions").for_models(OPEN),
         Route::count_tokens(
             Protocol::AnthropicMessages,
@@ -47,6 +51,8 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         )
         .for_models(&["claude"])
         .with_anthropic_version(VERSION),
+        Route::count_tokens(Protocol::Gemini, "/publishers/google/models/{model}:countTokens")
+            .for_models(GOOGLE),
     ],
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::Unknown,

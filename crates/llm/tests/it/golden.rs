@@ -115,7 +115,8 @@ impl Case {
             };
             let encoded = self.protocol().encode_request(&request, &target).unwrap();
             // Between the chat protocol and Messages there is one way only, which needs no name.
-            let is_named = [protocol, self.protocol()].contains(&Protocol::OpenAiResponses);
+            let newer = [Protocol::OpenAiResponses, Protocol::Gemini];
+            let is_named = newer.iter().any(|one| [protocol, self.protocol()].contains(one));
             let name = format!("from_{}", protocol.as_str());
             let (what, other) = match is_named {
                 true => (format!("request {name}"), format!("upstream.request.{name}.json")),

@@ -1,6 +1,6 @@
 //! What one protocol has and the other has not: told, emulated, or refused.
 
-use llm::Protocol::{self, AnthropicMessages, OpenAiChat, OpenAiResponses};
+use llm::Protocol::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
 use llm::ir::{Content, FinishReason, StreamEvent};
 use llm::protocol::{StreamOptions, Target, TranslateError};
 use llm::provider::OutputLimit;
@@ -31,7 +31,7 @@ fn translate(
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let request = from.decode_request(body.to_string().as_bytes())?;
     let to = match from {
-        OpenAiChat | OpenAiResponses => AnthropicMessages,
+        OpenAiChat | OpenAiResponses | Gemini => AnthropicMessages,
         AnthropicMessages => OpenAiChat,
     };
     let encoded = to.encode_request(&request, &target(model))?;

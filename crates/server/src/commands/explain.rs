@@ -5,7 +5,7 @@ use crate::cli::Explain;
 use crate::config::{self, Environment, Settings};
 use crate::output;
 use gateway::bodies::Held;
-use gateway::http::operation_at;
+use gateway::http::called_at;
 use gateway::inference::prepare::{Next, Prepared, prepare};
 use gateway::inference::{intake, protocol_of, route_of};
 use gateway::providers::Ask;
@@ -21,13 +21,16 @@ pub fn run(command: Explain, settings: &Settings, environment: &Environment) -> 
     let Explain::Translate { file, endpoint, model, json } = command;
     let mut body: Value =
         serde_json::from_slice(&read(&file)?).map_err(|error| format!("not JSON: {error}"))?;
-    if let (Some(model), Some(fields)) = (model, body.as_object_mut()) {
-        fields.insert("model".to_owned(), model.into());
+    let mut called = called_at(&endpoint).ok_or_else(|| format!("there is no endpoint {endpoint}"))?;
+    let operation = called.operation;
+    match (model, body.as_object_mut()) {
+        (Some(model), _) if called.model.is_some() => called.model = Some(model.into()),
+        (Some(model), Some(fields)) => drop(fields.insert("model".to_owned(), model.into())),
+        (Some(_) | None, _) => {}
     }
-    let operation = operation_at(&endpoint).ok_or_else(|| format!("there is no endpoint {endpoint}"))?;
     let providers = config::resolve(settings, environment)?;
     let text = serde_json::to_vec(&body)?;
-    let mut intake = intake::read(operation, Held::short(text.into()), &settings.default_model)?;
+    let mut intake = intake::read(called, Held::short(text.into()), &settings.default_model)?;
     // Losses are to be seen, not refused.
     intake.is_strict = false;
     let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);

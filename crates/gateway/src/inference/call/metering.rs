@@ -3,7 +3,7 @@
 use super::{Attempt, Call, Stop};
 use crate::record::micros;
 use crate::refusal::Refusal;
-use domain::record::{Operation, Outcome};
+use domain::record::Outcome;
 use domain::{AttemptRecord, Money, RequestRecord, Usage, UsageSource};
 use llm::observe::Observed;
 use llm::tokens;
@@ -60,7 +60,7 @@ impl Call {
         observed: &Observed,
         was_billed: bool,
     ) -> Usage {
-        let counts_nothing = !was_billed || self.prepared.operation == Operation::CountTokens;
+        let counts_nothing = !was_billed || self.prepared.operation.is_count();
         let (usage, usage_source) = match ended {
             _ if counts_nothing => (Usage::ZERO, UsageSource::None),
             Ok(()) => self.metered(observed, true),

@@ -26,6 +26,17 @@ pub(super) struct Translated {
     pub warnings: Vec<Warning>,
 }
 
+/// What must be known of a request beside its body.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub inbound: Protocol,
+    /// In some protocols only the address tells these two.
+    pub model: &'a str,
+    pub is_stream: bool,
+    /// Its provider is to keep the prompt.
+    pub is_cached: bool,
+}
+
 /// The long texts of a long body, and the body with marks in their place.
 pub(in crate::inference) fn set_aside(body: &RawObject) -> Option<(Bytes, SetAside)> {
     let is_long = body.original().len() >= PIECE_BYTES_MIN;
@@ -36,12 +47,11 @@ pub(in crate::inference) fn set_aside(body: &RawObject) -> Option<(Bytes, SetAsi
 pub(super) fn translate(
     body: RawObject,
     mut held: Held,
-    inbound: Protocol,
+    how: How<'_>,
     target: &Target,
-    is_cached: bool,
 ) -> Result<Translated, Refusal> {
     if let Some((marked, aside)) = set_aside(&body)
-        && let Ok((encoded, answers)) = rewritten(marked, inbound, target, is_cached)
+        && let Ok((encoded, answers)) = rewritten(marked, how, target)
     {
         let written = held.clone().replaced_by(encoded.body);
         let restored = aside.restore(vec![written]);
@@ -53,23 +63,20 @@ pub(super) fn translate(
     let whole = body.to_bytes();
     drop(body);
     held.let_go();
-    let (encoded, answers) = rewritten(whole, inbound, target, is_cached).map_err(refused)?;
+    let (encoded, answers) = rewritten(whole, how, target).map_err(refused)?;
     Ok(Translated { body: held.replaced_by(encoded.body).into(), answers, warnings: encoded.warnings })
 }
 
 /// The body in the target's protocol, and how many answers it asks for.
-fn rewritten(
-    body: Bytes,
-    inbound: Protocol,
-    target: &Target,
-    is_cached: bool,
-) -> Result<(Encoded, u32), TranslateError> {
-    let mut request = inbound.decode_request(&body)?;
+fn rewritten(body: Bytes, how: How<'_>, target: &Target) -> Result<(Encoded, u32), TranslateError> {
+    let mut request = how.inbound.decode_request(&body)?;
     drop(body);
+    how.model.clone_into(&mut request.model);
+    request.stream = how.is_stream;
     // Usage is metered whether the caller wants to see it or not.
     request.include_usage = request.stream;
     let answers = request.sampling.n.unwrap_or(1);
     let Encoded { body, warnings } =
         target.endpoint.route.protocol.encode_request(&request, &describe(target))?;
-    Ok((Encoded { body: hosted(body, target, is_cached), warnings }, answers))
+    Ok((Encoded { body: hosted(body, target, how.is_cached), warnings }, answers))
 }

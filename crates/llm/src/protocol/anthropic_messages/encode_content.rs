@@ -135,7 +135,7 @@ impl ContentWriter<'_> {
             Content::Reasoning { text, signature } => return Ok(self.thinking(text, signature.as_ref())),
             Content::RedactedReasoning(signature) => match signature.protocol {
                 Protocol::AnthropicMessages => wire::Block::RedactedThinking { data: &signature.value },
-                Protocol::OpenAiChat | Protocol::OpenAiResponses => {
+                Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
                     self.warnings.add("reasoning", "thoughts that another provider encrypted were dropped");
                     return Ok(None);
                 }
@@ -178,9 +178,7 @@ impl ContentWriter<'_> {
     fn citations<'a>(&mut self, citations: &'a [Citation]) -> Vec<wire::AnyCitation<'a>> {
         let citation = |citation: &'a Citation| match &citation.raw {
             Some((Protocol::AnthropicMessages, raw)) => wire::AnyCitation::Raw(raw.raw()),
-            Some((Protocol::OpenAiChat | Protocol::OpenAiResponses, _)) | None => {
-                wire::AnyCitation::Web(web_citation(citation))
-            }
+            Some(_) | None => wire::AnyCitation::Web(web_citation(citation)),
         };
         citations.iter().map(citation).collect()
     }

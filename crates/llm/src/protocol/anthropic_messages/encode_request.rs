@@ -63,7 +63,9 @@ pub(in crate::protocol) fn encode_request(
     let mut body = to_json_of(request, &body);
     match request.protocol {
         Protocol::AnthropicMessages => append_fields(&mut body, &request.extra),
-        Protocol::OpenAiChat | Protocol::OpenAiResponses => warn_extra(request, &[], &mut warnings),
+        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
+            warn_extra(request, &[], &mut warnings);
+        }
     }
     if request.is_legacy_functions {
         warnings.add("functions", "sent as tools; the answer has tool_calls");
@@ -98,7 +100,9 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
     match &request.output {
         OutputFormat::Schema(Schema { schema: Some(schema), .. }) if traits.takes_schema => {
             let closed = match request.protocol {
-                Protocol::OpenAiChat | Protocol::OpenAiResponses => schema::closed(schema.raw()),
+                Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
+                    schema::closed(schema.raw())
+                }
                 Protocol::AnthropicMessages => None,
             };
             if closed.is_some() {
@@ -125,7 +129,7 @@ fn stop_sequences<'a>(sampling: &'a Sampling, warnings: &mut Warnings) -> Vec<&'
 fn service_tier(request: &ChatRequest, warnings: &mut Warnings) -> Option<&'static str> {
     match request.service_tier.as_deref()? {
         "auto" => Some("auto"),
-        "standard_only" | "default" => Some("standard_only"),
+        "standard_only" | "default" | "standard" => Some("standard_only"),
         other => {
             warnings.add("service_tier", format!("{other} was dropped"));
             None

@@ -222,6 +222,7 @@ impl StreamEncoder {
             Block::RedactedReasoning(signature) => {
                 BlockHead::RedactedThinking { data: signature.in_field(Protocol::AnthropicMessages) }
             }
+            Block::Image(_) => return self.warnings.add("content", "an image in the answer was dropped"),
             Block::ToolCall { id, name, .. } => {
                 self.has_calls = true;
                 BlockHead::ToolUse { id, name, input: Empty {} }

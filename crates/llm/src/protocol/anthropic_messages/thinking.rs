@@ -156,7 +156,10 @@ fn display(from: Protocol, reasoning: &Reasoning, traits: Traits) -> Option<&str
         (Some(_), Protocol::OpenAiResponses) => hides.then_some("summarized"),
         (Some(display), _) => Some(display),
         (None, Protocol::OpenAiChat) if hides => Some("summarized"),
-        (None, Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages) => None,
+        (
+            None,
+            Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages | Protocol::Gemini,
+        ) => None,
     }
 }
 

@@ -95,6 +95,7 @@ pub(super) fn assistant(
         parts.push(Part::new(image_url(&mut image)?));
     }
     for mut call in message.objects("tool_calls")? {
+        parts.extend(signed_call(&mut call)?);
         parts.push(tool_call(&mut call)?);
         call.finish(ignored);
     }
@@ -106,6 +107,16 @@ pub(super) fn assistant(
         parts.push(Part::new(Content::ToolCall(call)));
     }
     Ok(parts)
+}
+
+/// Where Google's compatible endpoint puts the signature of the thoughts that led to a call, and where we put it.
+/// <https://ai.google.dev/gemini-api/docs/thought-signatures>, read 2026-11-26.
+fn signed_call(call: &mut Fields<'_>) -> Result<Option<Part>, TranslateError> {
+    let Some(mut extra) = call.object("extra_content")? else { return Ok(None) };
+    let Some(mut google) = extra.object("google")? else { return Ok(None) };
+    let value = google.string("thought_signature")?.filter(|value| !value.is_empty());
+    let signature = value.map(|value| Signature { protocol: Protocol::Gemini, value });
+    Ok(signature.map(|it| Part::new(Content::Reasoning { text: String::new(), signature: Some(it) })))
 }
 
 fn tool_call(call: &mut Fields<'_>) -> Result<Part, TranslateError> {

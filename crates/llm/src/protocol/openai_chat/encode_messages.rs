@@ -136,7 +136,9 @@ impl<'a> MessageWriter<'a, '_> {
                 }
                 Content::Refusal(text) => message.refusal = Some(Cow::Borrowed(text)),
                 Content::Reasoning { .. } | Content::RedactedReasoning(_) => thoughts.push(&part.content),
-                Content::ToolCall(call) => message.tool_calls.push(tool_call(call, self.keeps_custom_tools)),
+                Content::ToolCall(call) => {
+                    message.tool_calls.push(tool_call(call, self.keeps_custom_tools, None));
+                }
                 Content::Image { source, detail } => {
                     let image_url = image_url(source, detail.as_deref())?;
                     message.images.push(wire::Part::ImageUrl { image_url, cache_control: None });
@@ -283,18 +285,24 @@ pub(super) fn image_url<'a>(
     Ok(wire::ImageUrl { url, detail })
 }
 
-/// Writes a call; that of a tool which takes free text as one of a function, unless such are kept.
-pub(super) fn tool_call(call: &ToolCall, keeps_custom_tools: bool) -> wire::ToolCall<'_> {
+/// Writes a call; that of a tool which takes free text as one of a function, unless such are kept. With the signature of
+/// the thoughts that led to it where Google gave one.
+pub(super) fn tool_call<'a>(
+    call: &'a ToolCall,
+    keeps_custom_tools: bool,
+    signature: Option<&'a str>,
+) -> wire::ToolCall<'a> {
     let (id, name) = (call.id.as_str(), call.name.as_str());
     match call.kind {
         ToolCallKind::Function => {
             // Callers parse the text as JSON, which an empty text is not.
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-            wire::ToolCall::Function { id, function: wire::Function { name, arguments: arguments.into() } }
+            let function = wire::Function { name, arguments: arguments.into() };
+            wire::ToolCall::Function { id, function, extra_content: signature.map(wire::ExtraContent::of) }
         }
         ToolCallKind::Custom if !keeps_custom_tools => {
             let arguments = free_text::arguments(&call.arguments).get().to_owned().into();
-            wire::ToolCall::Function { id, function: wire::Function { name, arguments } }
+            wire::ToolCall::Function { id, function: wire::Function { name, arguments }, extra_content: None }
         }
         ToolCallKind::Custom => {
             wire::ToolCall::Custom { id, custom: wire::Custom { name, input: &call.arguments } }

@@ -389,7 +389,7 @@ fn response_format<'a>(
 pub(in crate::protocol) fn strict(from: Protocol, schema: &Schema, warnings: &mut Warnings) -> Option<bool> {
     match from {
         Protocol::OpenAiChat | Protocol::OpenAiResponses => schema.strict,
-        Protocol::AnthropicMessages => {
+        Protocol::AnthropicMessages | Protocol::Gemini => {
             let text = schema.schema.as_ref().map_or("{}", Json::get);
             let fits = serde_json::from_str(text).is_ok_and(|schema| is_strict_schema(&schema));
             if !fits {
@@ -441,9 +441,11 @@ pub(in crate::protocol) fn service_tier<'a>(
     let tier = request.service_tier.as_deref()?;
     match (request.protocol, tier) {
         (Protocol::OpenAiChat | Protocol::OpenAiResponses, tier) => Some(tier),
+        (Protocol::Gemini, "standard") => Some("default"),
+        (Protocol::Gemini, tier @ ("flex" | "priority")) => Some(tier),
         (Protocol::AnthropicMessages, "auto") => Some("auto"),
         (Protocol::AnthropicMessages, "standard_only") => Some("default"),
-        (Protocol::AnthropicMessages, other) => {
+        (Protocol::AnthropicMessages | Protocol::Gemini, other) => {
             warnings.add("service_tier", format!("{other} was dropped"));
             None
         }
@@ -461,7 +463,8 @@ fn leftovers(request: &ChatRequest, server: Server, body: &mut Vec<u8>, warnings
             append_fields(body, &carried);
             warn_extra(request, &OF_RESPONSES, warnings);
         }
-        (Protocol::OpenAiResponses, Server::Compatible) | (Protocol::AnthropicMessages, _) => {
+        (Protocol::OpenAiResponses, Server::Compatible)
+        | (Protocol::AnthropicMessages | Protocol::Gemini, _) => {
             warn_extra(request, &[], warnings);
         }
     }

@@ -190,7 +190,8 @@ fn message<'a>(parts: &'a [Part], warnings: &mut Warnings) -> wire::Message<'a> 
     let mut said = String::new();
     let mut thoughts = Vec::new();
     let mut characters = 0;
-    for part in parts {
+    let mut signature = None;
+    for (at, part) in parts.iter().enumerate() {
         match &part.content {
             Content::Text { text, citations } => {
                 if !message.tool_calls.is_empty() && !text.is_empty() {
@@ -202,8 +203,15 @@ fn message<'a>(parts: &'a [Part], warnings: &mut Warnings) -> wire::Message<'a> 
                 said.push_str(text);
             }
             Content::Refusal(text) => message.refusal = Some(text.into()),
+            Content::Reasoning { text, signature: Some(of_call) }
+                if text.is_empty()
+                    && of_call.protocol == Protocol::Gemini
+                    && matches!(parts.get(at + 1), Some(Part { content: Content::ToolCall(_), .. })) =>
+            {
+                signature = Some(of_call.value.as_str());
+            }
             Content::Reasoning { .. } | Content::RedactedReasoning(_) => thoughts.push(&part.content),
-            Content::ToolCall(call) => message.tool_calls.push(tool_call(call, true)),
+            Content::ToolCall(call) => message.tool_calls.push(tool_call(call, true, signature.take())),
             Content::Image { source, detail } => match image_url(source, detail.as_deref()) {
                 Ok(image_url) => {
                     message.images.push(wire::Part::ImageUrl { image_url, cache_control: None });

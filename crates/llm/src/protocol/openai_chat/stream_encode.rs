@@ -5,9 +5,10 @@
 
 use super::super::StreamOptions;
 use super::super::write::frame;
+use super::encode_messages::image_url;
 use super::response::finish_warnings;
-use super::usage;
-use crate::ir::{Block, Delta, StreamEvent, ToolCallKind, Warning, Warnings};
+use super::{usage, wire};
+use crate::ir::{self, Block, Delta, Signature, StreamEvent, ToolCallKind, Warning, Warnings};
 use crate::protocol::Protocol;
 use domain::{Money, Usage};
 use serde::Serialize;
@@ -46,6 +47,8 @@ struct Progress {
     calls: u32,
     signatures: u32,
     is_finished: bool,
+    /// A signature of Google's, which belongs to a call if one follows.
+    pending: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -83,6 +86,8 @@ struct ChunkDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_blocks: Option<[RedactedThinking<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<[wire::Part<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     web_search: Option<WebSearch<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[CallDelta<'a>; 1]>,
@@ -117,6 +122,8 @@ struct CallDelta<'a> {
     function: Option<FunctionDelta<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     custom: Option<CustomDelta<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<wire::ExtraContent<'a>>,
 }
 
 #[derive(Serialize)]
@@ -158,6 +165,8 @@ impl StreamEncoder {
             StreamEvent::BlockStop { index } => self.stop(*index, out),
             StreamEvent::Finish { choice, reason, stop_sequence, .. } => {
                 finish_warnings(*reason, stop_sequence.as_deref(), &mut self.warnings);
+                let pending = self.progress(*choice, out).pending.take();
+                self.signature(*choice, pending.as_deref(), out);
                 self.progress(*choice, out).is_finished = true;
                 let finish_reason = Some(reason.as_openai());
                 self.choice(ChunkChoice { index: *choice, finish_reason, ..Default::default() }, out);
@@ -188,7 +197,13 @@ impl StreamEncoder {
             None => {
                 let delta = ChunkDelta { role: Some("assistant"), content: Some(""), ..Default::default() };
                 self.delta_chunk(choice, delta, out);
-                self.choices.push(Progress { choice, calls: 0, signatures: 0, is_finished: false });
+                self.choices.push(Progress {
+                    choice,
+                    calls: 0,
+                    signatures: 0,
+                    is_finished: false,
+                    pending: None,
+                });
                 self.choices.len() - 1
             }
         };
@@ -196,6 +211,10 @@ impl StreamEncoder {
     }
 
     fn start(&mut self, index: u32, choice: u32, block: &Block, out: &mut Vec<u8>) {
+        let pending = self.progress(choice, out).pending.take();
+        if !matches!(block, Block::ToolCall { .. }) {
+            self.signature(choice, pending.as_deref(), out);
+        }
         let progress = self.progress(choice, out);
         let kind = match block {
             Block::Text => Kind::Text,
@@ -208,10 +227,12 @@ impl StreamEncoder {
                 self.delta_chunk(choice, delta, out);
                 return;
             }
+            Block::Image(source) => return self.image(choice, source, out),
             Block::ToolCall { id, name, kind } => {
                 let number = progress.calls;
                 progress.calls += 1;
-                let call = call_delta(number, *kind, Some((id, name)), "");
+                let mut call = call_delta(number, *kind, Some((id, name)), "");
+                call.extra_content = pending.as_deref().map(wire::ExtraContent::of);
                 self.delta_chunk(choice, ChunkDelta { tool_calls: Some([call]), ..Default::default() }, out);
                 Kind::Call { number, kind: *kind, has_arguments: false }
             }
@@ -228,16 +249,13 @@ impl StreamEncoder {
             }
             Delta::Text(text) => ChunkDelta { content: Some(text), ..Default::default() },
             Delta::Reasoning(text) => ChunkDelta { reasoning_content: Some(text), ..Default::default() },
+            Delta::Signature(signature) if signature.protocol == Protocol::Gemini => {
+                self.progress(choice, out).pending = Some(signature.value.clone());
+                return;
+            }
             Delta::Signature(signature) => {
-                let progress = self.progress(choice, out);
-                progress.signatures += 1;
-                if progress.signatures > 1 {
-                    self.warnings
-                        .add("thinking", "several signed thoughts: each replaces the signature before");
-                }
                 let signature = signature.in_field(Protocol::AnthropicMessages);
-                let delta = ChunkDelta { reasoning_signature: Some(&signature), ..Default::default() };
-                return self.delta_chunk(choice, delta, out);
+                return self.sign(choice, &signature, out);
             }
             Delta::Arguments(text) => {
                 let Kind::Call { number, kind, has_arguments } = &mut block.kind else { return };
@@ -259,6 +277,35 @@ impl StreamEncoder {
             }
         };
         self.delta_chunk(choice, written, out);
+    }
+
+    /// Tells a signature of Google's that no call followed.
+    fn signature(&mut self, choice: u32, value: Option<&str>, out: &mut Vec<u8>) {
+        if let Some(value) = value {
+            let signature = Signature { protocol: Protocol::Gemini, value: value.to_owned() };
+            let signature = signature.in_field(Protocol::AnthropicMessages);
+            self.sign(choice, &signature, out);
+        }
+    }
+
+    fn sign(&mut self, choice: u32, signature: &str, out: &mut Vec<u8>) {
+        let progress = self.progress(choice, out);
+        progress.signatures += 1;
+        if progress.signatures > 1 {
+            self.warnings.add("thinking", "several signed thoughts: each replaces the signature before");
+        }
+        let delta = ChunkDelta { reasoning_signature: Some(signature), ..Default::default() };
+        self.delta_chunk(choice, delta, out);
+    }
+
+    fn image(&mut self, choice: u32, source: &ir::Source, out: &mut Vec<u8>) {
+        match image_url(source, None) {
+            Ok(image_url) => {
+                let images = Some([wire::Part::ImageUrl { image_url, cache_control: None }]);
+                self.delta_chunk(choice, ChunkDelta { images, ..Default::default() }, out);
+            }
+            Err(_) => self.warnings.add("content", "an image was dropped"),
+        }
     }
 
     fn stop(&mut self, index: u32, out: &mut Vec<u8>) {
@@ -301,5 +348,5 @@ fn call_delta<'a>(
         ToolCallKind::Function => (Some(FunctionDelta { name, arguments: text }), None, "function"),
         ToolCallKind::Custom => (None, Some(CustomDelta { name, input: text }), "custom"),
     };
-    CallDelta { index, id, kind: head.map(|_| word), function, custom }
+    CallDelta { index, id, kind: head.map(|_| word), function, custom, extra_content: None }
 }

@@ -182,8 +182,33 @@ pub(super) struct UrlCitation<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ToolCall<'a> {
-    Function { id: &'a str, function: Function<'a> },
-    Custom { id: &'a str, custom: Custom<'a> },
+    Function {
+        id: &'a str,
+        function: Function<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        extra_content: Option<ExtraContent<'a>>,
+    },
+    Custom {
+        id: &'a str,
+        custom: Custom<'a>,
+    },
+}
+
+/// What Google's compatible endpoint tells beside a call, and wants back.
+#[derive(Serialize)]
+pub(super) struct ExtraContent<'a> {
+    google: Google<'a>,
+}
+
+#[derive(Serialize)]
+struct Google<'a> {
+    thought_signature: &'a str,
+}
+
+impl<'a> ExtraContent<'a> {
+    pub(super) fn of(thought_signature: &'a str) -> Self {
+        Self { google: Google { thought_signature } }
+    }
 }
 
 #[derive(Serialize)]

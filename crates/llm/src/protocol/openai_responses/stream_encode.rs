@@ -155,6 +155,7 @@ impl StreamEncoder {
                 self.step(Step { content_index: Some(content_index), part, ..step }, out);
                 Open { block, place, text, kind }
             }
+            Block::Image(_) => return self.warnings.add("content", "an image in the answer was dropped"),
             Block::Reasoning => {
                 let place = self.item_start("rs", out, |id| items::thoughts(id, "", false, None));
                 Open { block, place, text, kind: Kind::Thoughts { encrypted: None, has_part: false } }
