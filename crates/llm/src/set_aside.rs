@@ -112,6 +112,12 @@ impl SetAside {
         self.marks(text).map(|(_, run)| self.runs[run].len().saturating_sub(MARK)).sum()
     }
 
+    /// Whether a run is in the other alphabet of base64, the one for addresses. Such a run must be seen by who writes it
+    /// for vendors that read the first one only.
+    pub fn is_url_safe(&self) -> bool {
+        self.runs.iter().any(|run| memchr::memchr2(b'-', b'_', run).is_some())
+    }
+
     /// Puts the runs where their marks stand.
     pub fn restore(&self, pieces: Vec<Bytes>) -> Restored {
         let mut restored = Vec::with_capacity(pieces.len() + 2 * self.runs.len());

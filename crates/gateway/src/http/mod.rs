@@ -144,6 +144,13 @@ async fn unknown(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
 }
 
 async fn wrong_method(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
-    let refusal = Refusal::MethodNotAllowed(request.method().to_string());
+    let path = request.uri().path();
+    // What is done with a model of Google's protocol stands at the end of the path, and may be unknown.
+    let is_of_models = path.starts_with("/v1beta/models/") || path.starts_with("/v1/models/");
+    let is_unknown = request.method() == Method::POST && is_of_models;
+    let refusal = match is_unknown {
+        true => Refusal::NoSuchEndpoint(path.chars().take(200).collect()),
+        false => Refusal::MethodNotAllowed(request.method().to_string()),
+    };
     reply::refusal(protocol_of_path(request.uri().path()), gateway.request_id(), &refusal)
 }

@@ -3,6 +3,7 @@
 //! Public without a key; a key that is shown must be good. Fields as existing clients read them
 //! (`docs/api/models.md`); prices are USD per token, as JSON numbers with exact decimals.
 
+use super::google_models;
 use crate::inference::reply;
 use crate::{Gateway, Provider, Refusal, auth};
 use axum::body::Body;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 
 /// Lists all models.
 pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response<Body> {
+    if is_googles(&headers) {
+        return google_models::list(State(gateway), headers).await;
+    }
     if let Err(refusal) = check_key(&gateway, &headers) {
         return reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal);
     }
@@ -36,6 +40,9 @@ pub async fn retrieve(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response<Body> {
+    if is_googles(&headers) {
+        return google_models::retrieve(State(gateway), Path(id), headers).await;
+    }
     let refuse = |refusal| reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal);
     if let Err(refusal) = check_key(&gateway, &headers) {
         return refuse(refusal);
@@ -44,6 +51,11 @@ pub async fn retrieve(
         Some((provider, model)) => respond(&entry(provider, model)),
         None => refuse(Refusal::UnknownModel(id)),
     }
+}
+
+/// Google's SDKs ask at the same address, from version 3 on, and show their key in a way of their own.
+fn is_googles(headers: &HeaderMap) -> bool {
+    headers.contains_key(auth::GOOGLE_KEY)
 }
 
 /// No key is fine, a bad one is not.

@@ -174,7 +174,14 @@ fn prepare_marked(
     target: Target,
     caller: &HeaderMap,
 ) -> Result<Next, Refusal> {
-    let marked = prepare_as_it_is(operation, intake.clone(), target.clone(), caller);
+    // Gemini's callers write either alphabet of base64, and others read one.
+    let outbound = target.endpoint.route.protocol;
+    let is_to_change =
+        protocol_of(operation) == Protocol::Gemini && outbound != Protocol::Gemini && aside.is_url_safe();
+    let marked = match is_to_change {
+        true => Err(Refusal::Internal),
+        false => prepare_as_it_is(operation, intake.clone(), target.clone(), caller),
+    };
     if let Ok(Next::Call(mut prepared)) = marked {
         let restored = aside.restore(prepared.body.into_pieces());
         if restored.is_complete {

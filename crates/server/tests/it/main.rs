@@ -13,6 +13,7 @@ mod disconnect;
 mod documents;
 mod drain;
 mod errors;
+mod gemini;
 mod growing;
 mod http;
 mod idempotency;

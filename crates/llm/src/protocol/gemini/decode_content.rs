@@ -156,7 +156,7 @@ impl ContentReader<'_> {
         if let Some(blob) = fields.object("inlineData")? {
             let mut blob = blob.camel_case();
             let media_type = blob.string("mimeType")?.unwrap_or_default();
-            let data = blob.required_string("data")?;
+            let data = standard_base64(blob.required_string("data")?);
             let name = blob.string("displayName")?;
             blob.finish(self.ignored);
             return Ok(inline(media_type, data, name));
@@ -219,6 +219,11 @@ fn said(path: String, raw: &RawValue) -> Result<(Vec<Part>, bool), TranslateErro
         }
     }
     Ok((vec![Part::text(raw.get().to_owned())], is_error))
+}
+
+/// Google's Python SDK writes the other alphabet of base64, which nobody else reads.
+fn standard_base64(data: String) -> String {
+    if data.contains(['-', '_']) { data.replace('-', "+").replace('_', "/") } else { data }
 }
 
 /// Bytes that came along.

@@ -110,11 +110,10 @@ impl StreamEncoder {
         self.answer(0);
         let mut candidates = Vec::with_capacity(self.answers.len());
         for answer in std::mem::take(&mut self.answers) {
-            let mut parts = Vec::new();
-            if let Some(signature) = answer.pending {
-                let part = wire::Part { thought_signature: Some(signature.into()), ..wire::Part::text("") };
-                parts.push(AnyPart::Known(Box::new(part)));
-            }
+            // Google's SDK forgets answers of which a piece has no parts.
+            let thought_signature = answer.pending.map(Cow::Owned);
+            let part = wire::Part { thought_signature, ..wire::Part::text("") };
+            let parts = vec![AnyPart::Known(Box::new(part))];
             candidates.push(wire::Candidate {
                 content: wire::Content { role: Some("model"), parts },
                 finish_reason: Some(answer.finish.unwrap_or(FinishReason::Stop).as_gemini()),
