@@ -2,9 +2,10 @@
 //!
 //! Where the provider speaks the caller's protocol the body's bytes are kept and only edited in place;
 //! elsewhere they are translated (`translate`). [`mode`] alone decides which. Of a body that passes through, a field with
-//! something in it that the provider is known to refuse is written anew; [`fields_to_rewrite`] alone tells.
+//! something in it that the provider is known to refuse is written anew (`rewrite`).
 
 mod caching;
+mod rewrite;
 mod translate;
 
 use super::admit::OutputAllowance;
@@ -25,8 +26,8 @@ use llm::protocol::{Echo, TranslateError};
 use llm::provider::{OutputLimit, RouteKind};
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
-use memchr::memmem::Finder;
-use std::sync::{Arc, LazyLock};
+use rewrite::rewrite;
+use std::sync::Arc;
 pub(super) use translate::set_aside;
 use translate::{How, translate};
 
@@ -40,25 +41,6 @@ const PASSED_HEADERS: [HeaderName; 3] =
 
 /// Shorter bodies, and shorter values of longer ones, are copied.
 const PIECE_BYTES_MIN: usize = 64 * 1024;
-
-/// What only this gateway and the reference product understand in messages of OpenAI's protocol.
-static OUR_WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
-    ["\"reasoning_signature\"", "\"thinking_blocks\"", "\"input_file\"", "\"file_input\""].map(Finder::new)
-});
-/// What only some providers take.
-static CACHE_CONTROL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"cache_control\""));
-static REASONING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"reasoning_content\""));
-/// Thoughts of one vendor in another's protocol, as our own translations write them.
-static FOREIGN: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
-    ["\"signature\":\"openai_", "\"signature\": \"openai_", "\"anthropic_messages:", "\"redacted:"]
-        .map(Finder::new)
-});
-/// Thoughts as our own translation of unsigned ones writes them.
-static UNSIGNED: LazyLock<[Finder<'static>; 2]> =
-    LazyLock::new(|| ["\"signature\":\"\"", "\"signature\": \"\""].map(Finder::new));
-/// The efforts that go to OpenAI-speaking providers as they are; the others are the reference product's.
-const EFFORTS: [&str; 7] =
-    ["\"none\"", "\"minimal\"", "\"low\"", "\"medium\"", "\"high\"", "\"xhigh\"", "null"];
 
 /// Whether bytes pass through or are translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -313,108 +295,6 @@ fn lost_headers(caller: &HeaderMap) -> impl Iterator<Item = String> {
     let betas = PASSED_HEADERS.into_iter().filter(|name| name.as_str().ends_with("-beta"));
     let lost = betas.filter(|name| caller.contains_key(name));
     lost.map(|name| format!("{name}: dropped, the provider speaks another protocol"))
-}
-
-/// The top-level fields of a body that hold what the provider is known to refuse, or must be written together
-/// with one that does. Nearly always none: bytes that stay as they are keep prompt caches warm.
-///
-/// Quotes in a JSON string are escaped, so the words cannot be mistaken for what somebody wrote. A tool may
-/// have an argument of such a name; then messages are written anew that need not be, and say the same.
-fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
-    let spec = target.provider.spec;
-    let has = |field: &str| body.get(field).is_some_and(|raw| raw != b"null");
-    let holds = |field: &str, word: &Finder<'_>| body.get(field).is_some_and(|raw| word.find(raw).is_some());
-    let mut fields = Vec::new();
-    let is_known = |raw: &[u8]| EFFORTS.iter().any(|effort| effort.as_bytes() == raw);
-    if target.endpoint.route.protocol == Protocol::OpenAiResponses {
-        if FOREIGN.iter().any(|word| holds("input", word)) {
-            // Instructions may stand in either.
-            fields.extend(["input", "instructions"]);
-        }
-        if effort_of_responses(body).is_some_and(|effort| !is_known(&effort) && effort != b"\"max\"") {
-            fields.push("reasoning");
-        }
-        return fields;
-    }
-    if target.endpoint.route.protocol == Protocol::Gemini {
-        return fields;
-    }
-    if target.endpoint.route.protocol == Protocol::AnthropicMessages {
-        let is_foreign = FOREIGN.iter().any(|word| holds("messages", word));
-        let is_unsigned = || UNSIGNED.iter().any(|word| holds("messages", word));
-        if is_foreign || !spec.takes_unsigned_thoughts && is_unsigned() {
-            fields.push("messages");
-            // Some models think only where the turn that awaits tool results begins with its thoughts.
-            fields.extend(["thinking", "max_tokens"].iter().filter(|_| has("max_tokens")));
-        }
-        return fields;
-    }
-    let refuses_marker = |field| !spec.takes_cache_control && holds(field, &CACHE_CONTROL);
-    let refuses_thoughts = !spec.takes_unsigned_thoughts && holds("messages", &REASONING);
-    if refuses_thoughts || refuses_marker("messages") || OUR_WORDS.iter().any(|word| holds("messages", word))
-    {
-        fields.push("messages");
-    }
-    if refuses_marker("tools") {
-        fields.extend(["tools", "web_search_options"]);
-    }
-    if !spec.takes_cache_control && has("cache_control") {
-        fields.push("cache_control");
-    }
-    if !spec.takes_unsigned_thoughts && (has("thinking") || has("reasoning")) {
-        fields.extend(["reasoning_effort", "thinking", "reasoning"]);
-    } else if !body.get("reasoning_effort").is_none_or(is_known) {
-        fields.push("reasoning_effort");
-    }
-    fields
-}
-
-/// `reasoning.effort`, as JSON text.
-fn effort_of_responses(body: &RawObject) -> Option<Vec<u8>> {
-    #[derive(serde::Deserialize)]
-    struct Reasoning<'a> {
-        #[serde(borrow, default)]
-        effort: Option<&'a serde_json::value::RawValue>,
-    }
-    let reasoning: Reasoning<'_> = serde_json::from_slice(body.get("reasoning")?).ok()?;
-    reasoning.effort.map(|effort| effort.get().as_bytes().to_vec())
-}
-
-/// Reads the fields that the provider would refuse, and writes them again without what it refuses.
-fn rewrite(body: &mut RawObject, target: &Target, warnings: &mut Vec<String>) -> Result<(), Refusal> {
-    let fields = fields_to_rewrite(body, target);
-    if fields.is_empty() {
-        return Ok(());
-    }
-    // The rest is neither read nor judged. What every request must have stands there without a meaning.
-    let protocol = target.endpoint.route.protocol;
-    let least = match protocol {
-        Protocol::OpenAiResponses => Bytes::from_static(b"{\"model\":\"\"}"),
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini => {
-            Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}")
-        }
-    };
-    let mut part = RawObject::parse(least).map_err(|_| Refusal::Internal)?;
-    part.set_string("model", &target.model_id);
-    for field in &fields {
-        if let Some(raw) = body.get(field) {
-            part.set(field, raw.to_vec());
-        }
-    }
-    // What cannot be read goes as it came: its provider knows best what is wrong with it.
-    let Ok(request) = protocol.decode_request(&part.to_bytes()) else { return Ok(()) };
-    let encoded = protocol.encode_request(&request, &describe(target)).map_err(refused)?;
-    let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
-    for field in fields {
-        match written.get(field) {
-            Some(raw) => body.set(field, raw.to_vec()),
-            None => {
-                body.remove(field);
-            }
-        }
-    }
-    warnings.extend(encoded.warnings.iter().map(ToString::to_string));
-    Ok(())
 }
 
 /// The edits of a body that passes through.
