@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod chunking;
 #[cfg(test)]
+mod compatibility;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod meaning;
