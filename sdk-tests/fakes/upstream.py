@@ -43,6 +43,10 @@ class Protocol:
         """Raises `Rejected` (401) unless the request carries exactly the configured credential."""
         raise NotImplementedError
 
+    def is_streamed(self, path: str, body: Any) -> bool:
+        """Whether the answer to this request is a stream."""
+        return bool(body.get("stream"))
+
     def read(self, path: str, headers: dict[str, str], body: Any) -> Conversation | None:
         """Checks a request; None means `other` answers it."""
         raise NotImplementedError
@@ -168,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._wait(min(float(argument), SLOW_REPLY_SECONDS_MAX))
         call.status = 200
         try:
-            if call.body.get("stream"):
+            if self.protocol.is_streamed(call.path, call.body):
                 self._stream(call, conversation)
             else:
                 self._send_json(200, self.protocol.whole(call.body, conversation))

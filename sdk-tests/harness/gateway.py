@@ -13,6 +13,7 @@ READY_SECONDS_MAX = 30.0
 CALLER_KEY = "sk-signalbox-made-up-caller-key-0001"
 OPENAI_KEY = "sk-made-up-upstream-openai"
 ANTHROPIC_KEY = "sk-made-up-upstream-anthropic"
+GOOGLE_KEY = "made-up-upstream-google"
 
 FAKE_PROVIDERS = """\
 [timeouts]
@@ -77,6 +78,17 @@ id = "claude-opus-5"
 input = "5"
 output = "25"
 
+[[providers]]
+name = "up-google"
+kind = "google"
+base_url = "{google}"
+api_key = "{google_key}"
+[[providers.models]]
+id = "gemini-3-flash-preview"
+input = "0.50"
+output = "3"
+cache_read = "0.05"
+
 # A provider that refuses the gateway's own credential.
 [[providers]]
 name = "up-denied"
@@ -121,12 +133,14 @@ class Gateway:
     child: Child
 
 
-def fake_providers(openai_url: str, anthropic_url: str) -> str:
+def fake_providers(openai_url: str, anthropic_url: str, google_url: str) -> str:
     return FAKE_PROVIDERS.format(
         openai=openai_url,
         openai_key=OPENAI_KEY,
         anthropic=anthropic_url,
         anthropic_key=ANTHROPIC_KEY,
+        google=google_url,
+        google_key=GOOGLE_KEY,
         closed_port=free_port(),
     )
 

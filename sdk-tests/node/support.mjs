@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import Anthropic from "@anthropic-ai/sdk";
+import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 import * as z from "zod";
 
@@ -53,6 +54,7 @@ export const openaiUpstream = new Upstream("openai", "up-openai", "chat-model", 
 export const anthropicUpstream = new Upstream("anthropic", "up-anthropic", "claude-model", 3e-6, 15e-6);
 /** The same fake as OpenAI's, by its other API. */
 export const responsesUpstream = new Upstream("responses", "up-responses", "responses-model", 0.1e-6, 0.4e-6);
+export const googleUpstream = new Upstream("google", "up-google", "gemini-3-flash-preview", 0.5e-6, 3e-6);
 
 /** Runs the tests once per upstream; without the gateway only for the SDK's own vendor. */
 export function forEachUpstream(vendor, define) {
@@ -71,6 +73,8 @@ export function addressOf(vendor) {
 
 export const openai = new OpenAI(addressOf("openai"));
 export const anthropic = new Anthropic(addressOf("anthropic"));
+const { baseURL: baseUrl, apiKey } = addressOf("google");
+export const google = new GoogleGenAI({ apiKey, httpOptions: { baseUrl, timeout: TIMEOUT_MS } });
 
 /** The text with a mark no other test has, so that its call can be found at the fake. */
 export const marked = (text) => `${text} [${randomUUID().slice(0, 13)}]`;

@@ -78,6 +78,17 @@ ANTHROPIC_UPSTREAM = Upstream(
     cache_write_price=3.75e-6,
 )
 
+GOOGLE_UPSTREAM = Upstream(
+    vendor="google",
+    provider="up-google",
+    model_name="gemini-3-flash-preview",
+    url=os.environ["FAKE_GOOGLE_URL"],
+    input_price=0.50e-6,
+    output_price=3e-6,
+    cache_read_price=0.05e-6,
+    cache_write_price=0.0,
+)
+
 
 RESPONSES_UPSTREAM = replace(
     OPENAI_UPSTREAM, vendor="responses", provider="up-responses", model_name="responses-model"

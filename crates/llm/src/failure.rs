@@ -31,6 +31,13 @@ impl FailureClass {
         }
     }
 
+    /// Reads a status of 400 or more and the body that came with it. Google answers a bad key with 400, as it does bad
+    /// requests (<https://ai.google.dev/gemini-api/docs/troubleshooting>, read 2026-11-26).
+    pub fn of_answer(status: u16, body: &[u8]) -> Self {
+        let is_bad_key = status == 400 && memchr::memmem::find(body, b"\"API_KEY_INVALID\"").is_some();
+        if is_bad_key { FailureClass::Credential } else { Self::of_status(status) }
+    }
+
     /// The status the caller gets. A fault of ours or the provider's is never told as the caller's: a
     /// refused credential of ours must not look like a bad key of theirs.
     pub const fn reply_status(self, status: u16) -> u16 {

@@ -197,10 +197,9 @@ impl Protocol {
     /// Reads an error body, whatever its shape: gateways and proxies answer in place of the provider.
     pub fn decode_error(self, status: u16, body: &[u8]) -> ProviderError {
         match self {
-            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini => {
-                error::decode(status, body)
-            }
+            Protocol::OpenAiChat | Protocol::AnthropicMessages => error::decode(status, body),
             Protocol::OpenAiResponses => openai_responses::decode_error(status, body),
+            Protocol::Gemini => gemini::decode_error(status, body),
         }
     }
 }

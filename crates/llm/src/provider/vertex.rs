@@ -1,7 +1,8 @@
 //! Google Vertex AI: Gemini in its own protocol, Claude in Anthropic's, open models in OpenAI's.
 //!
 //! API: <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai> and
-//! <https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview>, as of 2026-11-26. Claude's model stands in
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview>, as of 2026-11-26; for Gemini
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference>, read 2026-11-26. Claude's model stands in
 //! the address and not in the body, which holds the version `vertex-2023-10-16`. Open models are called by
 //! `publisher/model`. The location `global` has a host without a prefix; regional ones cost about a tenth more for
 //! recent models of Claude.

@@ -255,7 +255,8 @@ async fn a_key_may_stand_where_googles_callers_put_it() {
 #[tokio::test]
 async fn what_is_wrong_is_told_in_googles_shape() {
     let refused = r#"{"error":{"code":400,"message":"Bad thing.","status":"INVALID_ARGUMENT"}}"#;
-    let upstream = Upstream::start([Answer::json(400, refused)]).await;
+    let bad_key = r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com"}]}}"#;
+    let upstream = Upstream::start([Answer::json(400, refused), Answer::json(400, bad_key)]).await;
     let app = App::start(&google(&upstream)).await;
     let unknown = app.post(&of("nobody/x", "generateContent"), CONTENTS).await;
     assert_eq!((unknown.status, &unknown.json()["error"]["status"]), (404, &json!("NOT_FOUND")));
@@ -264,6 +265,10 @@ async fn what_is_wrong_is_told_in_googles_shape() {
     assert!(no_sse.text().contains("alt=sse"));
     let provider = app.post(&of(&format!("google/{MODEL}"), "generateContent"), CONTENTS).await;
     assert_eq!((provider.status, &provider.json()["error"]["message"]), (400, &json!("Bad thing.")));
+    assert_eq!(provider.json()["error"]["details"][0]["reason"], "PROVIDER_REFUSED_REQUEST");
+    let credential = app.post(&of(&format!("google/{MODEL}"), "generateContent"), CONTENTS).await;
+    assert_eq!(credential.status, 502, "{}", credential.text());
+    assert_eq!(credential.json()["error"]["details"][0]["reason"], "PROVIDER_REFUSED_CREDENTIAL");
     let verb = app.post(&of(&format!("google/{MODEL}"), "predict"), CONTENTS).await;
     assert_eq!((verb.status, &verb.json()["error"]["code"]), (404, &json!(404)));
     for unwritten in [&no_sse, &verb] {

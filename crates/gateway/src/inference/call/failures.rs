@@ -24,7 +24,7 @@ impl Call {
     pub(super) fn provider_error(&self, status: u16, body: &[u8]) -> Refusal {
         let outbound = self.prepared.target.endpoint.route.protocol;
         let error = outbound.decode_error(status, body);
-        let class = FailureClass::of_status(status);
+        let class = FailureClass::of_answer(status, body);
         let provider = &self.prepared.target.provider;
         let name = provider.name.as_str();
         let message = match class {

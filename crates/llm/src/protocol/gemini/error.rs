@@ -2,8 +2,9 @@
 //!
 //! <https://google.aip.dev/193> and <https://ai.google.dev/gemini-api/docs/troubleshooting>, read 2026-11-26.
 
-use super::super::ErrorReply;
+use super::super::error::decode;
 use super::super::write::to_json;
+use super::super::{ErrorReply, ProviderError};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -54,6 +55,15 @@ const fn status(status: u16) -> &'static str {
         500..=599 => "INTERNAL",
         _ => "INVALID_ARGUMENT",
     }
+}
+
+/// Reads an error body. Its `code` repeats the status, which is none of a program's.
+pub(in crate::protocol) fn decode_error(status: u16, body: &[u8]) -> ProviderError {
+    let mut error = decode(status, body);
+    if error.code.bytes().all(|byte| byte.is_ascii_digit()) {
+        error.code.clear();
+    }
+    error
 }
 
 /// Writes an error body.

@@ -23,7 +23,7 @@ mod wire;
 
 pub(super) use decode_request::{decode_request, refuse_state};
 pub(super) use encode_request::encode_request;
-pub(super) use error::encode_error;
+pub(super) use error::{decode_error, encode_error};
 pub(crate) use grounding::{bills_queries, searches};
 pub(super) use response::{decode_response, encode_response};
 pub use stream_decode::StreamDecoder;
