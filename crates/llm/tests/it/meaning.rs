@@ -224,7 +224,79 @@ fn without(mut request: ChatRequest, warnings: &[Warning]) -> ChatRequest {
     request
 }
 
+/// What is said, line by line: without ids and markers, neighbouring texts and turns joined.
+fn said(request: &ChatRequest) -> Vec<String> {
+    let mut lines: Vec<String> = vec![format!("system {}", texts(&request.system))];
+    for message in normal(request.clone()).messages {
+        lines.push(format!("{:?}", message.role));
+        let mut text = String::new();
+        for part in &message.parts {
+            if let Content::Text { text: more, .. } = &part.content {
+                text.push_str(more);
+                continue;
+            }
+            lines.extend((!text.is_empty()).then(|| std::mem::take(&mut text)));
+            lines.extend(match &part.content {
+                Content::ToolCall(call) => Some(format!("call {} {}", call.name, call.arguments)),
+                Content::ToolResult(result) => {
+                    Some(format!("result {} {}", result.is_error, lines_of(&result.parts)))
+                }
+                Content::Image { source, .. } | Content::Document { source, .. } => {
+                    Some(format!("{source:?}"))
+                }
+                Content::Text { .. }
+                | Content::Refusal(_)
+                | Content::Audio { .. }
+                | Content::Reasoning { .. }
+                | Content::RedactedReasoning(_)
+                | Content::Opaque { .. } => None,
+            });
+        }
+        lines.push(text);
+    }
+    lines
+}
+
+fn texts(parts: &[Part]) -> String {
+    parts.iter().filter_map(text).collect()
+}
+
+fn lines_of(parts: &[Part]) -> String {
+    parts.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+}
+
+fn text(part: &Part) -> Option<&str> {
+    let Content::Text { text, .. } = &part.content else { return None };
+    Some(text)
+}
+
+/// How it is to be answered.
+fn asked(request: &ChatRequest) -> impl PartialEq + std::fmt::Debug + use<> {
+    let request = normal(request.clone());
+    let Sampling { max_output_tokens, temperature, top_k, stop, .. } = request.sampling;
+    let tools = request.tools.iter().map(|tool| match tool {
+        Tool::Function(tool) => (tool.name.clone(), tool.description.clone(), tool.parameters.clone()),
+        Tool::Custom(_) | Tool::WebSearch(_) | Tool::Opaque { .. } => panic!("{tool:?}"),
+    });
+    let tools: Vec<_> = tools.collect();
+    (tools, request.tool_choice, request.output, (max_output_tokens, temperature, top_k, stop))
+}
+
 proptest! {
+    #[test]
+    fn through_gemini_and_back_the_same_is_said_and_asked(
+        request in prop_oneof![request(Protocol::OpenAiChat), request(Protocol::AnthropicMessages)],
+    ) {
+        let home = request.protocol;
+        let (first, _) = carried(&request, home);
+        let (there, _) = carried(&first, Protocol::Gemini);
+        let (back, _) = carried(&there, home);
+        for carried in [&there, &back] {
+            prop_assert_eq!(said(carried), said(&first));
+            prop_assert_eq!(asked(carried), asked(&first));
+        }
+    }
+
     #[test]
     fn openai_to_openai_keeps_everything(request in request(Protocol::OpenAiChat)) {
         let (again, warnings) = carried(&request, Protocol::OpenAiChat);

@@ -201,7 +201,10 @@ impl<'a> ContentWriter<'a, '_> {
                 }
                 source_part(source, "image", "image/jpeg")
             }
-            Content::Document { source, context, citations, .. } => {
+            Content::Document { source, name, context, citations } => {
+                if name.is_some() {
+                    self.warnings.add("document", "its name was dropped");
+                }
                 if citations.is_some() || context.is_some() {
                     self.warnings
                         .add("document", "its context, and that it is to be cited from, were dropped");
