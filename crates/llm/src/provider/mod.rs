@@ -260,6 +260,8 @@ pub enum Identity {
     Google,
     /// Microsoft Entra's: applications and managed identities.
     Entra,
+    /// Amazon Web Services': access keys, with which requests are signed.
+    Aws,
 }
 
 /// The facts about a provider.

@@ -1,0 +1,65 @@
+//! Keys that AWS's own surroundings give: beside a container, and on a machine.
+//!
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html> and
+//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>, read 2026-11-26. Of the
+//! machine's service only its second version is asked, which wants a token of its own.
+
+use super::super::{CredentialError, Exchange, parsed};
+use super::{Keys, Written};
+use bytes::Bytes;
+use domain::Timestamp;
+use http::header::AUTHORIZATION;
+use http::{Method, Request};
+use http_body_util::Full;
+use std::time::Duration;
+
+const MACHINE: &str = "http://169.254.169.254/latest";
+const ROLES: &str = "meta-data/iam/security-credentials/";
+/// How long the machine's token is good; it is used at once.
+const TOKEN_SECONDS: &str = "60";
+
+/// Keys of the task or pod that we are.
+pub(super) async fn of_container(
+    exchange: &Exchange,
+    address: &str,
+    token: Option<String>,
+    now: Timestamp,
+) -> Result<(Keys, Duration), CredentialError> {
+    let header = token.as_deref().map(|token| (AUTHORIZATION.as_str(), token));
+    let answer = exchange.send(request(Method::GET, address, header)?).await?;
+    keys(&answer, now)
+}
+
+/// Keys of the role that the machine has.
+pub(super) async fn of_machine(
+    exchange: &Exchange,
+    now: Timestamp,
+) -> Result<(Keys, Duration), CredentialError> {
+    let fault = || CredentialError("the machine's service answered with something unexpected".to_owned());
+    let ttl = ("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_SECONDS);
+    let token = exchange.send(request(Method::PUT, &format!("{MACHINE}/api/token"), Some(ttl))?).await?;
+    let token = std::str::from_utf8(&token).map_err(|_| fault())?;
+    let header = Some(("x-aws-ec2-metadata-token", token));
+    let roles = exchange.send(request(Method::GET, &format!("{MACHINE}/{ROLES}"), header)?).await?;
+    let role = std::str::from_utf8(&roles).ok().and_then(|text| text.lines().next()).ok_or_else(fault)?;
+    let answer = exchange.send(request(Method::GET, &format!("{MACHINE}/{ROLES}{role}"), header)?).await?;
+    keys(&answer, now)
+}
+
+fn request(
+    method: Method,
+    address: &str,
+    header: Option<(&str, &str)>,
+) -> Result<Request<Full<Bytes>>, CredentialError> {
+    let mut builder = Request::builder().method(method).uri(parsed(address)?);
+    if let Some((name, value)) = header {
+        builder = builder.header(name, value);
+    }
+    builder.body(Full::default()).map_err(|_| CredentialError("not a request".to_owned()))
+}
+
+fn keys(answer: &[u8], now: Timestamp) -> Result<(Keys, Duration), CredentialError> {
+    let written: Written = serde_json::from_slice(answer)
+        .map_err(|_| CredentialError("AWS answered with something that holds no keys".to_owned()))?;
+    written.into_keys(now)
+}
