@@ -17,6 +17,7 @@ use hyper::body::{Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use llm::provider::StreamFraming;
 use plain::{Plain, PlainBody};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -184,9 +185,9 @@ fn demo(path: &str, body: &[u8], now: domain::Timestamp) -> Answer {
 }
 
 impl Answer {
-    /// Whether the body is a stream of server-sent events.
-    pub fn is_event_stream(&self) -> bool {
-        self.is_of_type(b"text/event-stream")
+    /// Whether the body is a stream in this framing.
+    pub fn is_stream(&self, framing: StreamFraming) -> bool {
+        self.is_of_type(framing.media_type().as_bytes())
     }
 
     /// Whether the body is JSON.

@@ -2,6 +2,7 @@
 //!
 //! Typed partial parses that borrow and keep nothing but what the record needs: no allocation per chunk.
 
+mod bedrock;
 mod plain;
 
 use crate::media;
@@ -84,6 +85,8 @@ impl StreamObserver {
         match self.protocol {
             Protocol::OpenAiChat => self.openai(data),
             Protocol::AnthropicMessages => self.anthropic(data),
+            // Nobody calls in it, so its streams are always translated.
+            Protocol::BedrockConverse => Note::Plain,
         }
     }
 
@@ -205,6 +208,7 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
                 observed.usage = openai_chat::usage::decode(raw.get()).unwrap_or_default();
             })
         }
+        Protocol::BedrockConverse => bedrock::Answer::read(text)?.tell(observed),
         Protocol::AnthropicMessages => {
             let whole: AnthropicAnswer<'_> = serde_json::from_str(text).ok()?;
             answer.is_error = is_some(whole.error);

@@ -79,6 +79,8 @@ impl Tool<'_> {
 pub fn rounds(body: &RawObject, provider: Protocol, model: &str) -> Rounds {
     match provider {
         Protocol::AnthropicMessages => by_anthropic(body),
+        // It runs none.
+        Protocol::BedrockConverse => Rounds::default(),
         Protocol::OpenAiChat => {
             // These search always, asked or not.
             if model.contains("-search-preview") {

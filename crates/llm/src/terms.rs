@@ -125,11 +125,28 @@ pub(crate) fn told_by_anthropic(usage: &RawValue) -> Told {
     }
 }
 
+/// What the `serviceTier` of an answer of Bedrock's tells. `reserved` is capacity paid in advance
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html>, read 2026-11-26).
+pub(crate) fn told_by_bedrock(service_tier: Option<&RawValue>) -> Told {
+    #[derive(Deserialize)]
+    struct Tiered<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: &'a RawValue,
+    }
+    let read = |raw: &'_ RawValue| {
+        let tiered: Tiered<'_> = serde_json::from_str(raw.get()).ok()?;
+        let kind = word(Some(tiered.kind))?;
+        Some(if kind == "reserved" { Tier::Standard } else { tier(kind.as_bytes()) })
+    };
+    Told { tier: service_tier.and_then(read), ..Told::default() }
+}
+
 /// What one event of a stream, or a whole answer, tells.
 pub fn told(protocol: Protocol, data: &[u8]) -> Told {
     let answer: Answer<'_> = serde_json::from_slice(data).unwrap_or_default();
     match protocol {
         Protocol::OpenAiChat => told_by_openai(answer.service_tier),
+        Protocol::BedrockConverse => told_by_bedrock(answer.tier),
         Protocol::AnthropicMessages => {
             let usage = answer.usage.or(answer.message.and_then(|message| message.usage));
             usage.map(told_by_anthropic).unwrap_or_default()
@@ -142,6 +159,8 @@ pub fn told(protocol: Protocol, data: &[u8]) -> Told {
 struct Answer<'a> {
     #[serde(borrow)]
     service_tier: Option<&'a RawValue>,
+    #[serde(borrow, rename = "serviceTier")]
+    tier: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -239,6 +258,10 @@ mod tests {
         for silent in [r#"{"service_tier":"auto"}"#, r#"{"service_tier":null}"#, "{}", "no JSON"] {
             assert_eq!(openai(silent), None, "{silent}");
         }
+        let bedrock = |data: &str| told(Protocol::BedrockConverse, data.as_bytes()).tier;
+        assert_eq!(bedrock(r#"{"serviceTier":{"type":"priority"}}"#), Some(Tier::Priority));
+        assert_eq!(bedrock(r#"{"serviceTier":{"type":"reserved"}}"#), Some(Tier::Standard));
+        assert_eq!(bedrock(r#"{"serviceTier":"flex"}"#), None);
         let anthropic = |data: &str| told(Protocol::AnthropicMessages, data.as_bytes());
         let start = r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":1,"speed":"standard",
             "inference_geo":"us","service_tier":"priority"}}}"#;

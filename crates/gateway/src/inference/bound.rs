@@ -233,7 +233,8 @@ pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target:
             body.set_string("service_tier", "standard_only");
         }
         // There it is what a request gets that asks for none.
-        (ServiceTiers::Named | ServiceTiers::OnePrice, _) => {
+        (ServiceTiers::Named | ServiceTiers::OnePrice, _)
+        | (ServiceTiers::AccountDecides, Protocol::BedrockConverse) => {
             body.remove("service_tier");
         }
     }

@@ -16,12 +16,13 @@ use crate::refusal::Refusal;
 use crate::upstream::Payload;
 use bytes::Bytes;
 use domain::record::Operation;
-use domain::{Terms, Usage};
+use domain::{RequestId, Terms, Usage};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
+use llm::ir::ChatResponse;
 use llm::protocol::TranslateError;
-use llm::provider::{OutputLimit, RouteKind};
+use llm::provider::{OutputLimit, RouteKind, StreamFraming};
 use llm::raw::RawObject;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
@@ -32,9 +33,9 @@ use translate::translate;
 /// <https://platform.claude.com/docs/en/api/versioning>, read 2026-11-22.
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 /// Headers of the caller that matter to a provider of the same protocol.
-const PASSED_HEADERS: [HeaderName; 3] =
-    [VERSION, HeaderName::from_static("anthropic-beta"), HeaderName::from_static("openai-beta")];
+const PASSED_HEADERS: [HeaderName; 3] = [VERSION, BETA, HeaderName::from_static("openai-beta")];
 
 /// Shorter bodies, and shorter values of longer ones, are copied.
 const PIECE_BYTES_MIN: usize = 64 * 1024;
@@ -110,6 +111,21 @@ impl Prepared {
         self.target.provider.headers(self.is_stream, &self.own_headers)
     }
 
+    /// How a streamed answer is framed.
+    pub fn framing(&self) -> StreamFraming {
+        self.target.provider.spec.framing
+    }
+
+    /// Gives an answer what its protocol does not tell: an id, and the model.
+    pub fn name(&self, response: &mut ChatResponse, id: RequestId) {
+        if response.id.is_empty() {
+            response.id = id.to_string();
+        }
+        if response.model.is_empty() {
+            response.model.clone_from(&self.requested_model);
+        }
+    }
+
     /// What it will cost.
     pub fn tariff(&self) -> Tariff {
         self.target.tariff(self.terms)
@@ -173,6 +189,7 @@ fn prepare_as_it_is(
                 rewrite(&mut intake.body, &target, &mut warnings)?;
             }
             edit(operation, &mut intake, &target)?;
+            name_betas(&mut intake.body, &target, caller);
             let body = match &intake.form {
                 Some(form) => form.with("model", &target.model_id, &OPTION_OBJECTS).into(),
                 None => payload(intake.body),
@@ -328,6 +345,9 @@ fn rewrite(body: &mut RawObject, target: &Target, warnings: &mut Vec<String>) ->
 fn edit(operation: Operation, intake: &mut Intake, target: &Target) -> Result<(), Refusal> {
     let body = &mut intake.body;
     name_model(body, target);
+    if !target.endpoint.route.has_stream_field {
+        body.remove("stream");
+    }
     let has_usage_option = matches!(operation, Operation::ChatCompletions | Operation::Completions);
     if !has_usage_option {
         return Ok(());
@@ -361,6 +381,22 @@ fn name_model(body: &mut RawObject, target: &Target) {
     }
 }
 
+/// Names beta features in the body where the provider wants them there.
+fn name_betas(body: &mut RawObject, target: &Target, caller: &HeaderMap) {
+    let route = target.endpoint.route;
+    if route.has_stream_field || body.get("anthropic_beta").is_some() {
+        return;
+    }
+    let named = caller.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
+    let betas: Vec<&str> =
+        named.flat_map(|text| text.split(',')).map(str::trim).filter(|b| !b.is_empty()).collect();
+    if !betas.is_empty()
+        && let Ok(list) = serde_json::to_vec(&betas)
+    {
+        body.set("anthropic_beta", list);
+    }
+}
+
 /// The same for a body that was written here.
 fn hosted(body: Vec<u8>, target: &Target) -> Vec<u8> {
     if target.endpoint.route.anthropic_version.is_none() {
@@ -370,6 +406,9 @@ fn hosted(body: Vec<u8>, target: &Target) -> Vec<u8> {
     // What was written here can be read.
     let Ok(mut object) = RawObject::parse(body.clone()) else { return body.into() };
     name_model(&mut object, target);
+    if !target.endpoint.route.has_stream_field {
+        object.remove("stream");
+    }
     object.to_bytes().into()
 }
 
@@ -405,7 +444,7 @@ fn own_headers(
     {
         headers.push((CONTENT_TYPE, kind.clone()));
     }
-    if mode == Mode::Passthrough {
+    if mode == Mode::Passthrough && target.endpoint.route.has_stream_field {
         let passed = PASSED_HEADERS.into_iter();
         headers.extend(passed.filter_map(|name| caller.get(&name).cloned().map(|value| (name, value))));
     }

@@ -8,6 +8,7 @@ use crate::ir::{ChatRequest, ChatResponse, Warning, Warnings};
 use domain::Money;
 
 pub mod anthropic_messages;
+pub mod bedrock_converse;
 mod data_url;
 mod error;
 mod fields;
@@ -25,6 +26,8 @@ pub enum Protocol {
     OpenAiChat,
     /// Anthropic's Messages.
     AnthropicMessages,
+    /// Amazon Bedrock's Converse. Providers speak it, nobody calls in it.
+    BedrockConverse,
 }
 
 /// A body in some protocol, and what it could not carry.
@@ -64,19 +67,36 @@ pub struct Target<'a> {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Protocol; 3] =
+        [Protocol::OpenAiChat, Protocol::AnthropicMessages, Protocol::BedrockConverse];
+
+    /// Those that callers speak.
+    pub const OF_CALLERS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
+
+    /// Whether it is one of OpenAI's, which share words and many fields.
+    pub const fn is_openai(self) -> bool {
+        matches!(self, Protocol::OpenAiChat)
+    }
+
     /// The word used in records, warnings and file names.
     pub const fn as_str(self) -> &'static str {
         match self {
             Protocol::OpenAiChat => "openai_chat",
             Protocol::AnthropicMessages => "anthropic_messages",
+            Protocol::BedrockConverse => "bedrock_converse",
         }
     }
 
-    /// Reads a request.
+    /// Reads a request. Refuses in a protocol that nobody calls in.
     pub fn decode_request(self, body: &[u8]) -> Result<ChatRequest, TranslateError> {
         match self {
             Protocol::OpenAiChat => openai_chat::decode_request(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_request(body),
+            Protocol::BedrockConverse => Err(TranslateError::InvalidRequest {
+                message: "requests are not taken in Bedrock's protocol".to_owned(),
+                param: None,
+            }),
         }
     }
 
@@ -89,6 +109,7 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat => openai_chat::encode_request(request, target),
             Protocol::AnthropicMessages => anthropic_messages::encode_request(request, target),
+            Protocol::BedrockConverse => bedrock_converse::encode_request(request, target),
         }
     }
 
@@ -97,13 +118,15 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat => openai_chat::decode_response(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_response(body),
+            Protocol::BedrockConverse => bedrock_converse::decode_response(body),
         }
     }
 
-    /// Writes a whole answer. `cost` becomes `usage.cost`, a number of US dollars.
+    /// Writes a whole answer. `cost` becomes `usage.cost`, a number of US dollars. Where nobody calls in a protocol, this
+    /// and all else that callers would get is as OpenAI has it.
     pub fn encode_response(self, response: &ChatResponse, cost: Option<Money>) -> Encoded {
         match self {
-            Protocol::OpenAiChat => openai_chat::encode_response(response, cost),
+            Protocol::OpenAiChat | Protocol::BedrockConverse => openai_chat::encode_response(response, cost),
             Protocol::AnthropicMessages => anthropic_messages::encode_response(response, cost),
         }
     }
@@ -115,13 +138,18 @@ impl Protocol {
             Protocol::AnthropicMessages => {
                 StreamDecoder::AnthropicMessages(anthropic_messages::StreamDecoder::default())
             }
+            Protocol::BedrockConverse => {
+                StreamDecoder::BedrockConverse(bedrock_converse::StreamDecoder::default())
+            }
         }
     }
 
     /// A writer of a streamed answer.
     pub fn stream_encoder(self, options: StreamOptions) -> StreamEncoder {
         match self {
-            Protocol::OpenAiChat => StreamEncoder::OpenAiChat(openai_chat::StreamEncoder::new(options)),
+            Protocol::OpenAiChat | Protocol::BedrockConverse => {
+                StreamEncoder::OpenAiChat(openai_chat::StreamEncoder::new(options))
+            }
             Protocol::AnthropicMessages => {
                 StreamEncoder::AnthropicMessages(anthropic_messages::StreamEncoder::new(options))
             }
@@ -131,7 +159,7 @@ impl Protocol {
     /// Writes an error body.
     pub fn encode_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
         match self {
-            Protocol::OpenAiChat => openai_chat::encode_error(error),
+            Protocol::OpenAiChat | Protocol::BedrockConverse => openai_chat::encode_error(error),
             Protocol::AnthropicMessages => anthropic_messages::encode_error(error),
         }
     }
@@ -140,7 +168,9 @@ impl Protocol {
     pub fn encode_stream_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
         let body = self.encode_error(error);
         match self {
-            Protocol::OpenAiChat => [b"data: ".as_slice(), &body, b"\n\n"].concat(),
+            Protocol::OpenAiChat | Protocol::BedrockConverse => {
+                [b"data: ".as_slice(), &body, b"\n\n"].concat()
+            }
             Protocol::AnthropicMessages => [b"event: error\ndata: ".as_slice(), &body, b"\n\n"].concat(),
         }
     }
@@ -148,7 +178,9 @@ impl Protocol {
     /// Reads an error body, whatever its shape: gateways and proxies answer in place of the provider.
     pub fn decode_error(self, status: u16, body: &[u8]) -> ProviderError {
         match self {
-            Protocol::OpenAiChat | Protocol::AnthropicMessages => error::decode(status, body),
+            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
+                error::decode(status, body)
+            }
         }
     }
 }

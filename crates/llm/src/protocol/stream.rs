@@ -1,6 +1,6 @@
 //! Readers and writers of streamed answers, one variant for each protocol.
 
-use super::{TranslateError, anthropic_messages, openai_chat};
+use super::{TranslateError, anthropic_messages, bedrock_converse, openai_chat};
 use crate::ir::{StreamEvent, Warning};
 use domain::{Money, Usage};
 
@@ -24,6 +24,8 @@ pub enum StreamDecoder {
     OpenAiChat(openai_chat::StreamDecoder),
     /// Anthropic's events.
     AnthropicMessages(anthropic_messages::StreamDecoder),
+    /// Bedrock's events.
+    BedrockConverse(bedrock_converse::StreamDecoder),
 }
 
 impl StreamDecoder {
@@ -37,6 +39,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.push(name, data, events),
             StreamDecoder::AnthropicMessages(decoder) => decoder.push(name, data, events),
+            StreamDecoder::BedrockConverse(decoder) => decoder.push(name, data, events),
         }
     }
 
@@ -45,6 +48,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.is_complete(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.is_complete(),
+            StreamDecoder::BedrockConverse(decoder) => decoder.is_complete(),
         }
     }
 
@@ -53,6 +57,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::OpenAiChat(decoder) => decoder.usage(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.usage(),
+            StreamDecoder::BedrockConverse(decoder) => decoder.usage(),
         }
     }
 }

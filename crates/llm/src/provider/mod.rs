@@ -14,6 +14,7 @@ mod anthropic;
 mod arcee;
 mod azure;
 mod baseten;
+mod bedrock;
 mod berget;
 mod cerebras;
 mod cloudflare;
@@ -107,6 +108,25 @@ impl AbortPolicy {
     }
 }
 
+/// How the events of a streamed answer are told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamFraming {
+    /// As server-sent events.
+    ServerSentEvents,
+    /// As messages of Amazon's event stream encoding.
+    AmazonEvents,
+}
+
+impl StreamFraming {
+    /// The media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            StreamFraming::ServerSentEvents => "text/event-stream",
+            StreamFraming::AmazonEvents => "application/vnd.amazon.eventstream",
+        }
+    }
+}
+
 /// How a request proves who pays for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Auth {
@@ -175,6 +195,9 @@ pub struct Route {
     pub models: &'static [&'static str],
     /// Anthropic's protocol at somebody else's: this version of it stands in the body.
     pub anthropic_version: Option<&'static str>,
+    /// Whether the body says that the answer is to be streamed, or the path alone does. Where it does not, beta features
+    /// are named in the body and not in a header.
+    pub has_stream_field: bool,
 }
 
 impl Route {
@@ -189,7 +212,15 @@ impl Route {
     }
 
     const fn new(kind: RouteKind, protocol: Protocol, path: &'static str) -> Self {
-        Self { kind, protocol, path, stream_path: None, models: &[], anthropic_version: None }
+        Self {
+            kind,
+            protocol,
+            path,
+            stream_path: None,
+            models: &[],
+            anthropic_version: None,
+            has_stream_field: true,
+        }
     }
 
     /// The embeddings route of an OpenAI-speaking provider.
@@ -215,6 +246,11 @@ impl Route {
     /// The same route, with this version of Anthropic's protocol in the body.
     pub const fn with_anthropic_version(self, version: &'static str) -> Self {
         Self { anthropic_version: Some(version), ..self }
+    }
+
+    /// The same route, without the field that asks for a stream.
+    pub const fn without_stream_field(self) -> Self {
+        Self { has_stream_field: false, ..self }
     }
 
     /// Whether the model stands in the path, and not in the body.
@@ -284,6 +320,8 @@ pub struct ProviderSpec {
     pub key_variables: &'static [&'static str],
     /// What it can be asked, best first.
     pub routes: &'static [Route],
+    /// How its streams are framed.
+    pub framing: StreamFraming,
     /// How it wants the length of an answer limited (OpenAI-speaking providers).
     pub output_limit: OutputLimit,
     /// Whether it takes `stream_options.include_usage` (OpenAI-speaking providers); elsewhere the usage
@@ -323,6 +361,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     identity: None,
     key_variables: &[],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), Route::embeddings("/embeddings")],
+    framing: StreamFraming::ServerSentEvents,
     output_limit: OutputLimit::MaxTokens,
     takes_stream_options: true,
     takes_cache_control: false,
@@ -340,6 +379,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &arcee::SPEC,
     &azure::SPEC,
     &baseten::SPEC,
+    &bedrock::SPEC,
     &berget::SPEC,
     &cerebras::SPEC,
     &cloudflare::SPEC,

@@ -1,6 +1,6 @@
 //! Streams cut anywhere, and bytes that mean nothing.
 
-use crate::golden::cases;
+use crate::golden::{cases, unframed};
 use bytes::Bytes;
 use domain::Usage;
 use llm::Protocol;
@@ -12,14 +12,19 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
+const PROTOCOLS: [Protocol; 3] = Protocol::ALL;
 
 /// All files of the fixtures with this ending, and the protocol of their provider.
 fn files(ending: &str) -> Vec<(Protocol, Vec<u8>)> {
     let mut found = Vec::new();
     for case in cases() {
-        let is_openai = case.parent().unwrap().ends_with("openai");
-        let protocol = if is_openai { Protocol::OpenAiChat } else { Protocol::AnthropicMessages };
+        let provider = case.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let protocol = llm::provider::find(provider).unwrap().routes[0].protocol;
+        if let Ok(lines) = std::fs::read(case.join("upstream.response.jsonl"))
+            && ending == "upstream.response.sse"
+        {
+            found.push((protocol, unframed(&lines)));
+        }
         let mut paths: Vec<PathBuf> =
             std::fs::read_dir(&case).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();

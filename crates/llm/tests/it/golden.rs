@@ -6,6 +6,7 @@
 //! | `request.<protocol>.json` | what a caller sends |
 //! | `upstream.request.json` | what the provider is sent for the request in the other protocol |
 //! | `upstream.response.json`, `.sse` | what the provider answers |
+//! | `upstream.response.jsonl` | the same where it comes in frames: one line for the type and payload of each |
 //! | `reply.<protocol>.json`, `.sse` | what the caller gets |
 //! | `usage.json` | what is counted |
 //! | `warnings.txt` | what is told of losses |
@@ -16,6 +17,7 @@
 use bytes::Bytes;
 use domain::{Money, Usage};
 use llm::Protocol;
+use llm::amazon_events::{self, Unframer};
 use llm::failure::FailureClass;
 use llm::ir::StreamEvent;
 use llm::protocol::{ErrorReply, Origin, StreamOptions, Target};
@@ -25,7 +27,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
+const PROTOCOLS: [Protocol; 2] = Protocol::OF_CALLERS;
 const MAX_OUTPUT_TOKENS: u64 = 64_000;
 const CREATED: i64 = 1_700_000_000;
 const COST_NANO: i64 = 12_345;
@@ -42,6 +44,22 @@ pub fn cases() -> Vec<PathBuf> {
 fn folders(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.is_dir()).collect()
+}
+
+/// What a stream in frames becomes, of which each line tells one.
+pub fn unframed(lines: &[u8]) -> Vec<u8> {
+    let mut unframer = Unframer::default();
+    let mut out = Vec::new();
+    for line in std::str::from_utf8(lines).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let payload = line["payload"].to_string();
+        let frame = match line["event"].as_str() {
+            Some(kind) => amazon_events::event(kind, &payload),
+            None => amazon_events::exception(line["exception"].as_str().unwrap(), &payload),
+        };
+        unframer.push(&frame, &mut out).unwrap();
+    }
+    out
 }
 
 /// One case: its folder, and whose answers it holds.
@@ -86,6 +104,8 @@ impl Case {
             self.response(&body);
         } else if let Some(body) = self.read("upstream.response.sse") {
             self.stream(body);
+        } else if let Some(lines) = self.read("upstream.response.jsonl") {
+            self.stream(unframed(&lines));
         }
         if !self.warnings.is_empty() {
             let text = self.warnings.join("\n") + "\n";

@@ -85,7 +85,7 @@ fn sampling(protocol: Protocol) -> impl Strategy<Value = Sampling> {
             Protocol::OpenAiChat => {
                 Sampling { seed, frequency_penalty: penalty.map(in_eighths), n, ..sampling }
             }
-            Protocol::AnthropicMessages => sampling,
+            Protocol::AnthropicMessages | Protocol::BedrockConverse => sampling,
         }
     })
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Stands before a conversation that begins with the assistant, which is refused.
-const OPENING: &str = "(The conversation begins with the assistant.)";
+pub(in crate::protocol) const OPENING: &str = "(The conversation begins with the assistant.)";
 
 /// Writes blocks, and notes what they lose.
 pub(super) struct ContentWriter<'w> {
@@ -135,7 +135,7 @@ impl ContentWriter<'_> {
             Content::Reasoning { text, signature } => return Ok(self.thinking(text, signature.as_ref())),
             Content::RedactedReasoning(signature) => match signature.protocol {
                 Protocol::AnthropicMessages => wire::Block::RedactedThinking { data: &signature.value },
-                Protocol::OpenAiChat => {
+                Protocol::OpenAiChat | Protocol::BedrockConverse => {
                     self.warnings.add("reasoning", "thoughts that another provider encrypted were dropped");
                     return Ok(None);
                 }
@@ -145,7 +145,7 @@ impl ContentWriter<'_> {
             Content::Opaque { protocol: Protocol::AnthropicMessages, raw, .. } => {
                 return Ok(Some(wire::AnyBlock::Raw(raw.raw())));
             }
-            Content::Opaque { protocol: Protocol::OpenAiChat, kind, .. } => {
+            Content::Opaque { kind, .. } => {
                 self.warnings.add("content", format!("a part of type {kind} was dropped"));
                 return Ok(None);
             }
@@ -174,7 +174,7 @@ impl ContentWriter<'_> {
     fn citations<'a>(&mut self, citations: &'a [Citation]) -> Vec<wire::AnyCitation<'a>> {
         let citation = |citation: &'a Citation| match &citation.raw {
             Some((Protocol::AnthropicMessages, raw)) => wire::AnyCitation::Raw(raw.raw()),
-            Some((Protocol::OpenAiChat, _)) | None => wire::AnyCitation::Web(web_citation(citation)),
+            Some(_) | None => wire::AnyCitation::Web(web_citation(citation)),
         };
         citations.iter().map(citation).collect()
     }
@@ -206,7 +206,7 @@ impl ContentWriter<'_> {
             Source::Url(url) => wire::Source::Url { url },
             Source::Text(text) => wire::Source::Text { media_type: "text/plain", data: text.into() },
             Source::File { protocol: Protocol::AnthropicMessages, id } => wire::Source::File { file_id: id },
-            Source::File { protocol: Protocol::OpenAiChat, .. } => {
+            Source::File { .. } => {
                 return Err(unsupported("file", "the file is stored at another provider"));
             }
         };
@@ -309,7 +309,7 @@ fn image(source: &Source) -> Result<wire::Source<'_>, TranslateError> {
         }
         Source::Url(url) => Ok(wire::Source::Url { url }),
         Source::File { protocol: Protocol::AnthropicMessages, id } => Ok(wire::Source::File { file_id: id }),
-        Source::File { protocol: Protocol::OpenAiChat, .. } | Source::Text(_) => {
+        Source::File { .. } | Source::Text(_) => {
             Err(unsupported("image", "it has neither bytes nor an address"))
         }
     }
@@ -331,7 +331,7 @@ fn mark_instruction(block: &mut wire::AnyBlock<'_>) {
 }
 
 /// Anthropic takes letters, digits, `_` and `-` in ids; some servers put dots and colons into theirs.
-pub(super) fn valid_id(id: &str) -> Cow<'_, str> {
+pub(in crate::protocol) fn valid_id(id: &str) -> Cow<'_, str> {
     let is_valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !id.is_empty() && id.chars().all(is_valid) {
         return Cow::Borrowed(id);
@@ -341,11 +341,11 @@ pub(super) fn valid_id(id: &str) -> Cow<'_, str> {
 }
 
 /// `{}`.
-pub(super) fn empty_object() -> Box<RawValue> {
+pub(in crate::protocol) fn empty_object() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).unwrap_or_default()
 }
 
-fn wrapped<'a>(key: &str, text: &str) -> Cow<'a, RawValue> {
+pub(in crate::protocol) fn wrapped<'a>(key: &str, text: &str) -> Cow<'a, RawValue> {
     let text = serde_json::to_string(text).unwrap_or_default();
     Cow::Owned(RawValue::from_string(format!("{{\"{key}\":{text}}}")).unwrap_or_default())
 }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 /// The version of the search tool that every model with search takes.
 const WEB_SEARCH: &str = "web_search_20250305";
-const JSON_INSTRUCTION: &str =
+pub(in crate::protocol) const JSON_INSTRUCTION: &str =
     "Answer with one valid JSON object and nothing else: no other text, no code fence.";
 
 /// Writes a request for a target.
@@ -56,12 +56,13 @@ pub(in crate::protocol) fn encode_request(
     };
     tools(&mut body, request, traits, &mut warnings);
     body.tool_choice = tool_choice(request, &body, &mut warnings);
-    thinking::sampling(&mut body, request, traits, &mut warnings);
+    let drawn = thinking::sampling(&request.sampling, body.is_thinking(), traits, &mut warnings);
+    (body.temperature, body.top_p, body.top_k) = (drawn.temperature, drawn.top_p, drawn.top_k);
     unknown_sampling(&request.sampling, &mut warnings);
     let mut body = to_json_of(request, &body);
     match request.protocol {
         Protocol::AnthropicMessages => append_fields(&mut body, &request.extra),
-        Protocol::OpenAiChat => warn_extra(request, &mut warnings),
+        Protocol::OpenAiChat | Protocol::BedrockConverse => warn_extra(request, &mut warnings),
     }
     if request.is_legacy_functions {
         warnings.add("functions", "sent as tools; the answer has tool_calls");
@@ -97,7 +98,7 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
         OutputFormat::Schema(Schema { schema: Some(schema), .. }) if traits.takes_schema => {
             let closed = match request.protocol {
                 Protocol::OpenAiChat => schema::closed(schema.raw()),
-                Protocol::AnthropicMessages => None,
+                Protocol::AnthropicMessages | Protocol::BedrockConverse => None,
             };
             if closed.is_some() {
                 let detail = "additionalProperties: false was added to the objects of the schema";
@@ -111,7 +112,10 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
 }
 
 /// Texts of white space alone are refused.
-fn stop_sequences<'a>(sampling: &'a Sampling, warnings: &mut Warnings) -> Vec<&'a str> {
+pub(in crate::protocol) fn stop_sequences<'a>(
+    sampling: &'a Sampling,
+    warnings: &mut Warnings,
+) -> Vec<&'a str> {
     let (kept, empty): (Vec<&str>, Vec<&str>) =
         sampling.stop.iter().map(String::as_str).partition(|text| !text.trim().is_empty());
     if !empty.is_empty() {
@@ -168,7 +172,7 @@ fn tools<'a>(
             Tool::Opaque { protocol: Protocol::AnthropicMessages, raw, .. } => {
                 body.tools.push(wire::Tool::Raw(raw.raw()));
             }
-            Tool::Opaque { protocol: Protocol::OpenAiChat, kind, name, .. } => {
+            Tool::Opaque { kind, name, .. } => {
                 warnings.add("tools", format!("tool {name} of type {kind} was dropped"));
             }
         }
@@ -190,7 +194,7 @@ fn function<'a>(tool: &'a FunctionTool, traits: Traits, warnings: &mut Warnings)
 }
 
 /// A schema must say `"type":"object"`; OpenAI lets it out.
-fn input_schema(schema: Option<&Json>) -> Cow<'_, RawValue> {
+pub(in crate::protocol) fn input_schema(schema: Option<&Json>) -> Cow<'_, RawValue> {
     let Some(schema) = schema else { return Cow::Owned(object_schema("")) };
     #[derive(serde::Deserialize)]
     struct Head {
@@ -212,7 +216,7 @@ fn object_schema(inner: &str) -> Box<RawValue> {
     RawValue::from_string(format!("{{\"type\":\"object\",{rest}}}")).unwrap_or_default()
 }
 
-fn text_schema() -> Box<RawValue> {
+pub(in crate::protocol) fn text_schema() -> Box<RawValue> {
     let schema = r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
     RawValue::from_string(schema.to_owned()).unwrap_or_default()
 }
@@ -268,7 +272,7 @@ fn tool_choice<'a>(
 }
 
 /// What only OpenAI's protocol can ask for. Asking for the default loses nothing.
-fn unknown_sampling(sampling: &Sampling, warnings: &mut Warnings) {
+pub(in crate::protocol) fn unknown_sampling(sampling: &Sampling, warnings: &mut Warnings) {
     let is_set = |number: Option<f64>| number.is_some_and(|number| number != 0.0);
     let asked = [
         ("seed", sampling.seed.is_some()),

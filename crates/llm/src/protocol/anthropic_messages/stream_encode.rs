@@ -239,7 +239,7 @@ impl StreamEncoder {
             Delta::Citation(citation) => {
                 let citation = match &citation.raw {
                     Some((Protocol::AnthropicMessages, raw)) => wire::AnyCitation::Raw(Json::raw(raw)),
-                    Some((Protocol::OpenAiChat, _)) | None => wire::AnyCitation::Web(web_citation(citation)),
+                    Some(_) | None => wire::AnyCitation::Web(web_citation(citation)),
                 };
                 DeltaOut::Citations { citation }
             }

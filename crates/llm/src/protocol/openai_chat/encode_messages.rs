@@ -194,7 +194,7 @@ impl<'a> MessageWriter<'a, '_> {
             Content::Opaque { protocol: Protocol::OpenAiChat, raw, .. } => {
                 return Ok(Some(wire::AnyPart::Raw(raw.raw())));
             }
-            Content::Opaque { protocol: Protocol::AnthropicMessages, kind, .. } => {
+            Content::Opaque { kind, .. } => {
                 self.warnings.add("content", format!("a block of type {kind} was dropped"));
                 return Ok(None);
             }
@@ -236,7 +236,7 @@ impl<'a> MessageWriter<'a, '_> {
             Source::Url(_) => {
                 return Err(unsupported("document", "it takes documents only inline, not by URL"));
             }
-            Source::File { protocol: Protocol::AnthropicMessages, .. } => {
+            Source::File { .. } => {
                 return Err(unsupported("document", "the file is stored at another provider"));
             }
         };

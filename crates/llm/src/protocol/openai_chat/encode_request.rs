@@ -200,7 +200,7 @@ fn tools<'a>(
             Tool::Opaque { protocol: Protocol::OpenAiChat, raw, .. } => {
                 body.tools.push(wire::Tool::Raw(raw.raw()));
             }
-            Tool::Opaque { protocol: Protocol::AnthropicMessages, kind, name, .. } => {
+            Tool::Opaque { kind, name, .. } => {
                 warnings.add("tools", format!("tool {name} of type {kind} was dropped"));
             }
         }
@@ -334,7 +334,7 @@ fn response_format<'a>(
 fn strict(from: Protocol, schema: &Schema, warnings: &mut Warnings) -> Option<bool> {
     match from {
         Protocol::OpenAiChat => schema.strict,
-        Protocol::AnthropicMessages => {
+        Protocol::AnthropicMessages | Protocol::BedrockConverse => {
             let text = schema.schema.as_ref().map_or("{}", Json::get);
             let fits = serde_json::from_str(text).is_ok_and(|schema| is_strict_schema(&schema));
             if !fits {
@@ -376,9 +376,9 @@ fn service_tier<'a>(request: &'a ChatRequest, warnings: &mut Warnings) -> Option
     let tier = request.service_tier.as_deref()?;
     match (request.protocol, tier) {
         (Protocol::OpenAiChat, tier) => Some(tier),
-        (Protocol::AnthropicMessages, "auto") => Some("auto"),
-        (Protocol::AnthropicMessages, "standard_only") => Some("default"),
-        (Protocol::AnthropicMessages, other) => {
+        (_, "auto") => Some("auto"),
+        (_, "standard_only") => Some("default"),
+        (_, other) => {
             warnings.add("service_tier", format!("{other} was dropped"));
             None
         }
@@ -389,7 +389,9 @@ fn service_tier<'a>(request: &'a ChatRequest, warnings: &mut Warnings) -> Option
 fn leftovers(request: &ChatRequest, body: &mut Vec<u8>, warnings: &mut Warnings) {
     match request.protocol {
         Protocol::OpenAiChat => append_fields(body, &request.extra),
-        Protocol::AnthropicMessages => super::super::warn_extra(request, warnings),
+        Protocol::AnthropicMessages | Protocol::BedrockConverse => {
+            super::super::warn_extra(request, warnings);
+        }
     }
     super::super::warn_ignored(&request.ignored, warnings);
 }
