@@ -26,6 +26,15 @@ use store::journal::record::{Owned, Texts};
 const PROTOCOLS: [Protocol; 3] = Protocol::ALL;
 const OPERATIONS: [Operation; 4] =
     [Operation::ChatCompletions, Operation::Messages, Operation::CountTokens, Operation::Embeddings];
+/// One of each vendor whose models Bedrock has to tell apart.
+const OF_BEDROCK: [&str; 6] = [
+    "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "anthropic.claude-3-haiku-20240307-v1:0",
+    "amazon.nova-lite-v1:0",
+    "us.amazon.nova-2-lite-v1:0",
+    "openai.gpt-oss-120b-1:0",
+    "meta.llama3-70b-instruct-v1:0",
+];
 const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     model: "claude-sonnet-4-5",
     max_output_tokens: 64_000,
@@ -114,8 +123,12 @@ fn request(input: &[u8]) {
     }
     let aside = RawObject::parse(body).ok().and_then(|object| SetAside::of_texts(&object, [7; 10]));
     for (protocol, to) in PROTOCOLS.iter().flat_map(|protocol| PROTOCOLS.map(|to| (protocol, to))) {
-        let translated =
-            |body: &[u8]| to.encode_request(&protocol.decode_request(body).ok()?, &ENCODE_TARGET).ok();
+        let model = match to {
+            Protocol::BedrockConverse => OF_BEDROCK[input.len() % OF_BEDROCK.len()],
+            Protocol::OpenAiChat | Protocol::AnthropicMessages => ENCODE_TARGET.model,
+        };
+        let target = EncodeTarget { model, ..ENCODE_TARGET };
+        let translated = |body: &[u8]| to.encode_request(&protocol.decode_request(body).ok()?, &target).ok();
         let whole = translated(input);
         if let Some(encoded) = &whole {
             assert!(is_json(&encoded.body), "a translation that is no JSON");

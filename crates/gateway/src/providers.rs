@@ -153,7 +153,7 @@ impl Provider {
             deployments,
             routes,
             headers: with_accept("application/json"),
-            stream_headers: with_accept(spec.framing.media_type()),
+            stream_headers: with_accept("text/event-stream"),
             header: HeaderValue::from_str(name.as_str()).map_err(|_| ProviderError::BadKey(name.clone()))?,
             label: name.as_str().into(),
             key,

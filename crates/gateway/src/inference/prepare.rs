@@ -113,7 +113,7 @@ impl Prepared {
 
     /// How a streamed answer is framed.
     pub fn framing(&self) -> StreamFraming {
-        self.target.provider.spec.framing
+        self.target.endpoint.route.framing
     }
 
     /// Gives an answer what its protocol does not tell: an id, and the model.
@@ -210,7 +210,7 @@ fn prepare_as_it_is(
     warnings.extend(intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")));
     Ok(Next::Call(Box::new(Prepared {
         operation,
-        own_headers: own_headers(operation, &target, caller, mode),
+        own_headers: own_headers(operation, &target, caller, Form { mode, is_stream: intake.is_stream }),
         mode,
         body,
         is_stream: intake.is_stream,
@@ -428,13 +428,25 @@ fn ask_for_usage(body: &mut RawObject) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// How a request is made, and its answer asked for.
+#[derive(Clone, Copy)]
+struct Form {
+    mode: Mode,
+    is_stream: bool,
+}
+
 fn own_headers(
     operation: Operation,
     target: &Target,
     caller: &HeaderMap,
-    mode: Mode,
+    form: Form,
 ) -> Vec<(HeaderName, HeaderValue)> {
+    let Form { mode, is_stream } = form;
     let mut headers = Vec::new();
+    let framing = target.endpoint.route.framing;
+    if is_stream && framing != StreamFraming::ServerSentEvents {
+        headers.push((ACCEPT, HeaderValue::from_static(framing.media_type())));
+    }
     if !target.endpoint.route.kind.is_text() {
         // Sound, or whatever was asked for.
         headers.push((ACCEPT, HeaderValue::from_static("*/*")));

@@ -198,6 +198,8 @@ pub struct Route {
     /// Whether the body says that the answer is to be streamed, or the path alone does. Where it does not, beta features
     /// are named in the body and not in a header.
     pub has_stream_field: bool,
+    /// How its streamed answers are framed.
+    pub framing: StreamFraming,
 }
 
 impl Route {
@@ -220,6 +222,7 @@ impl Route {
             models: &[],
             anthropic_version: None,
             has_stream_field: true,
+            framing: StreamFraming::ServerSentEvents,
         }
     }
 
@@ -246,6 +249,11 @@ impl Route {
     /// The same route, with this version of Anthropic's protocol in the body.
     pub const fn with_anthropic_version(self, version: &'static str) -> Self {
         Self { anthropic_version: Some(version), ..self }
+    }
+
+    /// The same route, whose streams come in Amazon's frames.
+    pub const fn in_amazon_events(self) -> Self {
+        Self { framing: StreamFraming::AmazonEvents, ..self }
     }
 
     /// The same route, without the field that asks for a stream.
@@ -320,8 +328,6 @@ pub struct ProviderSpec {
     pub key_variables: &'static [&'static str],
     /// What it can be asked, best first.
     pub routes: &'static [Route],
-    /// How its streams are framed.
-    pub framing: StreamFraming,
     /// How it wants the length of an answer limited (OpenAI-speaking providers).
     pub output_limit: OutputLimit,
     /// Whether it takes `stream_options.include_usage` (OpenAI-speaking providers); elsewhere the usage
@@ -361,7 +367,6 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     identity: None,
     key_variables: &[],
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions"), Route::embeddings("/embeddings")],
-    framing: StreamFraming::ServerSentEvents,
     output_limit: OutputLimit::MaxTokens,
     takes_stream_options: true,
     takes_cache_control: false,

@@ -200,6 +200,32 @@ async fn claude_is_asked_in_its_own_protocol_by_callers_who_speak_it() {
     }
 }
 
+#[tokio::test]
+async fn openais_models_are_asked_in_openais_protocol_and_in_converse() {
+    let upstream =
+        Upstream::start([Answer::sse(&CHAT_FRAMES), answer(json!([{"text": "Hello"}]), "end_turn")]).await;
+    let app = App::start(&bedrock(&upstream, &keys())).await;
+    let model = "openai.gpt-oss-120b-1:0";
+    let reply = app.chat(&request(model, json!({"stream": true}))).await;
+    assert!(reply.text().ends_with("data: [DONE]\n\n"), "{}", reply.text());
+    let reply = app.message(&request(model, json!({}))).await;
+    assert_eq!(reply.json()["content"][0]["text"], "Hello", "{}", reply.text());
+    let calls = upstream.calls();
+    assert_eq!(
+        (calls[0].path(), calls[0].header("accept")),
+        ("/v1/chat/completions", Some("text/event-stream"))
+    );
+    assert_eq!(
+        (&calls[0].json()["model"], &calls[0].json()["max_completion_tokens"]),
+        (&json!(model), &json!(50))
+    );
+    assert!(calls[1].path().ends_with("/converse"));
+    for call in &calls {
+        verified(&call.line, &call.headers, &call.body, "eu-west-1/bedrock", SECRET);
+    }
+    app.finish().await;
+}
+
 fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |three: &[u8]| {
