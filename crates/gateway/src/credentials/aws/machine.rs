@@ -63,3 +63,35 @@ fn keys(answer: &[u8], now: Timestamp) -> Result<(Keys, Duration), CredentialErr
         .map_err(|_| CredentialError("AWS answered with something that holds no keys".to_owned()))?;
     written.into_keys(now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_container_s_keys_are_asked_for_with_its_token() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/v2/credentials/x", listener.local_addr().unwrap());
+        // The shape of the guide's example, with other keys.
+        let body = r#"{"RoleArn":"r","AccessKeyId":"ASIAMADEUP","SecretAccessKey":"s","Token":"t","Expiration":"1970-01-01T01:00:00Z"}"#;
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4_096];
+            let length = stream.read(&mut asked).await.unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+            String::from_utf8_lossy(&asked[..length]).into_owned()
+        };
+        let exchange = Exchange::default();
+        let now = Timestamp::from_unix_ms(60_000);
+        let fetched = of_container(&exchange, &address, Some("made-up".to_owned()), now);
+        let (fetched, asked) = tokio::join!(fetched, answer);
+        let (keys, good_for) = fetched.unwrap();
+        assert_eq!((keys.access_key_id.as_str(), good_for.as_secs()), ("ASIAMADEUP", 3_540));
+        assert!(
+            asked.starts_with("GET /v2/credentials/x ") && asked.contains("authorization: made-up"),
+            "{asked}"
+        );
+    }
+}

@@ -25,6 +25,8 @@ const BESIDE_DOCUMENT: &str = "(See the document.)";
 /// Writes blocks, and notes what they lose.
 pub(super) struct ContentWriter<'w> {
     pub warnings: &'w mut Warnings,
+    /// The caller's protocol.
+    pub from: Protocol,
     pub family: Family,
     /// Names of documents so far: no two may be alike.
     pub names: HashSet<String>,
@@ -128,14 +130,7 @@ impl ContentWriter<'_> {
 
     /// The mark for a cache, where the model knows one.
     pub fn cache_point(&mut self, marker: Option<&Json>) -> Option<CachePoint> {
-        let marker = marker?;
-        if !self.family.takes_cache_points() {
-            self.warnings.add("cache_control", "dropped: this model caches nothing that is marked");
-            return None;
-        }
-        let ttl = serde_json::from_str::<Lifetime<'_>>(marker.get()).ok().and_then(|marker| marker.ttl);
-        let for_an_hour = ttl.as_deref() == Some("1h");
-        Some(CachePoint { kind: "default", ttl: for_an_hour.then_some("1h") })
+        cache_point(marker, self.family, self.warnings)
     }
 
     /// Writes a part; `None` where it was dropped.
@@ -153,7 +148,7 @@ impl ContentWriter<'_> {
                     self.warnings
                         .add("image_url.detail", "dropped: the provider decides how closely it looks");
                 }
-                image(source)?
+                self.image(source)?
             }
             Content::Document { source, name, context, citations } => {
                 let name = name.as_deref().unwrap_or("document");
@@ -213,13 +208,15 @@ impl ContentWriter<'_> {
         citations: Option<&'a Json>,
     ) -> Result<Block<'a>, TranslateError> {
         let (format, bytes) = match source {
-            Source::Base64 { media_type, .. } if media_type.starts_with("image/") => return image(source),
+            Source::Base64 { media_type, .. } if media_type.starts_with("image/") => {
+                return self.image(source);
+            }
             Source::Base64 { media_type, data } => {
                 let refuse = || unsupported("file", &format!("documents of type {media_type} are not read"));
                 (document_format(media_type).ok_or_else(refuse)?, Cow::Borrowed(data.as_str()))
             }
             Source::Text(text) => ("txt", Cow::Owned(STANDARD.encode(text))),
-            Source::Url(_) => return Err(by_address("file")),
+            Source::Url(_) => return Err(self.by_address("documents", "file.file_data")),
             Source::File { .. } => {
                 return Err(unsupported("file", "the file is stored at another provider"));
             }
@@ -279,6 +276,39 @@ impl ContentWriter<'_> {
         Ok(Block::ToolResult { tool_use_id: id(&result.call_id), content, status })
     }
 
+    /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ImageBlock.html>, read 2026-11-26.
+    fn image<'a>(&self, source: &'a Source) -> Result<Block<'a>, TranslateError> {
+        match source {
+            Source::Base64 { media_type, data } => {
+                let media_type = match media_type.as_str() {
+                    "" => data_url::sniff(data).unwrap_or_default(),
+                    known => known,
+                };
+                let format = match media_type {
+                    "image/png" => "png",
+                    "image/jpeg" | "image/jpg" => "jpeg",
+                    "image/gif" => "gif",
+                    "image/webp" => "webp",
+                    _ => return Err(unsupported("image", "it is no PNG, JPEG, GIF or WebP")),
+                };
+                Ok(Block::Image { format, source: Bytes { bytes: data.into() } })
+            }
+            Source::Url(_) => Err(self.by_address("images", "image_url.url")),
+            Source::File { .. } | Source::Text(_) => {
+                Err(unsupported("image", "it has no bytes, and is stored at another provider"))
+            }
+        }
+    }
+
+    /// A complaint about what is given by its address, at the field where OpenAI's callers give it so.
+    fn by_address(&self, what: &str, of_openai: &str) -> TranslateError {
+        let field = if self.from.is_openai() { of_openai } else { "source.url" };
+        let path = format!("messages[].content[].{field}");
+        let message =
+            format!("{path}: {what} by address cannot be sent to this provider, only their bytes in base64");
+        TranslateError::InvalidRequest { message, param: Some(path) }
+    }
+
     fn accompany_documents(&mut self, turn: &mut Turn<'_>) {
         let has = |is: fn(&Block<'_>) -> bool| turn.blocks.iter().any(is);
         if has(|block| matches!(block, Block::Document(_))) && !has(|block| matches!(block, Block::Text(_))) {
@@ -288,34 +318,26 @@ impl ContentWriter<'_> {
     }
 }
 
+/// The mark for a cache, where the model knows one.
+pub(super) fn cache_point(
+    marker: Option<&Json>,
+    family: Family,
+    warnings: &mut Warnings,
+) -> Option<CachePoint> {
+    let marker = marker?;
+    if !family.takes_cache_points() {
+        warnings.add("cache_control", "dropped: this model caches nothing that is marked");
+        return None;
+    }
+    let ttl = serde_json::from_str::<Lifetime<'_>>(marker.get()).ok().and_then(|marker| marker.ttl);
+    let for_an_hour = ttl.as_deref() == Some("1h");
+    Some(CachePoint { kind: "default", ttl: for_an_hour.then_some("1h") })
+}
+
 #[derive(serde::Deserialize)]
 struct Lifetime<'a> {
     #[serde(borrow)]
     ttl: Option<Cow<'a, str>>,
-}
-
-/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ImageBlock.html>, read 2026-11-26.
-fn image(source: &Source) -> Result<Block<'_>, TranslateError> {
-    match source {
-        Source::Base64 { media_type, data } => {
-            let media_type = match media_type.as_str() {
-                "" => data_url::sniff(data).unwrap_or_default(),
-                known => known,
-            };
-            let format = match media_type {
-                "image/png" => "png",
-                "image/jpeg" | "image/jpg" => "jpeg",
-                "image/gif" => "gif",
-                "image/webp" => "webp",
-                _ => return Err(unsupported("image", "it is no PNG, JPEG, GIF or WebP")),
-            };
-            Ok(Block::Image { format, source: Bytes { bytes: data.into() } })
-        }
-        Source::Url(_) => Err(by_address("image")),
-        Source::File { .. } | Source::Text(_) => {
-            Err(unsupported("image", "it has no bytes, and is stored at another provider"))
-        }
-    }
 }
 
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html>, read 2026-11-26.
@@ -348,10 +370,6 @@ fn id(id: &str) -> Cow<'_, str> {
 
 fn wrapped_nothing<'a>() -> Cow<'a, RawValue> {
     Cow::Owned(super::super::anthropic_messages::encode_content::empty_object())
-}
-
-fn by_address(what: &'static str) -> TranslateError {
-    unsupported(what, "only its bytes can be sent, in base64; it is given by its address (`url`)")
 }
 
 fn unsupported(feature: &'static str, detail: &str) -> TranslateError {

@@ -20,7 +20,8 @@ pub(in crate::protocol) fn encode_request(
 ) -> Result<Encoded, TranslateError> {
     let mut warnings = Warnings::new(request.protocol, Protocol::BedrockConverse);
     let family = Family::of(target.model);
-    let mut writer = ContentWriter { warnings: &mut warnings, family, names: HashSet::new() };
+    let from = request.protocol;
+    let mut writer = ContentWriter { warnings: &mut warnings, from, family, names: HashSet::new() };
     let mut system = writer.system(&request.system)?;
     let mut messages = writer.messages(request)?;
     if let Some(point) = writer.cache_point(request.cache_control.as_ref())

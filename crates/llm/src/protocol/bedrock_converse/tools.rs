@@ -6,7 +6,7 @@
 use super::super::TranslateError;
 use super::super::anthropic_messages::encode_request::{input_schema, text_schema};
 use super::ANSWER_TOOL;
-use super::encode_content::ContentWriter;
+use super::encode_content::cache_point;
 use super::model::Family;
 use super::output::Way;
 use super::wire::{Empty, JsonSchema, Tool, ToolChoice, ToolConfig};
@@ -89,8 +89,7 @@ fn add<'a>(
             check_name(&tool.name)?;
             tools.push(function(tool, family, warnings));
             if tool.cache_control.is_some() {
-                let mut writer = ContentWriter { warnings, family, names: HashSet::new() };
-                match writer.cache_point(tool.cache_control.as_ref()) {
+                match cache_point(tool.cache_control.as_ref(), family, warnings) {
                     Some(point) if family.caches_tools() => tools.push(Tool::CachePoint(point)),
                     Some(_) => warnings.add("cache_control", "dropped: this model caches no tools"),
                     None => {}
