@@ -210,7 +210,7 @@ fn prepare_as_it_is(
     warnings.extend(intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")));
     Ok(Next::Call(Box::new(Prepared {
         operation,
-        own_headers: own_headers(operation, &target, caller, Form { mode, is_stream: intake.is_stream }),
+        own_headers: own_headers(operation, &target, caller, Asking { mode, is_stream: intake.is_stream }),
         mode,
         body,
         is_stream: intake.is_stream,
@@ -430,7 +430,7 @@ fn ask_for_usage(body: &mut RawObject) -> Result<(), Refusal> {
 
 /// How a request is made, and its answer asked for.
 #[derive(Clone, Copy)]
-struct Form {
+struct Asking {
     mode: Mode,
     is_stream: bool,
 }
@@ -439,9 +439,9 @@ fn own_headers(
     operation: Operation,
     target: &Target,
     caller: &HeaderMap,
-    form: Form,
+    asking: Asking,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let Form { mode, is_stream } = form;
+    let Asking { mode, is_stream } = asking;
     let mut headers = Vec::new();
     let framing = target.endpoint.route.framing;
     if is_stream && framing != StreamFraming::ServerSentEvents {
