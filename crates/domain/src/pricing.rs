@@ -98,6 +98,29 @@ pub struct ModelPrice {
 type Ladder<'a> = (&'a TokenPrices, &'a [PriceTier]);
 
 impl ModelPrice {
+    /// The price of the same model where it is listed at these prices. What is not listed keeps its proportion, rounded
+    /// up; what is sold by the piece costs the same.
+    pub fn relisted(&self, listed: TokenPrices) -> Self {
+        let Schedule { base, tiers } = Schedule::like(self, listed);
+        let in_proportion = |schedule: &Schedule| {
+            let in_tier =
+                |tier: &PriceTier| PriceTier { prices: tier.prices.scaled(&base, &self.base), ..*tier };
+            Schedule {
+                base: schedule.base.scaled(&base, &self.base),
+                tiers: schedule.tiers.iter().map(in_tier).collect(),
+            }
+        };
+        let special = self.special.as_deref().map(|special| {
+            let (flex, priority) = (special.flex.as_ref(), special.priority.as_ref());
+            Box::new(SpecialPrices {
+                flex: flex.map(in_proportion),
+                priority: priority.map(in_proportion),
+                ..special.clone()
+            })
+        });
+        Self { base, tiers, special, ..self.clone() }
+    }
+
     /// The prices of a tier of service. `None`: unknown.
     fn ladder(&self, tier: Tier) -> Option<Ladder<'_>> {
         let special = self.special.as_deref();

@@ -2,6 +2,7 @@
 
 use crate::samples;
 use crate::targets::Target;
+use llm::amazon_events;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -19,7 +20,13 @@ pub fn of(target: Target) -> io::Result<Vec<Vec<u8>>> {
             read(&fixtures, "request.gemini.json", &mut seeds)?;
         }
         Target::Answer => read(&fixtures, ".response.json", &mut seeds)?,
-        Target::Stream => read(&fixtures, ".sse", &mut seeds)?,
+        Target::Stream => {
+            read(&fixtures, ".sse", &mut seeds)?;
+            let mut framed = Vec::new();
+            read(&fixtures, ".jsonl", &mut framed)?;
+            seeds.extend(framed.iter().map(|lines| frames(lines)));
+            seeds.extend(framed.iter().map(|lines| unframed(&frames(lines))));
+        }
         Target::Journal => seeds.extend(samples::records()?),
         Target::Config => {
             seeds.push(fs::read(here.join("../../config.example.toml"))?);
@@ -27,6 +34,28 @@ pub fn of(target: Target) -> io::Result<Vec<Vec<u8>>> {
         }
     }
     Ok(seeds)
+}
+
+/// The frames that the lines of a fixture tell of. What is none is left out.
+fn frames(lines: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let Ok(line) = serde_json::from_slice::<serde_json::Value>(line) else { continue };
+        let payload = line["payload"].to_string();
+        out.extend(match (line["event"].as_str(), line["exception"].as_str()) {
+            (Some(kind), _) => amazon_events::event(kind, &payload),
+            (None, kind) => amazon_events::exception(kind.unwrap_or_default(), &payload),
+        });
+    }
+    out
+}
+
+/// What frames become.
+fn unframed(frames: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    // Our own can be read.
+    let _ = amazon_events::Unframer::default().push(frames, &mut out);
+    out
 }
 
 /// All files below a folder whose names end so.

@@ -8,6 +8,7 @@ use domain::Money;
 use domain::record::Operation;
 use gateway::bodies::Held;
 use gateway::inference::intake;
+use llm::amazon_events::{self, Unframer};
 use llm::form::Form;
 use llm::observe::{self, StreamObserver};
 use llm::protocol::{OutputLimit, StreamOptions, Target as EncodeTarget};
@@ -22,7 +23,16 @@ use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
 use store::journal::record::{Owned, Texts};
 
-const PROTOCOLS: [Protocol; 4] = Protocol::ALL;
+const PROTOCOLS: [Protocol; 5] = Protocol::ALL;
+/// One of each vendor whose models Bedrock has to tell apart.
+const OF_BEDROCK: [&str; 6] = [
+    "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "anthropic.claude-3-haiku-20240307-v1:0",
+    "amazon.nova-lite-v1:0",
+    "us.amazon.nova-2-lite-v1:0",
+    "openai.gpt-oss-120b-1:0",
+    "meta.llama3-70b-instruct-v1:0",
+];
 const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     model: "claude-sonnet-4-5",
     max_output_tokens: 64_000,
@@ -114,8 +124,15 @@ fn request(input: &[u8]) {
     }
     let aside = RawObject::parse(body).ok().and_then(|object| SetAside::of_texts(&object, [7; 10]));
     for (protocol, to) in PROTOCOLS.iter().flat_map(|protocol| PROTOCOLS.map(|to| (protocol, to))) {
-        let translated =
-            |body: &[u8]| to.encode_request(&protocol.decode_request(body).ok()?, &ENCODE_TARGET).ok();
+        let model = match to {
+            Protocol::BedrockConverse => OF_BEDROCK[input.len() % OF_BEDROCK.len()],
+            Protocol::OpenAiChat
+            | Protocol::OpenAiResponses
+            | Protocol::AnthropicMessages
+            | Protocol::Gemini => ENCODE_TARGET.model,
+        };
+        let target = EncodeTarget { model, ..ENCODE_TARGET };
+        let translated = |body: &[u8]| to.encode_request(&protocol.decode_request(body).ok()?, &target).ok();
         let whole = translated(input);
         if let Some(encoded) = &whole {
             assert!(is_json(&encoded.body), "a translation that is no JSON");
@@ -156,18 +173,43 @@ fn answer(input: &[u8]) {
     }
 }
 
+/// An event's name and data.
+type Named = (Option<Vec<u8>>, Vec<u8>);
+
 /// The events of a stream, and what is left, when it comes in such pieces.
-fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Vec<u8>>> {
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Named>> {
     let mut splitter = Splitter::default();
     let mut found = Vec::new();
     for piece in pieces {
-        splitter.push(Bytes::copy_from_slice(piece), |event| found.push(event.data.into_owned())).ok()?;
+        let mut each = |event: Event<'_>| {
+            found.push((event.name.map(<[u8]>::to_vec), event.data.into_owned()));
+        };
+        splitter.push(Bytes::copy_from_slice(piece), &mut each).ok()?;
     }
-    found.push(splitter.finish().to_vec());
+    found.push((None, splitter.finish().to_vec()));
     Some(found)
 }
 
+/// What a stream in Amazon's encoding becomes, when it comes in such pieces, up to where it cannot be read.
+fn unframed<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
+    let mut unframer = Unframer::default();
+    let mut out = Vec::new();
+    let is_readable = pieces.into_iter().all(|piece| unframer.push(piece, &mut out).is_ok());
+    (out, is_readable)
+}
+
+/// A message of the input's bytes: checksums that fit are nothing that is found by chance.
+fn framed(input: &[u8]) -> Vec<u8> {
+    let kind = if input.first().is_some_and(|byte| byte % 2 == 0) { "contentBlockDelta" } else { "chunk" };
+    amazon_events::message(&[(":message-type", "event"), (":event-type", kind)], input)
+}
+
 fn stream(input: &[u8]) {
+    for bytes in [input, &framed(input)] {
+        let whole = unframed(std::iter::once(bytes));
+        let size = 1 + bytes.len() / 7;
+        assert!(unframed(bytes.chunks(size)) == whole, "other messages in pieces of {size}");
+    }
     let whole = events(std::iter::once(input));
     // Pieces that the input itself decides, so that it does the same every time.
     let sum = input.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
@@ -181,10 +223,10 @@ fn stream(input: &[u8]) {
         let mut observer = StreamObserver::new(protocol);
         let mut decoder = protocol.stream_decoder();
         let mut decoded = Vec::new();
-        for data in &whole {
+        for (name, data) in &whole {
             observer.push(data);
             // A stream that broke is read no further.
-            if decoder.push(None, data, &mut decoded).is_err() {
+            if decoder.push(name.as_deref(), data, &mut decoded).is_err() {
                 break;
             }
         }

@@ -1,11 +1,10 @@
 //! The models that a provider lists by itself.
 
-use crate::credentials::{CredentialError, Exchange};
+use crate::credentials::{CredentialError, Exchange, Unsigned};
 use crate::providers::Provider;
 use bytes::Bytes;
 use domain::Timestamp;
-use http::header::AUTHORIZATION;
-use http::{Request, Uri};
+use http::{Method, Request, Uri};
 use http_body_util::Full;
 use serde::Deserialize;
 
@@ -39,7 +38,9 @@ pub async fn listed(
         *request.headers_mut() = provider.headers(route, false, &[]);
     }
     if let Some(credential) = &provider.credential {
-        request.headers_mut().insert(AUTHORIZATION, credential.bearer(exchange, now).await?);
+        let uri = request.uri().clone();
+        let unsigned = Unsigned { method: Method::GET, uri: &uri, body: &[] };
+        credential.authorize(exchange, now, &unsigned, request.headers_mut()).await?;
     }
     let answer = exchange.send(request, BYTES_MAX).await?;
     ids(&answer).ok_or(ListError::Unreadable)

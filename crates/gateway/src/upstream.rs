@@ -6,17 +6,18 @@ mod plain;
 pub use payload::{Outgoing, Payload};
 pub use plain::PlainRoute;
 
-use crate::credentials::{CredentialError, Exchange};
+use crate::credentials::{CredentialError, Exchange, Unsigned};
 use crate::providers::Target;
 use bytes::Bytes;
 use domain::Clock;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use llm::provider::StreamFraming;
 use plain::{Plain, PlainBody};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -115,9 +116,12 @@ impl Upstream {
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
         if let Some(credential) = &target.provider.credential {
+            let unsigned = Unsigned { method: Method::POST, uri: &target.endpoint.uri, body: body.pieces() };
+            let headers = request.headers_mut();
             // Kept out of this future, whose size every request pays for.
-            let bearer = Box::pin(credential.bearer(&self.exchange, clock.now())).await;
-            request.headers_mut().insert(AUTHORIZATION, bearer.map_err(UpstreamError::NoCredential)?);
+            let authorized =
+                Box::pin(credential.authorize(&self.exchange, clock.now(), &unsigned, headers)).await;
+            authorized.map_err(UpstreamError::NoCredential)?;
         }
         let core = &self.cores[CORE.get() % self.cores.len()];
         let uri = &target.endpoint.uri;
@@ -181,9 +185,9 @@ fn demo(path: &str, body: &[u8], now: domain::Timestamp) -> Answer {
 }
 
 impl Answer {
-    /// Whether the body is a stream of server-sent events.
-    pub fn is_event_stream(&self) -> bool {
-        self.is_of_type(b"text/event-stream")
+    /// Whether the body is a stream in this framing.
+    pub fn is_stream(&self, framing: StreamFraming) -> bool {
+        self.is_of_type(framing.media_type().as_bytes())
     }
 
     /// Whether the body is JSON.

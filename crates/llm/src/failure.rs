@@ -26,7 +26,9 @@ impl FailureClass {
             402 => FailureClass::Quota,
             404 => FailureClass::ModelUnavailable,
             429 => FailureClass::RateLimited,
-            408 | 500..=599 => FailureClass::Transient,
+            // 424 is what Bedrock says of a model that failed
+            // (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>, read 2026-11-26).
+            408 | 424 | 500..=599 => FailureClass::Transient,
             _ => FailureClass::CallerFault,
         }
     }
@@ -84,6 +86,7 @@ mod tests {
             (408, 503),
             (413, 413),
             (422, 422),
+            (424, 502),
             (429, 429),
             (500, 502),
             (502, 502),

@@ -7,6 +7,7 @@
 //! What a company's endpoint needs beside its protocol stands in one file of [`provider`].
 #![deny(missing_docs)]
 
+pub mod amazon_events;
 pub mod failure;
 pub mod form;
 pub mod ir;

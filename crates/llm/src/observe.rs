@@ -2,6 +2,7 @@
 //!
 //! Typed partial parses that borrow and keep nothing but what the record needs: no allocation per chunk.
 
+mod bedrock;
 mod gemini;
 mod plain;
 mod responses;
@@ -90,6 +91,8 @@ impl StreamObserver {
             Protocol::OpenAiResponses => responses::event(&mut self.observed, data),
             Protocol::AnthropicMessages => self.anthropic(data),
             Protocol::Gemini => gemini::event(&mut self.observed, data),
+            // Nobody calls in it, so its streams are always translated.
+            Protocol::BedrockConverse => Note::Plain,
         }
     }
 
@@ -216,6 +219,7 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
             answer.is_error = whole.is_error();
             whole.tell(observed)
         }
+        Protocol::BedrockConverse => bedrock::Answer::read(text)?.tell(observed),
         Protocol::AnthropicMessages => {
             let whole: AnthropicAnswer<'_> = serde_json::from_str(text).ok()?;
             answer.is_error = is_some(whole.error);

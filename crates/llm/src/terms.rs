@@ -141,6 +141,22 @@ pub(crate) fn told_by_gemini(usage: &RawValue) -> Told {
     Told { tier: by_name.or(by_traffic), ..Told::default() }
 }
 
+/// What the `serviceTier` of an answer of Bedrock's tells. `reserved` is capacity paid in advance
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html>, read 2026-11-26).
+pub(crate) fn told_by_bedrock(service_tier: Option<&RawValue>) -> Told {
+    #[derive(Deserialize)]
+    struct Tiered<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: &'a RawValue,
+    }
+    let read = |raw: &'_ RawValue| {
+        let tiered: Tiered<'_> = serde_json::from_str(raw.get()).ok()?;
+        let kind = word(Some(tiered.kind))?;
+        Some(if kind == "reserved" { Tier::Standard } else { tier(kind.as_bytes()) })
+    };
+    Told { tier: service_tier.and_then(read), ..Told::default() }
+}
+
 /// What one event of a stream, or a whole answer, tells.
 pub fn told(protocol: Protocol, data: &[u8]) -> Told {
     let answer: Answer<'_> = serde_json::from_slice(data).unwrap_or_default();
@@ -149,6 +165,7 @@ pub fn told(protocol: Protocol, data: &[u8]) -> Told {
         Protocol::OpenAiResponses => {
             told_by_openai(answer.service_tier.or(answer.response.and_then(|inner| inner.service_tier)))
         }
+        Protocol::BedrockConverse => told_by_bedrock(answer.tier),
         Protocol::AnthropicMessages => {
             let usage = answer.usage.or(answer.message.and_then(|message| message.usage));
             usage.map(told_by_anthropic).unwrap_or_default()
@@ -162,6 +179,8 @@ pub fn told(protocol: Protocol, data: &[u8]) -> Told {
 struct Answer<'a> {
     #[serde(borrow)]
     service_tier: Option<&'a RawValue>,
+    #[serde(borrow, rename = "serviceTier")]
+    tier: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -286,6 +305,10 @@ mod tests {
         assert_eq!(gemini(r#"{"usageMetadata":{"serviceTier":"priority"}}"#), Some(Tier::Priority));
         assert_eq!(gemini(r#"{"usageMetadata":{"trafficType":"ON_DEMAND_FLEX"}}"#), Some(Tier::Flex));
         assert_eq!(gemini(r#"{"usageMetadata":{"promptTokenCount":1}}"#), None);
+        let bedrock = |data: &str| told(Protocol::BedrockConverse, data.as_bytes()).tier;
+        assert_eq!(bedrock(r#"{"serviceTier":{"type":"priority"}}"#), Some(Tier::Priority));
+        assert_eq!(bedrock(r#"{"serviceTier":{"type":"reserved"}}"#), Some(Tier::Standard));
+        assert_eq!(bedrock(r#"{"serviceTier":"flex"}"#), None);
         let anthropic = |data: &str| told(Protocol::AnthropicMessages, data.as_bytes());
         let start = r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":1,"speed":"standard",
             "inference_geo":"us","service_tier":"priority"}}}"#;

@@ -83,11 +83,15 @@ pub fn embedded(kind: &str) -> Option<&'static str> {
 /// Reads the text of a catalogue file.
 pub fn parse(text: &str) -> Result<Vec<Model>, CatalogError> {
     let file: File = crate::toml_text::parse(text).map_err(|error| malformed(text, &error))?;
-    let mut seen = HashSet::with_capacity(file.models.len());
-    if let Some(twin) = file.models.iter().find(|entry| !seen.insert(entry.id.as_str())) {
+    let mut models = Vec::with_capacity(file.models.len());
+    for entry in file.models {
+        entry.add_to(&mut models)?;
+    }
+    let mut seen = HashSet::with_capacity(models.len());
+    if let Some(twin) = models.iter().find(|model| !seen.insert(model.id.as_str())) {
         return Err(CatalogError::Duplicate { model: twin.id.clone() });
     }
-    file.models.into_iter().map(Entry::into_model).collect()
+    Ok(models)
 }
 
 /// Says where an error is, in words of the catalogue.
@@ -114,6 +118,32 @@ fn malformed(text: &str, error: &toml::de::Error) -> CatalogError {
 }
 
 impl Entry {
+    /// Adds the model, and its variants that have ids of their own: those are called, and priced, like any other.
+    fn add_to(mut self, models: &mut Vec<Model>) -> Result<(), CatalogError> {
+        let variants = std::mem::take(&mut self.variants);
+        let listed = variants.into_iter().filter_map(|variant| {
+            let id = variant.id?;
+            let prices = variant.price.map(|prices| self.token_prices(&prices)).transpose();
+            Some(prices.map(|prices| (id, variant.scope, prices)))
+        });
+        let listed: Vec<_> = listed.collect::<Result<_, _>>()?;
+        let is_callable = !self.profile_only;
+        let model = self.into_model()?;
+        for (id, scope, prices) in listed {
+            let price = match (&model.price, prices) {
+                (Some(price), Some(prices)) => Some(price.relisted(prices)),
+                (price, None) => price.clone(),
+                (None, Some(base)) => Some(ModelPrice { base, ..ModelPrice::default() }),
+            };
+            let name = format!("{} ({scope})", model.name);
+            models.push(Model { id, name, aliases: Vec::new(), price, ..model.clone() });
+        }
+        if is_callable {
+            models.push(model);
+        }
+        Ok(())
+    }
+
     fn into_model(self) -> Result<Model, CatalogError> {
         let price = self.model_price()?;
         Ok(Model {
@@ -287,6 +317,21 @@ mod tests {
             let catalog = load(spec.kind, None, None).unwrap();
             assert_eq!(catalog.models().is_empty(), embedded(spec.kind).is_none(), "{}", spec.kind);
         }
+    }
+
+    #[test]
+    fn profiles_of_places_are_models_at_prices_of_their_own() {
+        let [base, eu, global] = ["", "eu.", "global."]
+            .map(|place| price("bedrock", &format!("{place}anthropic.claude-sonnet-4-5-20250929-v1:0")));
+        let dollars =
+            |price: &ModelPrice, input: u64| cost(&Usage { input, ..Usage::ZERO }, price).to_string();
+        assert_eq!(global, base);
+        assert_eq!((dollars(&base, 100_000), dollars(&eu, 100_000)), ("0.3".to_owned(), "0.33".to_owned()));
+        // What is listed for short prompts only keeps its proportion for long ones.
+        assert_eq!((dollars(&base, 1_000_000), dollars(&eu, 1_000_000)), ("6".to_owned(), "6.6".to_owned()));
+        let catalog = load("bedrock", None, None).unwrap();
+        assert!(catalog.find("anthropic.claude-mythos-5").is_none(), "only its profiles can be called");
+        assert_eq!(model("bedrock", "eu.amazon.nova-2-lite-v1:0").name, "Nova 2 Lite (eu)");
     }
 
     #[test]

@@ -5,14 +5,13 @@
 
 use super::exchange::BYTES_MAX;
 use super::kept::Kept;
-use super::{CredentialError, Exchange, bearer};
+use super::{CredentialError, Exchange, Reader, bearer, form, parsed};
 use bytes::Bytes;
 use domain::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Uri};
 use http_body_util::Full;
 use serde::Deserialize;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Where tokens are given, unless the settings say otherwise: the public cloud.
@@ -22,9 +21,6 @@ const MACHINE: &str = "http://169.254.169.254";
 /// What a token is for.
 const SCOPE: &str = "https://cognitiveservices.azure.com/.default";
 const RESOURCE: &str = "https://cognitiveservices.azure.com";
-
-/// Reads a file anew: whoever issues federated tokens replaces them.
-pub type Reader = Arc<dyn Fn() -> std::io::Result<String> + Send + Sync>;
 
 /// How an application shows that it is itself.
 pub enum Proof {
@@ -128,13 +124,4 @@ impl Who {
         };
         builder.body(Full::new(body.into())).map_err(|_| CredentialError("not a request".to_owned()))
     }
-}
-
-fn parsed(address: &str) -> Result<Uri, CredentialError> {
-    let uri = address.parse::<Uri>().ok().filter(|uri| uri.host().is_some());
-    uri.ok_or_else(|| CredentialError(format!("not an address: {address}")))
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

@@ -1,6 +1,7 @@
 //! The way to those who give tokens: rare and short calls, within bounds.
 
 use super::CredentialError;
+use super::aws::element;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -54,8 +55,8 @@ impl Exchange {
 }
 
 /// What a refusal says, where it is an error of OAuth
-/// (<https://www.rfc-editor.org/rfc/rfc6749#section-5.2>, read 2026-11-26). Its description may quote an identity, never a
-/// secret.
+/// (<https://www.rfc-editor.org/rfc/rfc6749#section-5.2>, read 2026-11-26) or of AWS in XML. Its description may quote an
+/// identity, never a secret.
 fn said(body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Refused {
@@ -63,7 +64,13 @@ fn said(body: &[u8]) -> String {
         #[serde(default)]
         error_description: String,
     }
-    let Ok(Refused { error, error_description }) = serde_json::from_slice(body) else { return String::new() };
+    let of_aws = || {
+        let text = std::str::from_utf8(body).ok()?;
+        let error = element(text, "Code")?.to_owned();
+        Some(Refused { error, error_description: element(text, "Message").unwrap_or_default().to_owned() })
+    };
+    let refused = serde_json::from_slice(body).ok().or_else(of_aws);
+    let Some(Refused { error, error_description }) = refused else { return String::new() };
     let text: String = format!(": {error} {error_description}").chars().take(300).collect();
     text.lines().next().unwrap_or_default().trim_end().to_owned()
 }

@@ -192,7 +192,10 @@ fn of_media(most: &Usage, price: &ModelPrice, demand: Demand, target: &Target) -
 fn answers(operation: Operation, body: &RawObject) -> u64 {
     let asked = match protocol_of(operation) {
         Protocol::Gemini => nested::candidate_count(body),
-        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages => number(body, "n"),
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse => number(body, "n"),
     };
     let shown = asked.unwrap_or(1).max(1);
     if operation != Operation::Completions {
@@ -277,7 +280,8 @@ pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target:
             body.set_string("serviceTier", "standard");
         }
         // There it is what a request gets that asks for none.
-        (ServiceTiers::Named | ServiceTiers::OnePrice, _) => {
+        (ServiceTiers::Named | ServiceTiers::OnePrice, _)
+        | (ServiceTiers::AccountDecides, Protocol::BedrockConverse) => {
             body.remove("service_tier");
             body.remove("serviceTier");
         }
@@ -289,8 +293,8 @@ pub fn output_limit_field(operation: Operation, body: &RawObject) -> Option<&'st
     let fields: &[&'static str] = match protocol_of(operation) {
         Protocol::OpenAiResponses => &["max_output_tokens"],
         Protocol::OpenAiChat | Protocol::AnthropicMessages => &["max_completion_tokens", "max_tokens"],
-        // There it stands within `generationConfig`.
-        Protocol::Gemini => &[],
+        // There it stands within `generationConfig`, and nobody calls in Bedrock's protocol.
+        Protocol::Gemini | Protocol::BedrockConverse => &[],
     };
     fields.iter().copied().find(|field| number(body, field).is_some())
 }
@@ -330,7 +334,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
         Protocol::Gemini => {
             ["contents", "systemInstruction", "system_instruction"].into_iter().any(may_be_media)
         }
-        Protocol::OpenAiChat | Protocol::AnthropicMessages => {
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
             may_hold_more("messages") || may_hold_more("system")
         }
     };

@@ -176,7 +176,7 @@ impl Call {
             let is_media = !self.prepared.target.endpoint.route.kind.is_text();
             return match self.prepared.is_stream {
                 _ if !is_success => Box::pin(self.refused(reply, attempt, answer)).await,
-                _ if is_media && answer.is_event_stream() => {
+                _ if is_media && answer.is_stream(self.prepared.framing()) => {
                     Box::pin(self.stream(reply, attempt, answer)).await;
                 }
                 _ if is_media && !answer.is_json() => Box::pin(self.pass_raw(reply, attempt, answer)).await,
@@ -379,6 +379,7 @@ impl Call {
                     .map_err(|error| Refusal::InvalidResponse(error.to_string()))?;
                 response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
                 response.echo.clone_from(&self.prepared.echo);
+                self.prepared.name(&mut response, self.entry.id);
                 let observed = answer.unwrap_or_default().observed;
                 let usage = self.metered(&observed, true).0;
                 let encoded = self.protocol.encode_response(&response, self.price(&usage, &observed));

@@ -18,12 +18,13 @@ use crate::refusal::Refusal;
 use crate::upstream::Payload;
 use bytes::Bytes;
 use domain::record::Operation;
-use domain::{Terms, Usage};
+use domain::{RequestId, Terms, Usage};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
+use llm::ir::ChatResponse;
 use llm::protocol::{Echo, TranslateError};
-use llm::provider::{OutputLimit, RouteKind};
+use llm::provider::{OutputLimit, RouteKind, StreamFraming};
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
 use rewrite::rewrite;
@@ -35,9 +36,9 @@ use translate::{How, translate};
 /// <https://platform.claude.com/docs/en/api/versioning>, read 2026-11-22.
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 /// Headers of the caller that matter to a provider of the same protocol.
-const PASSED_HEADERS: [HeaderName; 3] =
-    [VERSION, HeaderName::from_static("anthropic-beta"), HeaderName::from_static("openai-beta")];
+const PASSED_HEADERS: [HeaderName; 3] = [VERSION, BETA, HeaderName::from_static("openai-beta")];
 
 /// Shorter bodies, and shorter values of longer ones, are copied.
 const PIECE_BYTES_MIN: usize = 64 * 1024;
@@ -99,6 +100,21 @@ impl Prepared {
     /// All headers for the provider.
     pub fn headers(&self) -> HeaderMap {
         self.target.provider.headers(self.target.endpoint.route, self.is_stream, &self.own_headers)
+    }
+
+    /// How a streamed answer is framed.
+    pub fn framing(&self) -> StreamFraming {
+        self.target.endpoint.route.framing
+    }
+
+    /// Gives an answer what its protocol does not tell: an id, and the model.
+    pub fn name(&self, response: &mut ChatResponse, id: RequestId) {
+        if response.id.is_empty() {
+            response.id = id.to_string();
+        }
+        if response.model.is_empty() {
+            response.model.clone_from(&self.requested_model);
+        }
     }
 
     /// What it will cost.
@@ -200,6 +216,7 @@ fn prepare_as_it_is(
                 rewrite(&mut intake.body, &target, &mut warnings)?;
             }
             edit(operation, &mut intake, &target)?;
+            name_betas(&mut intake.body, &target, caller);
             if is_cached {
                 caching::mark(&mut intake.body, &target);
             }
@@ -225,7 +242,7 @@ fn prepare_as_it_is(
     warnings.extend(intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")));
     Ok(Next::Call(Box::new(Prepared {
         operation,
-        own_headers: own_headers(operation, &target, caller, mode),
+        own_headers: own_headers(operation, &target, caller, Asking { mode, is_stream: intake.is_stream }),
         mode,
         body,
         is_stream: intake.is_stream,
@@ -301,6 +318,9 @@ fn lost_headers(caller: &HeaderMap) -> impl Iterator<Item = String> {
 fn edit(operation: Operation, intake: &mut Intake, target: &Target) -> Result<(), Refusal> {
     let body = &mut intake.body;
     name_model(body, target);
+    if !target.endpoint.route.has_stream_field {
+        body.remove("stream");
+    }
     let has_usage_option = matches!(operation, Operation::ChatCompletions | Operation::Completions);
     if !has_usage_option {
         return Ok(());
@@ -334,6 +354,22 @@ fn name_model(body: &mut RawObject, target: &Target) {
     }
 }
 
+/// Names beta features in the body where the provider wants them there.
+fn name_betas(body: &mut RawObject, target: &Target, caller: &HeaderMap) {
+    let route = target.endpoint.route;
+    if route.has_stream_field || body.get("anthropic_beta").is_some() {
+        return;
+    }
+    let named = caller.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
+    let betas: Vec<&str> =
+        named.flat_map(|text| text.split(',')).map(str::trim).filter(|b| !b.is_empty()).collect();
+    if !betas.is_empty()
+        && let Ok(list) = serde_json::to_vec(&betas)
+    {
+        body.set("anthropic_beta", list);
+    }
+}
+
 /// The same for a body that was written here.
 fn hosted(body: Vec<u8>, target: &Target, is_cached: bool) -> Vec<u8> {
     let is_hosted = target.endpoint.route.anthropic_version.is_some();
@@ -345,6 +381,9 @@ fn hosted(body: Vec<u8>, target: &Target, is_cached: bool) -> Vec<u8> {
     let Ok(mut object) = RawObject::parse(body.clone()) else { return body.into() };
     if is_hosted {
         name_model(&mut object, target);
+        if !target.endpoint.route.has_stream_field {
+            object.remove("stream");
+        }
     }
     if is_cached {
         caching::mark(&mut object, target);
@@ -368,13 +407,25 @@ fn ask_for_usage(body: &mut RawObject) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// How a request is made, and its answer asked for.
+#[derive(Clone, Copy)]
+struct Asking {
+    mode: Mode,
+    is_stream: bool,
+}
+
 fn own_headers(
     operation: Operation,
     target: &Target,
     caller: &HeaderMap,
-    mode: Mode,
+    asking: Asking,
 ) -> Vec<(HeaderName, HeaderValue)> {
+    let Asking { mode, is_stream } = asking;
     let mut headers = Vec::new();
+    let framing = target.endpoint.route.framing;
+    if is_stream && framing != StreamFraming::ServerSentEvents {
+        headers.push((ACCEPT, HeaderValue::from_static(framing.media_type())));
+    }
     if !target.endpoint.route.kind.is_text() {
         // Sound, or whatever was asked for.
         headers.push((ACCEPT, HeaderValue::from_static("*/*")));
@@ -384,7 +435,7 @@ fn own_headers(
     {
         headers.push((CONTENT_TYPE, kind.clone()));
     }
-    if mode == Mode::Passthrough {
+    if mode == Mode::Passthrough && target.endpoint.route.has_stream_field {
         let passed = PASSED_HEADERS.into_iter();
         headers.extend(passed.filter_map(|name| caller.get(&name).cloned().map(|value| (name, value))));
     }

@@ -4,11 +4,13 @@ use super::prepare::{Mode, Prepared};
 use super::protocol_of;
 use crate::providers::Tariff;
 use bytes::{Bytes, BytesMut};
-use domain::Usage;
+use domain::{RequestId, Usage};
 use llm::Protocol;
+use llm::amazon_events::Unframer;
 use llm::ir::{Delta, StreamEvent, Warning};
 use llm::observe::{Note, Observed, StreamObserver, with_cost};
 use llm::protocol::{StreamDecoder, StreamEncoder, StreamOptions};
+use llm::provider::StreamFraming;
 use llm::sse::{Complete, Event, Splitter};
 use llm::terms;
 
@@ -40,6 +42,10 @@ pub struct Unreadable(pub String);
 /// Follows one stream.
 #[derive(Debug)]
 pub struct Relay {
+    /// Of a provider whose stream is no server-sent events.
+    unframer: Option<Unframer>,
+    /// The stream broke behind what was handed on last.
+    broken: Option<Unreadable>,
     splitter: Splitter,
     complete: Complete,
     tariff: Tariff,
@@ -55,6 +61,8 @@ enum Way {
 #[derive(Debug)]
 struct Translation {
     protocol: Protocol,
+    /// For an answer whose provider tells none.
+    id: RequestId,
     decoder: StreamDecoder,
     encoder: StreamEncoder,
     events: Vec<StreamEvent>,
@@ -64,7 +72,7 @@ struct Translation {
 
 impl Relay {
     /// A relay for a prepared call.
-    pub fn new(call: &Prepared, created: i64) -> Self {
+    pub fn new(call: &Prepared, id: RequestId, created: i64) -> Self {
         let inbound = protocol_of(call.operation);
         let outbound = call.target.endpoint.route.protocol;
         let is_text = call.target.endpoint.route.kind.is_text();
@@ -78,6 +86,7 @@ impl Relay {
             },
             Mode::Translate => Way::Translate(Box::new(Translation {
                 protocol: outbound,
+                id,
                 decoder: outbound.stream_decoder(),
                 encoder: inbound.stream_encoder(StreamOptions {
                     from: outbound,
@@ -92,24 +101,50 @@ impl Relay {
                 out: Vec::new(),
             })),
         };
-        Self { splitter: Splitter::default(), complete: Complete::default(), tariff: call.tariff(), way }
+        let unframer = match call.framing() {
+            StreamFraming::ServerSentEvents => None,
+            StreamFraming::AmazonEvents => Some(Unframer::default()),
+        };
+        let (splitter, complete) = (Splitter::default(), Complete::default());
+        Self { unframer, broken: None, splitter, complete, tariff: call.tariff(), way }
     }
 
     /// Takes a piece as it came from the provider.
     pub fn push(&mut self, piece: Bytes) -> Result<Step, Unreadable> {
+        let Some(unframer) = &mut self.unframer else { return self.feed(piece) };
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
+        let mut events = Vec::with_capacity(piece.len());
+        let read = unframer.push(&piece, &mut events).map_err(|error| Unreadable(error.to_string()));
+        let step = self.feed(events.into())?;
+        // What came before it is handed on, however the pieces are cut.
+        match read {
+            Err(broken) if step.out.is_empty() && step.failure.is_none() => Err(broken),
+            read => {
+                self.broken = read.err();
+                Ok(step)
+            }
+        }
+    }
+
+    fn feed(&mut self, piece: Bytes) -> Result<Step, Unreadable> {
         self.splitter.feed(piece, &mut self.complete).map_err(|error| Unreadable(error.to_string()))?;
         self.events()
     }
 
     /// Takes the end of the provider's stream: an event without its blank line may still be waiting.
     pub fn finish(&mut self) -> Result<Step, Unreadable> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
         let rest = self.splitter.finish();
         if rest.is_empty() {
             return Ok(Step::default());
         }
         let mut closed = BytesMut::from(&rest[..]);
         closed.extend_from_slice(b"\n\n");
-        self.push(closed.freeze())
+        self.feed(closed.freeze())
     }
 
     fn events(&mut self) -> Result<Step, Unreadable> {
@@ -226,7 +261,12 @@ impl Translation {
             self.decoder
                 .push(event.name, &event.data, &mut self.events)
                 .map_err(|error| Unreadable(error.to_string()))?;
-            for event_out in &self.events {
+            for event_out in &mut self.events {
+                if let StreamEvent::Start { id, .. } = event_out
+                    && id.is_empty()
+                {
+                    *id = self.id.to_string();
+                }
                 step.has_content |= observe(event_out, &mut self.observed);
                 if matches!(event_out, StreamEvent::Usage(_)) {
                     let told = terms::told(self.protocol, &event.data);

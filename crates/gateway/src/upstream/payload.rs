@@ -63,6 +63,14 @@ impl Payload {
     }
 
     /// The pieces, in order.
+    pub fn pieces(&self) -> &[Bytes] {
+        match &self.pieces {
+            Pieces::One(bytes) => std::slice::from_ref(bytes),
+            Pieces::Many(pieces) => pieces,
+        }
+    }
+
+    /// The same, taken over.
     pub fn into_pieces(self) -> Vec<Bytes> {
         match self.pieces {
             Pieces::One(bytes) => vec![bytes],

@@ -136,7 +136,7 @@ fn of_json(value: &Value) -> ProviderError {
     let message = match inner {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            let message = text(&["message", "msg", "error_message", "detail", "title"]);
+            let message = text(&["message", "Message", "msg", "error_message", "detail", "title"]);
             if message.is_empty() { of_details(inner).unwrap_or_default() } else { message }
         }
     };

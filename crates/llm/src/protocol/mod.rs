@@ -8,6 +8,7 @@ use crate::ir::{ChatRequest, ChatResponse, Warning};
 use domain::Money;
 
 pub mod anthropic_messages;
+pub mod bedrock_converse;
 mod data_url;
 mod error;
 mod fields;
@@ -34,6 +35,8 @@ pub enum Protocol {
     AnthropicMessages,
     /// Google's `generateContent`.
     Gemini,
+    /// Amazon Bedrock's Converse. Providers speak it, nobody calls in it.
+    BedrockConverse,
 }
 
 /// A body in some protocol, and what it could not carry.
@@ -76,7 +79,16 @@ pub struct Target<'a> {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 4] =
+    pub const ALL: [Protocol; 5] = [
+        Protocol::OpenAiChat,
+        Protocol::OpenAiResponses,
+        Protocol::AnthropicMessages,
+        Protocol::Gemini,
+        Protocol::BedrockConverse,
+    ];
+
+    /// Those that callers speak.
+    pub const OF_CALLERS: [Protocol; 4] =
         [Protocol::OpenAiChat, Protocol::OpenAiResponses, Protocol::AnthropicMessages, Protocol::Gemini];
 
     /// Reads the word of a protocol.
@@ -96,16 +108,21 @@ impl Protocol {
             Protocol::OpenAiResponses => "openai_responses",
             Protocol::AnthropicMessages => "anthropic_messages",
             Protocol::Gemini => "gemini",
+            Protocol::BedrockConverse => "bedrock_converse",
         }
     }
 
-    /// Reads a request.
+    /// Reads a request. Refuses in a protocol that nobody calls in.
     pub fn decode_request(self, body: &[u8]) -> Result<ChatRequest, TranslateError> {
         match self {
             Protocol::OpenAiChat => openai_chat::decode_request(body),
             Protocol::OpenAiResponses => openai_responses::decode_request(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_request(body),
             Protocol::Gemini => gemini::decode_request(body),
+            Protocol::BedrockConverse => Err(TranslateError::InvalidRequest {
+                message: "requests are not taken in Bedrock's protocol".to_owned(),
+                param: None,
+            }),
         }
     }
 
@@ -115,14 +132,19 @@ impl Protocol {
         request: &ChatRequest,
         target: &Target<'_>,
     ) -> Result<Encoded, TranslateError> {
-        if request.protocol == Protocol::Gemini && self != Protocol::Gemini {
-            gemini::refuse_state(request)?;
+        // What rests on a provider's memory is known to nobody else.
+        match request.protocol {
+            from if from == self => {}
+            Protocol::Gemini => gemini::refuse_state(request)?,
+            Protocol::OpenAiResponses => unsaid::refuse_state(request)?,
+            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {}
         }
         match self {
             Protocol::OpenAiChat => openai_chat::encode_request(request, target),
             Protocol::OpenAiResponses => openai_responses::encode_request(request, target),
             Protocol::AnthropicMessages => anthropic_messages::encode_request(request, target),
             Protocol::Gemini => gemini::encode_request(request, target),
+            Protocol::BedrockConverse => bedrock_converse::encode_request(request, target),
         }
     }
 
@@ -133,13 +155,15 @@ impl Protocol {
             Protocol::OpenAiResponses => openai_responses::decode_response(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_response(body),
             Protocol::Gemini => gemini::decode_response(body),
+            Protocol::BedrockConverse => bedrock_converse::decode_response(body),
         }
     }
 
-    /// Writes a whole answer. `cost` becomes `usage.cost` (`usageMetadata.cost`), a number of US dollars.
+    /// Writes a whole answer. `cost` becomes `usage.cost` (`usageMetadata.cost`), a number of US dollars. Where nobody calls in
+    /// a protocol, this and all else that callers would get is as OpenAI has it.
     pub fn encode_response(self, response: &ChatResponse, cost: Option<Money>) -> Encoded {
         match self {
-            Protocol::OpenAiChat => openai_chat::encode_response(response, cost),
+            Protocol::OpenAiChat | Protocol::BedrockConverse => openai_chat::encode_response(response, cost),
             Protocol::OpenAiResponses => openai_responses::encode_response(response, cost),
             Protocol::AnthropicMessages => anthropic_messages::encode_response(response, cost),
             Protocol::Gemini => gemini::encode_response(response, cost),
@@ -157,13 +181,18 @@ impl Protocol {
                 StreamDecoder::AnthropicMessages(anthropic_messages::StreamDecoder::default())
             }
             Protocol::Gemini => StreamDecoder::Gemini(Box::default()),
+            Protocol::BedrockConverse => {
+                StreamDecoder::BedrockConverse(bedrock_converse::StreamDecoder::default())
+            }
         }
     }
 
     /// A writer of a streamed answer.
     pub fn stream_encoder(self, options: StreamOptions) -> StreamEncoder {
         match self {
-            Protocol::OpenAiChat => StreamEncoder::OpenAiChat(openai_chat::StreamEncoder::new(options)),
+            Protocol::OpenAiChat | Protocol::BedrockConverse => {
+                StreamEncoder::OpenAiChat(openai_chat::StreamEncoder::new(options))
+            }
             Protocol::OpenAiResponses => {
                 StreamEncoder::OpenAiResponses(Box::new(openai_responses::StreamEncoder::new(options)))
             }
@@ -178,7 +207,9 @@ impl Protocol {
     pub fn encode_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
         match self {
             // Both of OpenAI's APIs fail in one shape.
-            Protocol::OpenAiChat | Protocol::OpenAiResponses => openai_chat::encode_error(error),
+            Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::BedrockConverse => {
+                openai_chat::encode_error(error)
+            }
             Protocol::AnthropicMessages => anthropic_messages::encode_error(error),
             Protocol::Gemini => gemini::encode_error(error),
         }
@@ -188,7 +219,9 @@ impl Protocol {
     pub fn encode_stream_error(self, error: &ErrorReply<'_>, place: &StreamPlace<'_>) -> Vec<u8> {
         let body = || self.encode_error(error);
         match self {
-            Protocol::OpenAiChat | Protocol::Gemini => [b"data: ".as_slice(), &body(), b"\n\n"].concat(),
+            Protocol::OpenAiChat | Protocol::Gemini | Protocol::BedrockConverse => {
+                [b"data: ".as_slice(), &body(), b"\n\n"].concat()
+            }
             Protocol::OpenAiResponses => openai_responses::encode_stream_error(error, place),
             Protocol::AnthropicMessages => [b"event: error\ndata: ".as_slice(), &body(), b"\n\n"].concat(),
         }
@@ -197,7 +230,9 @@ impl Protocol {
     /// Reads an error body, whatever its shape: gateways and proxies answer in place of the provider.
     pub fn decode_error(self, status: u16, body: &[u8]) -> ProviderError {
         match self {
-            Protocol::OpenAiChat | Protocol::AnthropicMessages => error::decode(status, body),
+            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
+                error::decode(status, body)
+            }
             Protocol::OpenAiResponses => openai_responses::decode_error(status, body),
             Protocol::Gemini => gemini::decode_error(status, body),
         }

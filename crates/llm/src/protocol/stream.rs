@@ -1,6 +1,9 @@
 //! Readers and writers of streamed answers, one variant for each protocol.
 
-use super::{Echo, Protocol, TranslateError, anthropic_messages, gemini, openai_chat, openai_responses};
+use super::{
+    Echo, Protocol, TranslateError, anthropic_messages, bedrock_converse, gemini, openai_chat,
+    openai_responses,
+};
 use crate::ir::{StreamEvent, Warning};
 use domain::{Money, Usage};
 use std::sync::Arc;
@@ -40,6 +43,8 @@ pub enum StreamDecoder {
     AnthropicMessages(anthropic_messages::StreamDecoder),
     /// Gemini's pieces.
     Gemini(Box<gemini::StreamDecoder>),
+    /// Bedrock's events.
+    BedrockConverse(bedrock_converse::StreamDecoder),
 }
 
 impl StreamDecoder {
@@ -55,6 +60,7 @@ impl StreamDecoder {
             StreamDecoder::OpenAiResponses(decoder) => decoder.push(name, data, events),
             StreamDecoder::AnthropicMessages(decoder) => decoder.push(name, data, events),
             StreamDecoder::Gemini(decoder) => decoder.push(name, data, events),
+            StreamDecoder::BedrockConverse(decoder) => decoder.push(name, data, events),
         }
     }
 
@@ -65,6 +71,7 @@ impl StreamDecoder {
             StreamDecoder::OpenAiResponses(decoder) => decoder.is_complete(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.is_complete(),
             StreamDecoder::Gemini(decoder) => decoder.is_complete(),
+            StreamDecoder::BedrockConverse(decoder) => decoder.is_complete(),
         }
     }
 
@@ -75,6 +82,7 @@ impl StreamDecoder {
             StreamDecoder::OpenAiResponses(decoder) => decoder.usage(),
             StreamDecoder::AnthropicMessages(decoder) => decoder.usage(),
             StreamDecoder::Gemini(decoder) => decoder.usage(),
+            StreamDecoder::BedrockConverse(decoder) => decoder.usage(),
         }
     }
 }

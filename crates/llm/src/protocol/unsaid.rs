@@ -14,11 +14,8 @@ const SILENT: [(&str, &str); 3] =
 /// Fields that an answer repeats to its caller; nothing else comes of them where nothing is stored.
 const REPEATED: [&str; 1] = ["metadata"];
 
-/// Refuses what rests on a provider's memory.
+/// Refuses what rests on the memory of a provider that speaks Responses.
 pub(super) fn refuse_state(request: &ChatRequest) -> Result<(), TranslateError> {
-    if request.protocol != Protocol::OpenAiResponses {
-        return Ok(());
-    }
     let refuse = |param: &str, what: &str| {
         let message = format!("{param}: {what}, and this model's provider does not speak the Responses API");
         Err(TranslateError::InvalidRequest { message, param: Some(param.to_owned()) })

@@ -14,6 +14,7 @@ mod anthropic;
 mod arcee;
 mod azure;
 mod baseten;
+mod bedrock;
 mod berget;
 mod cerebras;
 mod cloudflare;
@@ -108,6 +109,25 @@ impl AbortPolicy {
     }
 }
 
+/// How the events of a streamed answer are told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamFraming {
+    /// As server-sent events.
+    ServerSentEvents,
+    /// As messages of Amazon's event stream encoding.
+    AmazonEvents,
+}
+
+impl StreamFraming {
+    /// The media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            StreamFraming::ServerSentEvents => "text/event-stream",
+            StreamFraming::AmazonEvents => "application/vnd.amazon.eventstream",
+        }
+    }
+}
+
 /// How a request proves who pays for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Auth {
@@ -178,6 +198,11 @@ pub struct Route {
     pub models: &'static [&'static str],
     /// Anthropic's protocol at somebody else's: this version of it stands in the body.
     pub anthropic_version: Option<&'static str>,
+    /// Whether the body says that the answer is to be streamed, or the path alone does. Where it does not, beta features
+    /// are named in the body and not in a header.
+    pub has_stream_field: bool,
+    /// How its streamed answers are framed.
+    pub framing: StreamFraming,
 }
 
 impl Route {
@@ -192,7 +217,16 @@ impl Route {
     }
 
     const fn new(kind: RouteKind, protocol: Protocol, path: &'static str) -> Self {
-        Self { kind, protocol, path, stream_path: None, models: &[], anthropic_version: None }
+        Self {
+            kind,
+            protocol,
+            path,
+            stream_path: None,
+            models: &[],
+            anthropic_version: None,
+            has_stream_field: true,
+            framing: StreamFraming::ServerSentEvents,
+        }
     }
 
     /// The route for OpenAI's Responses, at the path that all have it at.
@@ -221,6 +255,16 @@ impl Route {
     /// The same route, with this version of Anthropic's protocol in the body.
     pub const fn with_anthropic_version(self, version: &'static str) -> Self {
         Self { anthropic_version: Some(version), ..self }
+    }
+
+    /// The same route, whose streams come in Amazon's frames.
+    pub const fn in_amazon_events(self) -> Self {
+        Self { framing: StreamFraming::AmazonEvents, ..self }
+    }
+
+    /// The same route, without the field that asks for a stream.
+    pub const fn without_stream_field(self) -> Self {
+        Self { has_stream_field: false, ..self }
     }
 
     /// Whether the model stands in the path, and not in the body.
@@ -266,6 +310,8 @@ pub enum Identity {
     Google,
     /// Microsoft Entra's: applications and managed identities.
     Entra,
+    /// Amazon Web Services': access keys, with which requests are signed.
+    Aws,
 }
 
 /// The facts about a provider.
@@ -351,6 +397,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &arcee::SPEC,
     &azure::SPEC,
     &baseten::SPEC,
+    &bedrock::SPEC,
     &berget::SPEC,
     &cerebras::SPEC,
     &cloudflare::SPEC,

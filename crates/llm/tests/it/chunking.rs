@@ -1,6 +1,6 @@
 //! Streams cut anywhere, and bytes that mean nothing.
 
-use crate::golden::cases;
+use crate::golden::{cases, unframed};
 use bytes::Bytes;
 use domain::Usage;
 use llm::Protocol;
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const PROTOCOLS: [Protocol; 4] = Protocol::ALL;
+const PROTOCOLS: [Protocol; 5] = Protocol::ALL;
 
 /// All files of the fixtures with this ending, and the protocol of their provider.
 fn files(ending: &str) -> Vec<(Protocol, Vec<u8>)> {
@@ -20,6 +20,11 @@ fn files(ending: &str) -> Vec<(Protocol, Vec<u8>)> {
     for case in cases() {
         let kind = case.parent().unwrap().file_name().unwrap().to_str().unwrap();
         let protocol = llm::provider::find(kind).unwrap().routes[0].protocol;
+        if let Ok(lines) = std::fs::read(case.join("upstream.response.jsonl"))
+            && ending == "upstream.response.sse"
+        {
+            found.push((protocol, unframed(&lines)));
+        }
         let mut paths: Vec<PathBuf> =
             std::fs::read_dir(&case).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();

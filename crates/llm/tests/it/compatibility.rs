@@ -33,6 +33,7 @@ fn title(protocol: Protocol) -> &'static str {
         Protocol::OpenAiResponses => "Responses",
         Protocol::AnthropicMessages => "Messages",
         Protocol::Gemini => "Gemini",
+        Protocol::BedrockConverse => "Converse",
     }
 }
 
@@ -95,16 +96,16 @@ fn written() -> String {
         let outbound = find(&provider).unwrap().routes[0].protocol;
         let mut notes = Vec::new();
         write!(out, "\n## Providers that speak {} (`{provider}`)\n\n| |", title(outbound)).unwrap();
-        for inbound in Protocol::ALL {
+        for inbound in Protocol::OF_CALLERS {
             write!(out, " {} |", title(inbound)).unwrap();
         }
         out.push_str("\n| --- |");
-        out.push_str(&" --- |".repeat(Protocol::ALL.len()));
+        out.push_str(&" --- |".repeat(Protocol::OF_CALLERS.len()));
         out.push('\n');
         for case in cases {
             let name = case.file_name().unwrap().to_str().unwrap().replace('_', " ");
             write!(out, "| {name} |").unwrap();
-            for inbound in Protocol::ALL {
+            for inbound in Protocol::OF_CALLERS {
                 write!(out, " {} |", cell(&case, inbound, outbound, &mut notes)).unwrap();
             }
             out.push('\n');

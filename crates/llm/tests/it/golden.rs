@@ -6,6 +6,7 @@
 //! | `request.<protocol>.json` | what a caller sends |
 //! | `upstream.request.json`, `.from_<protocol>.json` | what the provider is sent for the requests in other protocols |
 //! | `upstream.response.json`, `.sse` | what the provider answers |
+//! | `upstream.response.jsonl` | the same where it comes in frames: one line for the type and payload of each |
 //! | `reply.<protocol>.json`, `.sse` | what the caller gets |
 //! | `usage.json` | what is counted |
 //! | `warnings.txt` | what is told of losses |
@@ -16,6 +17,7 @@
 use bytes::Bytes;
 use domain::{Money, Usage};
 use llm::Protocol;
+use llm::amazon_events::{self, Unframer};
 use llm::failure::FailureClass;
 use llm::ir::StreamEvent;
 use llm::protocol::{Echo, ErrorReply, Origin, StreamOptions, StreamPlace, Target};
@@ -43,6 +45,22 @@ pub fn cases() -> Vec<PathBuf> {
 fn folders(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.is_dir()).collect()
+}
+
+/// What a stream in frames becomes, of which each line tells one.
+pub fn unframed(lines: &[u8]) -> Vec<u8> {
+    let mut unframer = Unframer::default();
+    let mut out = Vec::new();
+    for line in std::str::from_utf8(lines).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let payload = line["payload"].to_string();
+        let frame = match line["event"].as_str() {
+            Some(kind) => amazon_events::event(kind, &payload),
+            None => amazon_events::exception(line["exception"].as_str().unwrap(), &payload),
+        };
+        unframer.push(&frame, &mut out).unwrap();
+    }
+    out
 }
 
 /// One case: its folder, and whose answers it holds.
@@ -87,6 +105,8 @@ impl Case {
             self.response(&body);
         } else if let Some(body) = self.read("upstream.response.sse") {
             self.stream(body);
+        } else if let Some(lines) = self.read("upstream.response.jsonl") {
+            self.stream(unframed(&lines));
         }
         if !self.warnings.is_empty() {
             let text = self.warnings.join("\n") + "\n";
@@ -96,7 +116,7 @@ impl Case {
     }
 
     fn requests(&mut self) {
-        for protocol in Protocol::ALL {
+        for protocol in Protocol::OF_CALLERS {
             let Some(body) = self.read(&format!("request.{}.json", protocol.as_str())) else { continue };
             let request = protocol.decode_request(&body).unwrap();
             assert!(request.ignored.is_empty(), "{}: {:?}", self.path.display(), request.ignored);
@@ -139,7 +159,7 @@ impl Case {
             param: error.param.as_deref(),
             request_id: REQUEST_ID,
         };
-        for protocol in Protocol::ALL {
+        for protocol in Protocol::OF_CALLERS {
             self.json(format!("reply.{}.json", protocol.as_str()), &protocol.encode_error(&reply));
         }
     }
@@ -147,7 +167,7 @@ impl Case {
     fn response(&mut self, body: &[u8]) {
         let mut response = self.protocol().decode_response(body).unwrap();
         response.echo = self.echo();
-        for protocol in Protocol::ALL {
+        for protocol in Protocol::OF_CALLERS {
             let encoded = protocol.encode_response(&response, Some(Money::from_nano(COST_NANO)));
             let lines = encoded.warnings.iter().map(|warning| format!("response: {warning}"));
             self.warnings.extend(lines);
@@ -161,7 +181,7 @@ impl Case {
         let mut events = Vec::new();
         let push = |event: llm::sse::Event<'_>| decoder.push(event.name, &event.data, &mut events).unwrap();
         Splitter::default().push(Bytes::from(body), push).unwrap();
-        for protocol in Protocol::ALL {
+        for protocol in Protocol::OF_CALLERS {
             let options = StreamOptions {
                 include_usage: true,
                 requested_model: "requested".to_owned(),

@@ -3,6 +3,8 @@
 //! `cfg(test)` always holds here; it is what clippy knows test modules by, where `unwrap` is fine.
 
 #[cfg(test)]
+mod bedrock;
+#[cfg(test)]
 mod chunking;
 #[cfg(test)]
 mod compatibility;

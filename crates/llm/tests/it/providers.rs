@@ -34,6 +34,15 @@ fn every_provider_gets_what_its_facts_say() {
             assert_eq!((&body["model"], &body["stream"]), (&Value::Null, &Value::Null), "{}", spec.kind);
             continue;
         }
+        if route.protocol == Protocol::BedrockConverse {
+            // Both stand in the path.
+            assert!(route.has_model_in_path() && route.stream_path.is_some());
+            assert_eq!(
+                (&body["inferenceConfig"]["maxTokens"], &body["model"]),
+                (&Value::from(7), &Value::Null)
+            );
+            continue;
+        }
         assert_eq!(body["model"], "y", "{}", spec.kind);
         assert_eq!(body["stream"], true, "{}", spec.kind);
         if route.protocol == Protocol::OpenAiChat {

@@ -56,9 +56,11 @@ pub(super) struct Entry {
     pub(super) fast_multiplier: Option<Amount>,
     #[serde(default)]
     pub(super) units: Units,
-    variants: Option<Vec<Variant>>,
+    #[serde(default)]
+    pub(super) variants: Vec<Variant>,
     endpoint: Option<String>,
-    profile_only: Option<bool>,
+    #[serde(default)]
+    pub(super) profile_only: bool,
     price_source: Option<String>,
     confidence: Option<Confidence>,
 }
@@ -133,11 +135,10 @@ struct Window {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "no provider with variants is served yet")]
-struct Variant {
-    scope: String,
-    id: Option<String>,
-    price: Option<Prices>,
+pub(super) struct Variant {
+    pub(super) scope: String,
+    pub(super) id: Option<String>,
+    pub(super) price: Option<Prices>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]

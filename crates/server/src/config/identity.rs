@@ -1,13 +1,17 @@
 //! Identities that providers take in place of keys: from the file, and from the variables of the vendors' own tools.
 
 use super::providers::KeyText;
-use super::{ConfigError, Environment};
+use super::{ConfigError, Environment, aws};
 use domain::Secret;
 use gateway::credentials::{AUTHORITY, Credential, CredentialError, Entra, Google, Proof};
 use llm::provider::{Identity, ProviderSpec};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The place that requests to AWS are signed for.
+const REGION: &str = "region";
 
 /// `[providers.identity]`: who we are for a provider that knows identities.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -28,12 +32,32 @@ pub struct IdentitySettings {
     /// Entra: the secret, where it must stand in the file.
     #[serde(default, skip_serializing)]
     pub client_secret: Option<KeyText>,
-    /// Entra: the file of a federated token. Not given: `AZURE_FEDERATED_TOKEN_FILE`.
+    /// Entra: the file of a federated token. Not given: `AZURE_FEDERATED_TOKEN_FILE`. AWS: that of a web identity. Not
+    /// given: `AWS_WEB_IDENTITY_TOKEN_FILE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub federated_token_file: Option<PathBuf>,
-    /// Entra: where tokens are given. Not given: `AZURE_AUTHORITY_HOST`, or the public cloud.
+    /// Entra: where tokens are given. Not given: `AZURE_AUTHORITY_HOST`, or the public cloud. AWS: where roles are taken
+    /// on. Not given: `AWS_ENDPOINT_URL_STS`, or the region's STS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
+    /// AWS: an access key. Not given: what AWS's own tools would use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// AWS: the variable that holds the access key's secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_access_key_env: Option<String>,
+    /// AWS: the secret, where it must stand in the file.
+    #[serde(default, skip_serializing)]
+    pub secret_access_key: Option<KeyText>,
+    /// AWS: a profile of its shared files. Not given: `AWS_PROFILE`, after the variables of keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// AWS: a role that is taken on with those keys. Not given: none, or `AWS_ROLE_ARN` with the token of a web identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// AWS: what the role's owner wants to hear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
 }
 
 /// The identity of a provider without a key. `None`: it has none, or needs none.
@@ -41,6 +65,7 @@ pub fn of(
     spec: &ProviderSpec,
     name: &str,
     settings: Option<&IdentitySettings>,
+    places: &BTreeMap<String, String>,
     environment: &Environment,
 ) -> Result<Option<Credential>, ConfigError> {
     let fault = |reason: String| ConfigError::Provider { name: name.to_owned(), reason };
@@ -50,6 +75,12 @@ pub fn of(
         (Some(Identity::Google), settings) => {
             google(settings.and_then(|settings| settings.credentials_file.clone()), environment)
                 .map(|google| Some(Credential::Google(google)))
+        }
+        (Some(Identity::Aws), settings) => {
+            let default =
+                spec.places.iter().find(|place| place.name == REGION).and_then(|place| place.default);
+            let region = places.get(REGION).map(String::as_str).or(default).unwrap_or_default();
+            aws::of(settings, region, environment).map(|aws| Some(Credential::Aws(aws)))
         }
         (Some(Identity::Entra), settings) => entra(settings, environment).map(|e| e.map(Credential::Entra)),
     };

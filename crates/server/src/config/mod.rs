@@ -4,6 +4,7 @@
 //! refused with their path. Every setting of [`Settings`] has a variable: `SIGNALBOX_` and its path in
 //! capitals, so `limits.body_bytes_max` is `SIGNALBOX_LIMITS_BODY_BYTES_MAX`.
 
+mod aws;
 mod environment;
 mod identity;
 mod providers;

@@ -203,7 +203,7 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
         if let Some(key) = key.filter(|_| !is_taken && is_placed) {
             // Some vendors' variables name a file that holds an identity.
             let (key, credential) = match spec.identity {
-                Some(Identity::Google) => (None, identity::of(spec, spec.kind, None, environment)?),
+                Some(Identity::Google) => (None, identity::of(spec, spec.kind, None, &places, environment)?),
                 _ => (Some(Secret::new(key.to_owned())), None),
             };
             let of_variables = Deviations { places, credential, ..Deviations::default() };
@@ -245,12 +245,13 @@ fn from_entry(
             usual.map(|key| Secret::new(key.to_owned()))
         }
     };
+    let places = places(spec, &entry.places, environment);
     let credential = match &key {
         Some(_) if entry.identity.is_some() => {
             return Err(fault(name, "a key and `identity` exclude each other"));
         }
         Some(_) => None,
-        None => identity::of(spec, name, entry.identity.as_ref(), environment)?,
+        None => identity::of(spec, name, entry.identity.as_ref(), &places, environment)?,
     };
     let mut catalog = catalog(spec, settings)?;
     for model in &entry.models {
@@ -260,7 +261,7 @@ fn from_entry(
     }
     let of_entry = Deviations {
         base_url: entry.base_url.clone(),
-        places: places(spec, &entry.places, environment),
+        places,
         deployments: entry.deployments.clone(),
         credential,
         allow_unknown_models: entry.allow_unknown_models,

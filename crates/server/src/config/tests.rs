@@ -179,3 +179,25 @@ fn a_deployment_is_asked_for_by_its_own_name() {
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("needs `host` in its `places`, or the variable AZURE_OPENAI_ENDPOINT"), "{text}");
 }
+
+#[test]
+fn bedrock_comes_up_by_a_key_of_its_own_and_not_by_access_keys() {
+    let on = |variables: &[(&str, &str)]| {
+        let ready = resolve(&Settings::default(), &Environment::of(variables)).unwrap();
+        ready.iter().map(|provider| provider.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(on(&[("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")]), ["demo"]);
+    assert_eq!(on(&[("AWS_BEARER_TOKEN_BEDROCK", "k")]), ["bedrock"]);
+    let settings = from("[[providers]]\nkind = \"bedrock\"\n", &[]).unwrap();
+    let at = |variables: &[(&str, &str)]| {
+        let providers = resolve(&settings, &Environment::of(variables)).unwrap();
+        let ask = Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, is_stream: true };
+        let target = providers.target("bedrock/amazon.nova-pro-v1:0", ask).unwrap();
+        assert!(target.provider.credential.is_some());
+        target.endpoint.uri.to_string()
+    };
+    let path = "/model/amazon.nova-pro-v1%3A0/converse-stream";
+    assert_eq!(at(&[]), format!("https://bedrock-runtime.us-east-1.amazonaws.com{path}"));
+    let region = [("AWS_DEFAULT_REGION", "eu-west-1"), ("HOME", "/nowhere")];
+    assert_eq!(at(&region), format!("https://bedrock-runtime.eu-west-1.amazonaws.com{path}"));
+}

@@ -65,7 +65,8 @@ impl Call {
         let error = self.prepared.target.endpoint.route.protocol.decode_error(502, data);
         let status = match error.kind.as_str() {
             "overloaded_error" => 529,
-            "rate_limit_error" | "rate_limit_exceeded" => 429,
+            "rate_limit_error" | "rate_limit_exceeded" | "throttlingException" => 429,
+            "serviceUnavailableException" => 503,
             _ => 502,
         };
         let provider = &self.prepared.target.provider;

@@ -29,11 +29,12 @@ impl Call {
         mut attempt: Attempt,
         mut answer: Answer,
     ) {
-        if !answer.is_event_stream() {
+        if !answer.is_stream(self.prepared.framing()) {
             let stop = Refusal::InvalidResponse("the provider did not stream".to_owned()).into();
             return self.refuse(reply, &attempt, stop, None, true);
         }
-        let mut relay = Relay::new(&self.prepared, self.gateway.clock.now().unix_seconds());
+        let now = self.gateway.clock.now();
+        let mut relay = Relay::new(&self.prepared, self.entry.id, now.unix_seconds());
         // Held back until the answer has begun: until then a failure still has a status of its own.
         let first = match self.first(&mut reply, &mut relay, &mut answer, &mut attempt).await {
             Ok(first) => first,

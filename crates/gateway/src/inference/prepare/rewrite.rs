@@ -114,7 +114,7 @@ pub(super) fn rewrite(
     let protocol = target.endpoint.route.protocol;
     let least = match protocol {
         Protocol::OpenAiResponses => Bytes::from_static(b"{\"model\":\"\"}"),
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini => {
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse => {
             Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}")
         }
     };

@@ -184,6 +184,24 @@ fn a_message_needs_its_limit_unless_anthropic_says_so_itself() {
 }
 
 #[test]
+fn beta_features_stand_in_the_body_for_bedrock() {
+    let target = target("bedrock", "eu.anthropic.claude-sonnet-5", Protocol::AnthropicMessages);
+    let body = r#"{"model":"p/m","max_tokens":5,"stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let read = intake::read(Operation::Messages, Held::short(Bytes::from(body)), "").unwrap();
+    let mut caller = HeaderMap::new();
+    caller.append("anthropic-beta", HeaderValue::from_static("one-2025, two-2026"));
+    caller.append("anthropic-beta", HeaderValue::from_static("three-2026"));
+    let Ok(Next::Call(prepared)) = prepare(Operation::Messages, read, target, &caller) else { panic!() };
+    let expected = concat!(
+        r#"{"max_tokens":5,"messages":[{"role":"user","content":"Hi"}],"anthropic_version":"bedrock-2023-05-31","#,
+        r#""anthropic_beta":["one-2025","two-2026","three-2026"]}"#
+    );
+    assert_eq!(prepared.body.to_bytes(), expected);
+    assert!(prepared.own_headers.iter().all(|(name, _)| !name.as_str().starts_with("anthropic")));
+    assert!(prepared.warnings.is_empty());
+}
+
+#[test]
 fn beta_headers_that_are_lost_are_told() {
     let mut caller = HeaderMap::new();
     caller.insert("anthropic-beta", HeaderValue::from_static("one-2025"));

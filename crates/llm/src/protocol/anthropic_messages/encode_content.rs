@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Stands before a conversation that begins with the assistant, which is refused.
-const OPENING: &str = "(The conversation begins with the assistant.)";
+pub(in crate::protocol) const OPENING: &str = "(The conversation begins with the assistant.)";
 
 /// Writes blocks, and notes what they lose.
 pub(super) struct ContentWriter<'w> {
@@ -135,7 +135,10 @@ impl ContentWriter<'_> {
             Content::Reasoning { text, signature } => return Ok(self.thinking(text, signature.as_ref())),
             Content::RedactedReasoning(signature) => match signature.protocol {
                 Protocol::AnthropicMessages => wire::Block::RedactedThinking { data: &signature.value },
-                Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
+                Protocol::OpenAiChat
+                | Protocol::OpenAiResponses
+                | Protocol::Gemini
+                | Protocol::BedrockConverse => {
                     self.warnings.add("reasoning", "thoughts that another provider encrypted were dropped");
                     return Ok(None);
                 }
@@ -335,7 +338,7 @@ fn mark_instruction(block: &mut wire::AnyBlock<'_>) {
 }
 
 /// Anthropic takes letters, digits, `_` and `-` in ids; some servers put dots and colons into theirs.
-pub(super) fn valid_id(id: &str) -> Cow<'_, str> {
+pub(in crate::protocol) fn valid_id(id: &str) -> Cow<'_, str> {
     let is_valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !id.is_empty() && id.chars().all(is_valid) {
         return Cow::Borrowed(id);
@@ -345,6 +348,6 @@ pub(super) fn valid_id(id: &str) -> Cow<'_, str> {
 }
 
 /// `{}`.
-pub(super) fn empty_object() -> Box<RawValue> {
+pub(in crate::protocol) fn empty_object() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! Writing a Messages request. Blocks are written in `encode_content`, thinking is settled in `thinking`.
 
-use super::super::unsaid::{self, refuse_state, warn_chat_sampling, warn_extra, warn_ignored};
+use super::super::unsaid::{self, warn_chat_sampling, warn_extra, warn_ignored};
 use super::super::write::{append_fields, to_json_of};
 use super::super::{Encoded, Target, TranslateError, free_text};
 use super::encode_content::ContentWriter;
@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 /// The version of the search tool that every model with search takes.
 const WEB_SEARCH: &str = "web_search_20250305";
-const JSON_INSTRUCTION: &str =
+pub(in crate::protocol) const JSON_INSTRUCTION: &str =
     "Answer with one valid JSON object and nothing else: no other text, no code fence.";
 
 /// Writes a request for a target.
@@ -23,7 +23,6 @@ pub(in crate::protocol) fn encode_request(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Encoded, TranslateError> {
-    refuse_state(request)?;
     let mut warnings = Warnings::new(request.protocol, Protocol::AnthropicMessages);
     let traits = traits(target.model);
     let instruction = output_instruction(&request.output, traits, &mut warnings);
@@ -58,12 +57,13 @@ pub(in crate::protocol) fn encode_request(
     };
     tools(&mut body, request, traits, &mut warnings);
     body.tool_choice = tool_choice(request, &body, &mut warnings);
-    thinking::sampling(&mut body, request, traits, &mut warnings);
+    let drawn = thinking::sampling(&request.sampling, body.is_thinking(), traits, &mut warnings);
+    (body.temperature, body.top_p, body.top_k) = (drawn.temperature, drawn.top_p, drawn.top_k);
     unknown_sampling(&request.sampling, &mut warnings);
     let mut body = to_json_of(request, &body);
     match request.protocol {
         Protocol::AnthropicMessages => append_fields(&mut body, &request.extra),
-        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
+        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini | Protocol::BedrockConverse => {
             warn_extra(request, &[], &mut warnings);
         }
     }
@@ -103,7 +103,7 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
                 Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
                     schema::closed(schema.raw())
                 }
-                Protocol::AnthropicMessages => None,
+                Protocol::AnthropicMessages | Protocol::BedrockConverse => None,
             };
             if closed.is_some() {
                 let detail = "additionalProperties: false was added to the objects of the schema";
@@ -117,7 +117,10 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
 }
 
 /// Texts of white space alone are refused.
-fn stop_sequences<'a>(sampling: &'a Sampling, warnings: &mut Warnings) -> Vec<&'a str> {
+pub(in crate::protocol) fn stop_sequences<'a>(
+    sampling: &'a Sampling,
+    warnings: &mut Warnings,
+) -> Vec<&'a str> {
     let (kept, empty): (Vec<&str>, Vec<&str>) =
         sampling.stop.iter().map(String::as_str).partition(|text| !text.trim().is_empty());
     if !empty.is_empty() {
@@ -189,7 +192,7 @@ fn function<'a>(tool: &'a FunctionTool, traits: Traits, warnings: &mut Warnings)
 }
 
 /// A schema must say `"type":"object"`; OpenAI lets it out.
-fn input_schema(schema: Option<&Json>) -> Cow<'_, RawValue> {
+pub(in crate::protocol) fn input_schema(schema: Option<&Json>) -> Cow<'_, RawValue> {
     let Some(schema) = schema else { return Cow::Owned(object_schema("")) };
     #[derive(serde::Deserialize)]
     struct Head {
@@ -262,7 +265,7 @@ fn tool_choice<'a>(
 }
 
 /// What only OpenAI's protocols can ask for. Asking for the default loses nothing.
-fn unknown_sampling(sampling: &Sampling, warnings: &mut Warnings) {
+pub(in crate::protocol) fn unknown_sampling(sampling: &Sampling, warnings: &mut Warnings) {
     warn_chat_sampling(sampling, warnings);
     let is_asked = sampling.top_logprobs.is_some_and(|count| count > 0);
     for (feature, is_asked) in [("logprobs", sampling.logprobs == Some(true)), ("top_logprobs", is_asked)] {

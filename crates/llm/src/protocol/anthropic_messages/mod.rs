@@ -5,17 +5,17 @@
 
 mod decode_content;
 mod decode_request;
-mod encode_content;
-mod encode_request;
+pub(super) mod encode_content;
+pub(super) mod encode_request;
 mod error;
-mod model;
+pub(super) mod model;
 mod response;
-mod schema;
+pub(super) mod schema;
 mod stream_decode;
 mod stream_encode;
-mod thinking;
+pub(super) mod thinking;
 pub mod usage;
-mod wire;
+pub(super) mod wire;
 
 pub(super) use decode_request::decode_request;
 pub(super) use encode_request::encode_request;

@@ -8,7 +8,7 @@
 
 /// How a model can be asked to think.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ThinkingSupport {
+pub(in crate::protocol) enum ThinkingSupport {
     /// Not at all.
     Never,
     /// With a budget of tokens.
@@ -23,7 +23,7 @@ pub(super) enum ThinkingSupport {
 
 /// What a model takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Traits {
+pub(in crate::protocol) struct Traits {
     pub thinking: ThinkingSupport,
     /// `output_config.effort`.
     pub takes_effort: bool,
@@ -57,7 +57,7 @@ enum Family {
 }
 
 /// Reads a model's name: `claude-3-5-sonnet-20241022`, `claude-opus-4-7`, `anthropic.claude-sonnet-5`.
-pub(super) fn traits(model: &str) -> Traits {
+pub(in crate::protocol) fn traits(model: &str) -> Traits {
     let Some((family, version)) = family_and_version(model) else { return UNKNOWN };
     let is_newest = match family {
         Family::Fable => true,

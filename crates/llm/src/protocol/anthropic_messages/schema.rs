@@ -19,7 +19,7 @@ const NAMED: [&str; 5] = ["properties", "$defs", "definitions", "patternProperti
 const DEPTH_MAX: u32 = 64;
 
 /// The schema with its objects closed. `None`: there was nothing to close.
-pub(super) fn closed(schema: &RawValue) -> Option<Box<RawValue>> {
+pub(in crate::protocol) fn closed(schema: &RawValue) -> Option<Box<RawValue>> {
     let closed = schema_closed(schema.get().as_bytes(), 0)?;
     RawValue::from_string(String::from_utf8(closed).ok()?).ok()
 }

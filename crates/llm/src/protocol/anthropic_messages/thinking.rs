@@ -6,7 +6,7 @@
 
 use super::model::{ThinkingSupport, Traits};
 use super::wire;
-use crate::ir::{ChatRequest, Content, Effort, Message, Reasoning, Role, Thinking, Warnings};
+use crate::ir::{ChatRequest, Content, Effort, Message, Reasoning, Role, Sampling, Thinking, Warnings};
 use crate::protocol::{Protocol, Target};
 
 /// The smallest budget.
@@ -20,14 +20,14 @@ const BUDGET_MAX_DEFAULT: u64 = 31_999;
 const TOP_P_MIN: f64 = 0.95;
 
 /// What is sent.
-pub(super) struct Plan<'a> {
+pub(in crate::protocol) struct Plan<'a> {
     pub max_tokens: u64,
     pub thinking: Option<wire::Thinking<'a>>,
     pub effort: Option<&'static str>,
 }
 
 /// Decides.
-pub(super) fn plan<'a>(
+pub(in crate::protocol) fn plan<'a>(
     request: &'a ChatRequest,
     target: &Target<'_>,
     traits: Traits,
@@ -158,7 +158,11 @@ fn display(from: Protocol, reasoning: &Reasoning, traits: Traits) -> Option<&str
         (None, Protocol::OpenAiChat) if hides => Some("summarized"),
         (
             None,
-            Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages | Protocol::Gemini,
+            Protocol::OpenAiChat
+            | Protocol::OpenAiResponses
+            | Protocol::AnthropicMessages
+            | Protocol::Gemini
+            | Protocol::BedrockConverse,
         ) => None,
     }
 }
@@ -219,41 +223,48 @@ fn fitted(wanted: u64, max_tokens: u64, asked: Option<u64>, warnings: &mut Warni
     Some(budget)
 }
 
+/// How an answer may be drawn.
+#[derive(Default)]
+pub(in crate::protocol) struct Drawn {
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+    pub top_k: Option<u64>,
+}
+
 /// Drops what may not be set together.
-pub(super) fn sampling<'a>(
-    body: &mut wire::Request<'a>,
-    request: &'a ChatRequest,
+pub(in crate::protocol) fn sampling(
+    sampling: &Sampling,
+    is_thinking: bool,
     traits: Traits,
     warnings: &mut Warnings,
-) {
-    let is_thinking = body.is_thinking();
-    let sampling = &request.sampling;
+) -> Drawn {
+    let mut drawn = Drawn::default();
     let is_refused = !traits.takes_sampling || is_thinking;
     let why =
         if traits.takes_sampling { "it may not be set while thinking" } else { "this model takes none" };
     // One is the default of both: leaving it out says the same.
-    body.temperature = sampling.temperature.filter(|temperature| {
+    drawn.temperature = sampling.temperature.filter(|temperature| {
         let is_dropped = is_refused && *temperature != 1.0;
         if is_dropped {
             warnings.add("temperature", format!("{temperature} was dropped: {why}"));
         }
         !is_refused
     });
-    if let Some(temperature) = &mut body.temperature {
+    if let Some(temperature) = &mut drawn.temperature {
         let clamped = temperature.clamp(0.0, 1.0);
         if clamped != *temperature {
             warnings.add("temperature", format!("{temperature} was lowered to {clamped}"));
         }
         *temperature = clamped;
     }
-    body.top_k = sampling.top_k.filter(|top_k| {
+    drawn.top_k = sampling.top_k.filter(|top_k| {
         if is_refused {
             warnings.add("top_k", format!("{top_k} was dropped: {why}"));
         }
         !is_refused
     });
-    let conflicts = body.temperature.is_some() && !traits.takes_both_samplings;
-    body.top_p = sampling.top_p.filter(|top_p| {
+    let conflicts = drawn.temperature.is_some() && !traits.takes_both_samplings;
+    drawn.top_p = sampling.top_p.filter(|top_p| {
         let too_low = is_thinking && *top_p < TOP_P_MIN;
         let is_dropped = !traits.takes_sampling || too_low || conflicts;
         if is_dropped && *top_p != 1.0 {
@@ -262,4 +273,5 @@ pub(super) fn sampling<'a>(
         }
         !is_dropped
     });
+    drawn
 }

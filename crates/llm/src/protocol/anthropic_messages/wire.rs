@@ -41,10 +41,7 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// Whether the model will think.
     pub(super) fn is_thinking(&self) -> bool {
-        match self.thinking {
-            Some(Thinking::Enabled { .. } | Thinking::Adaptive { .. }) => true,
-            Some(Thinking::Disabled) | None => false,
-        }
+        self.thinking.as_ref().is_some_and(Thinking::is_on)
     }
 }
 
@@ -206,7 +203,7 @@ pub(super) struct ToolChoice<'a> {
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Thinking<'a> {
+pub(in crate::protocol) enum Thinking<'a> {
     Enabled {
         budget_tokens: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,6 +214,16 @@ pub(super) enum Thinking<'a> {
         display: Option<&'a str>,
     },
     Disabled,
+}
+
+impl Thinking<'_> {
+    /// Whether the model will think.
+    pub(in crate::protocol) fn is_on(&self) -> bool {
+        match self {
+            Thinking::Enabled { .. } | Thinking::Adaptive { .. } => true,
+            Thinking::Disabled => false,
+        }
+    }
 }
 
 #[derive(Serialize, Default)]

@@ -55,7 +55,10 @@ pub(in crate::protocol) fn encode_request(
 fn leftovers(request: &ChatRequest, body: &mut Vec<u8>, warnings: &mut Warnings) {
     match request.protocol {
         Protocol::Gemini => append_fields(body, &request.extra),
-        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages => {
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse => {
             warn_extra(request, &[], warnings);
         }
     }

@@ -38,7 +38,10 @@ fn own(value: String) -> Signature {
 pub(super) fn in_field(signature: &Signature) -> Cow<'_, str> {
     match signature.protocol {
         Protocol::Gemini => Cow::Borrowed(&signature.value),
-        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages => {
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse => {
             Cow::Owned(STANDARD.encode(signature.in_field(Protocol::Gemini).as_bytes()))
         }
     }

@@ -1,6 +1,6 @@
 //! Writing a chat completion request. Messages are written in `encode_messages`.
 
-use super::super::unsaid::{refuse_state, warn_extra, warn_ignored};
+use super::super::unsaid::{warn_extra, warn_ignored};
 use super::super::write::{append_fields, to_json_of};
 use super::super::{Encoded, OutputLimit, Target, TranslateError, free_text, unsaid};
 use super::encode_messages::MessageWriter;
@@ -49,7 +49,6 @@ pub(in crate::protocol) fn encode_request(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Encoded, TranslateError> {
-    refuse_state(request)?;
     let mut warnings = Warnings::new(request.protocol, Protocol::OpenAiChat);
     let server = Server::of(target);
     let visible = visible_messages(request, target, &mut warnings);
@@ -389,7 +388,7 @@ fn response_format<'a>(
 pub(in crate::protocol) fn strict(from: Protocol, schema: &Schema, warnings: &mut Warnings) -> Option<bool> {
     match from {
         Protocol::OpenAiChat | Protocol::OpenAiResponses => schema.strict,
-        Protocol::AnthropicMessages | Protocol::Gemini => {
+        Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse => {
             let text = schema.schema.as_ref().map_or("{}", Json::get);
             let fits = serde_json::from_str(text).is_ok_and(|schema| is_strict_schema(&schema));
             if !fits {
@@ -445,7 +444,7 @@ pub(in crate::protocol) fn service_tier<'a>(
         (Protocol::Gemini, tier @ ("flex" | "priority")) => Some(tier),
         (Protocol::AnthropicMessages, "auto") => Some("auto"),
         (Protocol::AnthropicMessages, "standard_only") => Some("default"),
-        (Protocol::AnthropicMessages | Protocol::Gemini, other) => {
+        (Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse, other) => {
             warnings.add("service_tier", format!("{other} was dropped"));
             None
         }
@@ -464,7 +463,7 @@ fn leftovers(request: &ChatRequest, server: Server, body: &mut Vec<u8>, warnings
             warn_extra(request, &OF_RESPONSES, warnings);
         }
         (Protocol::OpenAiResponses, Server::Compatible)
-        | (Protocol::AnthropicMessages | Protocol::Gemini, _) => {
+        | (Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse, _) => {
             warn_extra(request, &[], warnings);
         }
     }

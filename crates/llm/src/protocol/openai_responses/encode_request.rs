@@ -66,7 +66,9 @@ pub(in crate::protocol) fn encode_request(
         Protocol::OpenAiChat => {
             warn_extra(request, &[&OF_CHAT[..], &ELSEWHERE[1..]].concat(), &mut warnings);
         }
-        Protocol::AnthropicMessages | Protocol::Gemini => warn_extra(request, &[], &mut warnings),
+        Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse => {
+            warn_extra(request, &[], &mut warnings)
+        }
     }
     warn_ignored(&request.ignored, &mut warnings);
     Ok(Encoded { body, warnings: warnings.take() })

@@ -1,0 +1,325 @@
+//! Amazon's event stream encoding: binary messages, turned into server-sent events.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html> and
+//! <https://smithy.io/2.0/aws/amazon-eventstream.html>, read 2026-11-26: lengths, headers, a payload, and a checksum of
+//! each part. Everything behind this module reads one kind of stream: an event's type becomes its name, its payload its
+//! data; Claude's own events, which come in base64 within a payload, become themselves; exceptions become events named
+//! `error` in the shape that Anthropic's protocol has for them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Buf, BytesMut};
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// The longest message that is waited for, as for server-sent events.
+const MESSAGE_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;
+/// Lengths of the message and of its headers, and their checksum.
+const PRELUDE: usize = 12;
+const CHECKSUM: usize = 4;
+
+/// Why a stream cannot be read any further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A message is longer than [`crate::sse::EVENT_BYTES_MAX`].
+    #[error("a message of the stream is longer than {MESSAGE_BYTES_MAX} bytes")]
+    TooLong,
+    /// A message is not what its checksum says.
+    #[error("a message of the stream does not fit its checksum")]
+    Checksum,
+    /// Lengths or headers contradict each other.
+    #[error("a message of the stream is malformed")]
+    Malformed,
+}
+
+/// Takes messages out of a byte stream, whatever the pieces it arrives in.
+#[derive(Debug, Default)]
+pub struct Unframer {
+    rest: BytesMut,
+}
+
+impl Unframer {
+    /// Takes a piece of the stream; what is complete now is added to `out` as server-sent events.
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        self.rest.extend_from_slice(piece);
+        while let Some(length) = next_length(&self.rest)? {
+            let Some(message) = self.rest.get(..length) else { return Ok(()) };
+            Message::read(message)?.write(out);
+            self.rest.advance(length);
+        }
+        Ok(())
+    }
+}
+
+/// How long the next message is, once that has come. Told lengths are believed only after their checksum.
+fn next_length(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
+    let Some(prelude) = bytes.get(..PRELUDE) else { return Ok(None) };
+    let length = number(prelude, 0).ok_or(FrameError::Malformed)?;
+    if number(prelude, 8) != Some(checksum(&prelude[..8])) {
+        return Err(FrameError::Checksum);
+    }
+    let length = usize::try_from(length).map_err(|_| FrameError::TooLong)?;
+    match length {
+        _ if length > MESSAGE_BYTES_MAX => Err(FrameError::TooLong),
+        _ if length < PRELUDE + CHECKSUM => Err(FrameError::Malformed),
+        _ => Ok(Some(length)),
+    }
+}
+
+/// The four bytes at a place, as a number.
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(u32::from_be_bytes(four))
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+/// One message, as far as it matters here.
+#[derive(Default)]
+struct Message<'a> {
+    /// `event`, `exception` or `error`.
+    kind: &'a str,
+    /// What event, exception or error it is.
+    name: &'a str,
+    /// What an error says; exceptions say it in their payload.
+    said: &'a str,
+    payload: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// Reads a whole message.
+    fn read(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        let body_end = bytes.len() - CHECKSUM;
+        if number(bytes, body_end) != Some(checksum(&bytes[..body_end])) {
+            return Err(FrameError::Checksum);
+        }
+        let headers = number(bytes, 4).and_then(|length| usize::try_from(length).ok());
+        let headers_end = headers.and_then(|length| length.checked_add(PRELUDE));
+        let headers_end = headers_end.filter(|end| *end <= body_end).ok_or(FrameError::Malformed)?;
+        let mut message = Message { payload: &bytes[headers_end..body_end], ..Message::default() };
+        let mut left = &bytes[PRELUDE..headers_end];
+        while !left.is_empty() {
+            let (name, text) = header(&mut left).ok_or(FrameError::Malformed)?;
+            let text = text.unwrap_or_default();
+            match name {
+                b":message-type" => message.kind = text,
+                b":event-type" | b":exception-type" | b":error-code" => message.name = text,
+                b":error-message" => message.said = text,
+                _ => {}
+            }
+        }
+        Ok(message)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self.kind {
+            "exception" | "error" => self.write_error(out),
+            // Claude's own events.
+            _ if self.name == "chunk" => match chunk(self.payload) {
+                Some((name, data)) => write_event(&name, &data, out),
+                None => write_event(self.name, self.payload, out),
+            },
+            _ => write_event(self.name, self.payload, out),
+        }
+    }
+
+    fn write_error(&self, out: &mut Vec<u8>) {
+        #[derive(Deserialize)]
+        struct Said<'a> {
+            #[serde(borrow, alias = "Message")]
+            message: Cow<'a, str>,
+        }
+        let said = serde_json::from_slice::<Said<'_>>(self.payload).map(|said| said.message);
+        let said = said.unwrap_or_else(|_| match self.said {
+            "" => String::from_utf8_lossy(self.payload),
+            said => Cow::Borrowed(said),
+        });
+        let error = serde_json::json!({"type": "error", "error": {"type": self.name, "message": said}});
+        write_event("error", error.to_string().as_bytes(), out);
+    }
+}
+
+/// The name and the text, if it is one, of the header that comes next.
+fn header<'a>(left: &mut &'a [u8]) -> Option<(&'a [u8], Option<&'a str>)> {
+    fn take<'a>(left: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = left.split_at_checked(length)?;
+        *left = rest;
+        Some(taken)
+    }
+    let length = *take(left, 1)?.first()?;
+    let name = take(left, usize::from(length))?;
+    let kind = *take(left, 1)?.first()?;
+    let length = match kind {
+        // True and false.
+        0 | 1 => 0,
+        // Numbers of one to eight bytes.
+        2 => 1,
+        3 => 2,
+        4 => 4,
+        // A number, or a time.
+        5 | 8 => 8,
+        // Bytes, or a text.
+        6 | 7 => usize::from(u16::from_be_bytes(take(left, 2)?.try_into().ok()?)),
+        // A UUID.
+        9 => 16,
+        _ => return None,
+    };
+    let value = take(left, length)?;
+    Some((name, std::str::from_utf8(value).ok().filter(|_| kind == 7)))
+}
+
+/// An event in base64 within a payload, and its type.
+fn chunk(payload: &[u8]) -> Option<(String, Vec<u8>)> {
+    #[derive(Deserialize)]
+    struct Wrapped<'a> {
+        #[serde(borrow)]
+        bytes: Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
+    }
+    let wrapped: Wrapped<'_> = serde_json::from_slice(payload).ok()?;
+    let data = STANDARD.decode(wrapped.bytes.as_bytes()).ok()?;
+    let name = serde_json::from_slice::<Typed<'_>>(&data).ok()?.kind.into_owned();
+    Some((name, data))
+}
+
+/// Writes a server-sent event. JSON has line ends only where white space may stand.
+fn write_event(name: &str, data: &[u8], out: &mut Vec<u8>) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !name.is_empty() && name.bytes().all(is_plain) {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    out.extend_from_slice(b"\n\n");
+}
+
+/// A message with these headers, which are texts: what providers send, for tests and for those who stand in for one.
+pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
+    let mut written = Vec::new();
+    for (name, value) in headers {
+        // Names and values of ours are short.
+        written.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        written.extend_from_slice(name.as_bytes());
+        written.push(7);
+        written.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes());
+        written.extend_from_slice(value.as_bytes());
+    }
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    let mut out = Vec::new();
+    out.extend_from_slice(&number(PRELUDE + written.len() + payload.len() + CHECKSUM));
+    out.extend_from_slice(&number(written.len()));
+    out.extend_from_slice(&checksum(&out).to_be_bytes());
+    out.extend_from_slice(&written);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(&checksum(&out).to_be_bytes());
+    out
+}
+
+/// An event of a type, as [`message`] writes it.
+pub fn event(kind: &str, payload: &str) -> Vec<u8> {
+    let headers = [(":event-type", kind), (":content-type", "application/json"), (":message-type", "event")];
+    message(&headers, payload.as_bytes())
+}
+
+/// An exception of a type, as [`message`] writes it.
+pub fn exception(kind: &str, payload: &str) -> Vec<u8> {
+    let headers =
+        [(":exception-type", kind), (":content-type", "application/json"), (":message-type", "exception")];
+    message(&headers, payload.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(pieces: &[&[u8]]) -> Result<String, FrameError> {
+        let mut unframer = Unframer::default();
+        let mut out = Vec::new();
+        for piece in pieces {
+            unframer.push(piece, &mut out)?;
+        }
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    fn stream() -> Vec<u8> {
+        let inner = STANDARD.encode("{\"type\":\"ping\"}");
+        let error = [(":message-type", "error"), (":error-code", "Gone"), (":error-message", "it \"left\"")];
+        [
+            event("messageStart", "{\"role\":\n\"assistant\"}"),
+            event("chunk", &format!("{{\"bytes\":\"{inner}\",\"p\":\"abc\"}}")),
+            exception("throttlingException", "{\"message\":\"slow down\"}"),
+            message(&error, b""),
+        ]
+        .concat()
+    }
+
+    const READ: &str = "event: messageStart\ndata: {\"role\": \"assistant\"}\n\n\
+        event: ping\ndata: {\"type\":\"ping\"}\n\n\
+        event: error\ndata: {\"error\":{\"message\":\"slow down\",\"type\":\"throttlingException\"},\"type\":\"error\"}\n\n\
+        event: error\ndata: {\"error\":{\"message\":\"it \\\"left\\\"\",\"type\":\"Gone\"},\"type\":\"error\"}\n\n";
+
+    #[test]
+    fn messages_become_events() {
+        assert_eq!(read(&[&stream()]).unwrap(), READ);
+    }
+
+    /// Bytes of somebody else: the checksums are not our own.
+    #[test]
+    fn a_message_of_the_format_s_own_examples_is_read() {
+        // `empty_message` of the vectors in awslabs/aws-c-event-stream, read 2026-11-26.
+        let empty = [0, 0, 0, 0x10, 0, 0, 0, 0, 0x05, 0xc2, 0x48, 0xeb, 0x7d, 0x98, 0xc8, 0xff];
+        assert_eq!(read(&[&empty]).unwrap(), "data: \n\n");
+    }
+
+    #[test]
+    fn a_changed_byte_is_found_and_no_length_is_believed() {
+        for at in 0..event("a", "{}").len() {
+            let mut bytes = event("a", "{}");
+            bytes[at] ^= 1;
+            assert!(read(&[&bytes]).is_err(), "byte {at}");
+        }
+        let mut long = 0x7fff_ffff_u32.to_be_bytes().to_vec();
+        long.extend_from_slice(&[0; 4]);
+        long.extend_from_slice(&checksum(&long).to_be_bytes());
+        assert_eq!(read(&[&long]), Err(FrameError::TooLong));
+        let mut short = [15_u32.to_be_bytes(), [0; 4]].concat();
+        short.extend_from_slice(&checksum(&short).to_be_bytes());
+        assert_eq!(read(&[&short]), Err(FrameError::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_events(cuts in proptest::collection::vec(0..400_usize, 0..12)) {
+            let bytes = stream();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
+            prop_assert_eq!(read(&pieces).unwrap(), READ);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(headers in proptest::collection::vec(any::<u8>(), 0..60), payload in any::<Vec<u8>>()) {
+            // Headers of any bytes under checksums that fit.
+            let mut bytes = message(&[], &[headers.as_slice(), &payload].concat());
+            let length = u32::try_from(headers.len()).unwrap().to_be_bytes();
+            bytes[4..8].copy_from_slice(&length);
+            let prelude = checksum(&bytes[..8]).to_be_bytes();
+            bytes[8..12].copy_from_slice(&prelude);
+            let end = bytes.len() - CHECKSUM;
+            let whole = checksum(&bytes[..end]).to_be_bytes();
+            bytes[end..].copy_from_slice(&whole);
+            let _ = read(&[&bytes]);
+            let _ = read(&[&payload]);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Amazon Bedrock: all chat models in its Converse API, Claude in Anthropic's protocol too, OpenAI's in OpenAI's.
+//!
+//! API: <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>,
+//! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html> and
+//! <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html>, as of 2026-11-26. The model stands in the address: a base model, or an inference profile such as `eu.anthropic.…`, which
+//! runs in one of several regions and may have a price of its own. Streams come in frames of Amazon's event stream
+//! encoding, but for those in OpenAI's protocol.
+//!
+//! Requests are signed with access keys, or carry a key of Bedrock's own as a bearer. `AWS_REGION`,
+//! `AWS_BEARER_TOKEN_BEDROCK` and the variables of access keys are what AWS's own SDKs read. Only Bedrock's own key turns
+//! the provider on by itself: access keys are set on machines for many other reasons.
+
+use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route};
+use crate::protocol::Protocol;
+
+const VERSION: &str = "bedrock-2023-05-31";
+/// Base models and the profiles of places
+/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>, read 2026-11-26).
+const CLAUDE: &[&str] = &[
+    "anthropic.",
+    "apac.anthropic.",
+    "au.anthropic.",
+    "ca.anthropic.",
+    "eu.anthropic.",
+    "global.anthropic.",
+    "jp.anthropic.",
+    "us.anthropic.",
+    "us-gov.anthropic.",
+];
+
+/// The same of OpenAI's: all of them are served in its protocol.
+const OPENAI: &[&str] =
+    &["openai.", "eu.openai.", "global.openai.", "in.openai.", "jp.openai.", "us.openai."];
+
+pub(super) static SPEC: ProviderSpec = ProviderSpec {
+    kind: "bedrock",
+    name: "Amazon Bedrock",
+    base_url: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+    places: &[Place {
+        name: "region",
+        variables: &["AWS_REGION", "AWS_DEFAULT_REGION"],
+        default: Some("us-east-1"),
+    }],
+    identity: Some(Identity::Aws),
+    key_variables: &["AWS_BEARER_TOKEN_BEDROCK"],
+    routes: &[
+        Route::chat(Protocol::BedrockConverse, "/model/{model}/converse")
+            .streamed_at("/model/{model}/converse-stream")
+            .in_amazon_events(),
+        Route::chat(Protocol::AnthropicMessages, "/model/{model}/invoke")
+            .streamed_at("/model/{model}/invoke-with-response-stream")
+            .for_models(CLAUDE)
+            .with_anthropic_version(VERSION)
+            .without_stream_field()
+            .in_amazon_events(),
+        Route::chat(Protocol::OpenAiChat, "/v1/chat/completions").for_models(OPENAI),
+    ],
+    output_limit: OutputLimit::MaxCompletionTokens,
+    takes_unsigned_thoughts: false,
+    abort: AbortPolicy::Drain,
+    ..OPENAI_COMPATIBLE
+};
