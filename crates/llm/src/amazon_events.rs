@@ -1,7 +1,6 @@
 //! Amazon's event stream encoding: binary messages, turned into server-sent events.
 //!
-//! <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html> and
-//! <https://smithy.io/2.0/aws/amazon-eventstream.html>, read 2026-11-26: lengths, headers, a payload, and a checksum of
+//! <https://docs.aws.amazon.com/lexv2/latest/dg/event-stream-encoding.html>, read 2026-11-26: lengths, headers, a payload, and a checksum of
 //! each part. Everything behind this module reads one kind of stream: an event's type becomes its name, its payload its
 //! data; Claude's own events, which come in base64 within a payload, become themselves; exceptions become events named
 //! `error` in the shape that Anthropic's protocol has for them.
@@ -274,10 +273,17 @@ mod tests {
 
     /// Bytes of somebody else: the checksums are not our own.
     #[test]
-    fn a_message_of_the_format_s_own_examples_is_read() {
-        // `empty_message` of the vectors in awslabs/aws-c-event-stream, read 2026-11-26.
-        let empty = [0, 0, 0, 0x10, 0, 0, 0, 0, 0x05, 0xc2, 0x48, 0xeb, 0x7d, 0x98, 0xc8, 0xff];
-        assert_eq!(read(&[&empty]).unwrap(), "data: \n\n");
+    fn messages_of_the_vendors_own_tests_are_read() {
+        // The vectors of `tests/message_serializer_test.c` in awslabs/aws-c-event-stream, read 2026-11-26.
+        let empty = b"\0\0\0\x10\0\0\0\0\x05\xc2\x48\xeb\x7d\x98\xc8\xff".as_slice();
+        let text = b"\0\0\0\x3d\0\0\0\x20\x07\xfd\x83\x96\x0ccontent-type\x07\0\x10application/json\
+            {'foo':'bar'}\x8d\x9c\x08\xb1";
+        let number =
+            b"\0\0\0\x2b\0\0\0\x0e\x34\x8b\xec\x7b\x08event-id\x04\0\0\xa0\x0c{'foo':'bar'}\xd3\x89\x02\x85";
+        let data = "data: {'foo':'bar'}\n\n";
+        for (bytes, expected) in [(empty, "data: \n\n"), (text.as_slice(), data), (number.as_slice(), data)] {
+            assert_eq!(read(&[bytes]).unwrap(), expected);
+        }
     }
 
     #[test]

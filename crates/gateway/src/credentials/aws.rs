@@ -178,7 +178,7 @@ fn read(reader: &Reader, what: &str) -> Result<String, CredentialError> {
     Ok(text.trim().to_owned())
 }
 
-/// Where AWS's hosts of a region end (<https://docs.aws.amazon.com/general/latest/gr/bedrock.html>, read 2026-11-26).
+/// Where AWS's hosts of a region end (<https://docs.aws.amazon.com/general/latest/gr/sts.html>, not read again for this).
 fn domain_of(region: &str) -> &'static str {
     if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }

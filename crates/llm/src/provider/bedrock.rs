@@ -15,7 +15,7 @@ use crate::protocol::Protocol;
 
 const VERSION: &str = "bedrock-2023-05-31";
 /// Base models and the profiles of places
-/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>, read 2026-11-26).
+/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>; the list is that of the ids in the catalogue, and what is known beside).
 const CLAUDE: &[&str] = &[
     "anthropic.",
     "apac.anthropic.",

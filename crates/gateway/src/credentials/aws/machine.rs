@@ -1,8 +1,9 @@
 //! Keys that AWS's own surroundings give: beside a container, and on a machine.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html> and
-//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>, read 2026-11-26. Of the
-//! machine's service only its second version is asked, which wants a token of its own.
+//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>,
+//! as `aws_config` 1.4 documents them (read 2026-11-26). Of the machine's service only its second version is asked, which
+//! wants a token of its own.
 
 use super::super::exchange::BYTES_MAX;
 use super::super::{CredentialError, Exchange, parsed};
@@ -77,7 +78,7 @@ mod tests {
     async fn a_container_s_keys_are_asked_for_with_its_token() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/v2/credentials/x", listener.local_addr().unwrap());
-        // The shape of the guide's example, with other keys.
+        // The shape of an answer, with made-up keys.
         let body = r#"{"RoleArn":"r","AccessKeyId":"ASIAMADEUP","SecretAccessKey":"s","Token":"t","Expiration":"1970-01-01T01:00:00Z"}"#;
         let answer = async {
             let (mut stream, _) = listener.accept().await.unwrap();

@@ -1,8 +1,8 @@
 //! Roles, taken on at the Security Token Service for an hour.
 //!
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html> and
-//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>, read 2026-11-26. Forms are sent,
-//! XML comes back, of which four texts are wanted: no more of XML is read.
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>, known from AWS's SDKs
+//! and not read again. Forms are sent, XML comes back, of which four texts are wanted: no more of XML is read.
 
 use super::super::exchange::BYTES_MAX;
 use super::super::{CredentialError, Exchange, form, parsed};
@@ -97,7 +97,7 @@ pub(in crate::credentials) fn element<'a>(xml: &'a str, name: &str) -> Option<&'
 mod tests {
     use super::*;
 
-    /// The shape of the reference's example, with other keys.
+    /// The shape of an answer, with made-up keys.
     const ANSWER: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
         <AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/demo/x</Arn></AssumedRoleUser><Credentials>\
         <AccessKeyId>ASIAMADEUP</AccessKeyId><SecretAccessKey>made/up+secret</SecretAccessKey>\

@@ -142,7 +142,8 @@ fn think(
         // It does not think unless asked.
         Family::Nova2 if is_off => return,
         Family::Nova2 => {
-            // The highest effort takes no limits beside it; without that of the length nobody knows what it costs.
+            // The highest effort is said to take no limits beside it (not checked against Amazon's pages); without
+            // that of the length nobody knows what it costs.
             let is_limited = inference.max_tokens.is_some();
             let word = if word == "high" && is_limited { "medium" } else { word };
             if word == "high" && (inference.temperature.take().is_some() | inference.top_p.take().is_some()) {

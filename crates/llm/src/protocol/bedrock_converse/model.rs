@@ -4,7 +4,8 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html>,
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html>,
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html> and
-//! <https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html>, read 2026-11-26.
+//! <https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html>, read 2026-11-26. That models of
+//! Mistral can be made to call some tool stands in older copies of the first page only.
 
 use super::super::anthropic_messages::model::{Traits, traits};
 

@@ -101,7 +101,7 @@ fn cited_text(cited: &mut Fields<'_>) -> Result<Part, TranslateError> {
     Ok(Part::new(Content::Text { text, citations }))
 }
 
-/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Citation.html>, read 2026-11-26.
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Citation.html>; places are not checked against its pages.
 pub(super) fn read_citation(citation: &mut Fields<'_>) -> Result<Citation, TranslateError> {
     let mut cited_text = String::new();
     for mut piece in citation.objects("sourceContent")? {
@@ -124,7 +124,7 @@ pub(super) fn read_citation(citation: &mut Fields<'_>) -> Result<Citation, Trans
 }
 
 /// A place in a document. Only Claude tells any, so it is worded as in its own protocol
-/// (<https://platform.claude.com/docs/en/build-with-claude/citations>, read 2026-11-26).
+/// (<https://platform.claude.com/docs/en/build-with-claude/citations>; its shapes are not checked against that page).
 fn in_document(
     location: &mut Fields<'_>,
     title: &str,
@@ -148,7 +148,7 @@ fn in_document(
 }
 
 /// Only Claude signs its thoughts, and its signatures hold wherever it runs
-/// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>, read 2026-11-26).
+/// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>, not read again for this).
 pub(super) fn signed(value: String) -> Signature {
     Signature { protocol: Protocol::AnthropicMessages, value }
 }
