@@ -17,7 +17,7 @@ TOP_LEVEL = set(
     " prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options temperature text"
     " tool_choice tools top_logprobs top_p truncation user".split()
 )
-# Codex sends it with every request, to OpenAI too; the SDK's types do not have it (Codex 0.150, seen 2026-11-26).
+# Codex sends it with every request, to OpenAI too; the SDK's types do not have it (Codex 0.171, seen 2026-11-26).
 UNTYPED_TOP_LEVEL = {"client_metadata"}
 TOOL_FIELDS = {
     "function": {"type", "name", "description", "parameters", "strict"},
