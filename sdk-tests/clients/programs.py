@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def _run(command: list[str], work: Path, home: Path) -> Done:
     environment |= QUIET | {"HOME": str(home), "SIGNALBOX_KEY": GATEWAY_KEY}
     environment["PATH"] = f"{FOLDER / 'node_modules' / '.bin'}:{environment['PATH']}"
     process = subprocess.Popen(
-        command,
+        [*_outliving_the_tests(), *command],
         cwd=work,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -88,6 +89,12 @@ def _run(command: list[str], work: Path, home: Path) -> Done:
     finally:
         _end(process)
     return Done(process.returncode, output, errors)
+
+
+def _outliving_the_tests() -> list[str]:
+    """A limit that holds even when the tests themselves are killed, where the system has the command for it."""
+    timeout = shutil.which("timeout")
+    return [timeout, "--signal=KILL", str(PROGRAM_SECONDS_MAX + 10)] if timeout else []
 
 
 def _end(process: subprocess.Popen[str]) -> None:

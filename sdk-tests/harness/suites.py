@@ -96,7 +96,7 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
         text=True,
         start_new_session=True,
     )
-    signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
     signal.alarm(SUITE_SECONDS_MAX)
     lines = []
     try:
@@ -107,7 +107,7 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
     finally:
         signal.alarm(0)
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     return "".join(lines)
 
