@@ -22,6 +22,9 @@ TOP_LEVEL = set(
     " speed stop_sequences stream system temperature thinking tool_choice tools top_k top_p user_profile_id".split()
 )
 COUNT_TOP_LEVEL = set("model messages cache_control output_config speed system thinking tool_choice tools".split())
+# Fields that Anthropic takes from those who ask for the preview by its name in `anthropic-beta`
+# (platform.claude.com, "Context editing", read 2026-11).
+BETA_FIELDS = {"context-management-2025-06-27": {"context_management"}}
 TOOL_FIELDS = set(
     "name description input_schema type cache_control strict input_examples defer_loading allowed_callers"
     " eager_input_streaming".split()
@@ -45,10 +48,12 @@ THINKING_BUDGET_MIN = 1024
 CACHE_BREAKPOINTS_MAX = 4
 
 
-def read(body: dict[str, Any], *, is_count: bool = False) -> Conversation:
-    """Raises `Rejected` for what Anthropic rejects."""
+def read(body: dict[str, Any], *, is_count: bool = False, betas: str = "") -> Conversation:
+    """Raises `Rejected` for what Anthropic rejects. `betas` is the header of that name."""
+    previews = [fields for name, fields in BETA_FIELDS.items() if name in betas]
+    known = (COUNT_TOP_LEVEL if is_count else TOP_LEVEL).union(*previews)
     for name in body:
-        if name not in (COUNT_TOP_LEVEL if is_count else TOP_LEVEL):
+        if name not in known:
             raise refuse(f"{name}: Extra inputs are not permitted")
     for name in ("model", "messages") + (() if is_count else ("max_tokens",)):
         if name not in body:
@@ -92,6 +97,8 @@ def _check_thinking(body: dict[str, Any], conversation: Conversation, is_count: 
     for name in set(thinking) - THINKING_FIELDS[kind]:
         raise refuse(f"thinking.{kind}.{name}: Extra inputs are not permitted")
     conversation.is_thinking_on = kind in ("enabled", "adaptive")
+    # In the adaptive mode the model may do without, so turns need not begin with a thought.
+    conversation.begins_with_thinking = kind == "enabled"
     if kind == "enabled" and ADAPTIVE_ONLY.match(body["model"]):
         raise refuse(
             '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and'
@@ -224,7 +231,7 @@ def _has_tool_result(content: Any) -> bool:
 
 
 def _check_thinking_comes_first(messages: list[dict[str, Any]], conversation: Conversation) -> None:
-    if not conversation.is_thinking_on or not _has_tool_result(messages[-1]["content"]):
+    if not conversation.begins_with_thinking or not _has_tool_result(messages[-1]["content"]):
         return
     at = len(messages) - 2
     first = messages[at]["content"][0]["type"]

@@ -45,7 +45,8 @@ class Anthropic(Protocol):
     def read(self, path: str, headers: dict[str, str], body: Any) -> Conversation | None:
         if not headers.get("anthropic-version"):
             raise refuse("anthropic-version: header is required")
-        return anthropic_requests.read(body) if path == "/v1/messages" else None
+        betas = headers.get("anthropic-beta") or ""
+        return anthropic_requests.read(body, betas=betas) if path == "/v1/messages" else None
 
     def other(self, path: str, body: Any) -> dict[str, Any]:
         if path == "/v1/messages/count_tokens":

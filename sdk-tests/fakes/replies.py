@@ -70,8 +70,12 @@ class Conversation:
     answer_schema: dict[str, Any] | None = None
     stop_sequences: list[str] = field(default_factory=list)
     is_thinking_on: bool = False
+    # Whether a turn that waits for tool results must begin with its thought.
+    begins_with_thinking: bool = False
     # Which of its vendor's APIs was called, where it has several.
     api: str = "chat"
+    # What a script written beforehand says to this request.
+    scripted: Reply | None = None
 
     @property
     def script(self) -> tuple[str, str]:
@@ -86,6 +90,8 @@ class ScriptError(Exception):
 
 def reply_to(conversation: Conversation) -> Reply:
     """Decides the answer to one request."""
+    if conversation.scripted:
+        return conversation.scripted
     if conversation.ends_with_tool_result:
         return Reply(text=_describe(conversation))
     name, argument = conversation.script
@@ -102,9 +108,9 @@ def reply_to(conversation: Conversation) -> Reply:
 
 def _scripted(name: str, argument: str, conversation: Conversation) -> Reply:
     if name == "thinking":
-        return _with_thinking(Reply(text="The answer is 42."), conversation)
+        return with_thinking(Reply(text="The answer is 42."), conversation)
     if name == "redacted-thinking":
-        reply = _with_thinking(Reply(text="The answer is 42."), conversation)
+        reply = with_thinking(Reply(text="The answer is 42."), conversation)
         return replace(reply, is_thinking_redacted=True)
     if name == "length":
         return Reply(text="This answer is cut", stop="length")
@@ -135,7 +141,7 @@ def _tool_reply(name: str, conversation: Conversation) -> Reply:
     if name == "text-and-tool":
         return replace(reply, text="Let me look.")
     if name == "thinking-tools":
-        return _with_thinking(reply, conversation)
+        return with_thinking(reply, conversation)
     return reply
 
 
@@ -146,7 +152,7 @@ def _require_tool(conversation: Conversation, name: str) -> None:
         raise ScriptError(f"the script calls {name}, but the request offers {sorted(conversation.tools)}")
 
 
-def _with_thinking(reply: Reply, conversation: Conversation) -> Reply:
+def with_thinking(reply: Reply, conversation: Conversation) -> Reply:
     if not conversation.is_thinking_on:
         return reply
     return replace(reply, thinking=THINKING_TEXT, usage=Usage(output=60, reasoning=40))

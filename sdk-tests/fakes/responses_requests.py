@@ -17,6 +17,13 @@ TOP_LEVEL = set(
     " prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options temperature text"
     " tool_choice tools top_logprobs top_p truncation user".split()
 )
+# Codex sends it with every request, to OpenAI too; the SDK's types do not have it (Codex 0.171, seen 2026-11-26).
+UNTYPED_TOP_LEVEL = {"client_metadata"}
+TOOL_FIELDS = {
+    "function": {"type", "name", "description", "parameters", "strict"},
+    "namespace": {"type", "name", "description", "tools"},
+    "web_search": {"type", "filters", "search_context_size", "user_location", "external_web_access"},
+}
 ITEM_FIELDS = {
     "message": {"type", "id", "role", "content", "status", "phase"},
     "reasoning": {"type", "id", "summary", "content", "encrypted_content", "status"},
@@ -42,7 +49,7 @@ REASONING_ID = "rs_0"
 def read(body: dict[str, Any]) -> Conversation:
     """Raises `Rejected` for what OpenAI rejects."""
     for name in body:
-        if name not in TOP_LEVEL:
+        if name not in TOP_LEVEL | UNTYPED_TOP_LEVEL:
             raise unknown(name)
     if not isinstance(body.get("model"), str):
         raise refuse("Missing required parameter: 'model'.", "model", "missing_required_parameter")
@@ -64,13 +71,17 @@ def read(body: dict[str, Any]) -> Conversation:
 def _read_tools(body: dict[str, Any], conversation: Conversation) -> None:
     tools = body.get("tools") or []
     for at, tool in enumerate(tools):
-        if tool.get("type") != "function":
-            raise refuse(f"Invalid value: '{tool.get('type')}'.", f"tools[{at}].type")
-        for field in set(tool) - {"type", "name", "description", "parameters", "strict"}:
+        kind = tool.get("type")
+        if kind not in TOOL_FIELDS:
+            raise refuse(f"Invalid value: '{kind}'.", f"tools[{at}].type")
+        for field in set(tool) - TOOL_FIELDS[kind]:
             raise unknown(f"tools[{at}].{field}")
+        if kind == "web_search":
+            continue
         if not TOOL_NAME.match(tool.get("name", "")):
             raise refuse(f"Missing required parameter: 'tools[{at}].name'.", f"tools[{at}].name")
-        conversation.tools[tool["name"]] = tool.get("parameters") or {"type": "object", "properties": {}}
+        if kind == "function":
+            conversation.tools[tool["name"]] = tool.get("parameters") or {"type": "object", "properties": {}}
     conversation.allows_parallel_tools = body.get("parallel_tool_calls") is not False
     choice = body.get("tool_choice") or "auto"
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":

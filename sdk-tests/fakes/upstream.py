@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from .record import Call, Record
 from .replies import Conversation, ScriptError, reply_to
+from .scripted import Scripts
 
 LONG_STREAM_PIECES = 600
 LONG_STREAM_PAUSE_SECONDS = 0.05
@@ -91,7 +92,7 @@ class Upstream:
 
     def __init__(self, protocol: Protocol, port: int = 0) -> None:
         self.record = Record()
-        handler = type("Handler", (_Handler,), {"protocol": protocol, "record": self.record})
+        handler = type("Handler", (_Handler,), {"protocol": protocol, "record": self.record, "scripts": Scripts()})
         self._server = _Server(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -109,6 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     protocol: Protocol
     record: Record
+    scripts: Scripts
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
@@ -129,6 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         size = int(self.headers.get("content-length") or 0)
         raw = self.rfile.read(size) if size else self._read_chunked()
+        if self.path == "/__script":
+            self.scripts.add(json.loads(raw))
+            self._send_json(200, None)
+            return
         self._answer(raw, raw.decode("utf-8", "replace"))
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -165,6 +171,10 @@ class _Handler(BaseHTTPRequestHandler):
             call.outcome, call.status = "completed", 200
             self._send_json(200, answer)
             return
+        try:
+            conversation.scripted = self.scripts.next_for(call.text, conversation)
+        except ScriptError as error:
+            raise Rejected(str(error)) from error
         name, argument = conversation.script
         if name == "error" and not conversation.ends_with_tool_result:
             raise Rejected("scripted failure", status=int(argument), is_scripted=True)

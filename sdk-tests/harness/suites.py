@@ -1,4 +1,4 @@
-"""Runs the two test suites and counts what passed."""
+"""Runs the test suites and counts what passed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent
 DEFAULT_VENV = FOLDER.parent / "target" / "sdk-tests" / "venv"
+DEFAULT_CLIENTS_VENV = DEFAULT_VENV.with_name("clients-venv")
 SUITE_SECONDS_MAX = 900
 INSTALL_SECONDS_MAX = 900
 
@@ -30,22 +31,40 @@ class MissingTool(Exception):
     """Something that the suites need is not installed."""
 
 
-def install(python: Path) -> None:
-    """Installs the pinned SDKs: Python ones beside `python`, Node ones into `node/node_modules`."""
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(python.parent.parent)], check=True, timeout=INSTALL_SECONDS_MAX)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "-r", str(FOLDER / "requirements.txt")]
-    subprocess.run(pip, check=True, timeout=INSTALL_SECONDS_MAX)
+# What a client asks of the outside world ends at a port where nobody listens.
+LOOPBACK_ONLY = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+}
+
+
+def install(python: Path, clients_python: Path) -> None:
+    """Installs what is pinned: of Python beside `python` and `clients_python`, of Node into `node_modules`."""
+    for interpreter, requirements in ((python, "requirements.txt"), (clients_python, "requirements-clients.txt")):
+        if not interpreter.exists():
+            make = [sys.executable, "-m", "venv", str(interpreter.parent.parent)]
+            subprocess.run(make, check=True, timeout=INSTALL_SECONDS_MAX)
+        pip = [str(interpreter), "-m", "pip", "install", "--quiet", "-r", str(FOLDER / requirements)]
+        subprocess.run(pip, check=True, timeout=INSTALL_SECONDS_MAX)
     npm = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(npm, cwd=FOLDER / "node", check=True, timeout=INSTALL_SECONDS_MAX)
+    for folder in ("node", "clients"):
+        subprocess.run(npm, cwd=FOLDER / folder, check=True, timeout=INSTALL_SECONDS_MAX)
 
 
-def run_python(python: Path, expression: str | None, environment: dict[str, str]) -> Count:
+def run_clients(python: Path, expression: str | None, environment: dict[str, str]) -> Count:
+    """Runs the guides and the agents. Needs the gateway."""
+    if not (FOLDER / "clients" / "node_modules").exists():
+        raise MissingTool("clients/node_modules is missing; run with --install first")
+    return run_python(python, expression, environment | LOOPBACK_ONLY, "clients")
+
+
+def run_python(python: Path, expression: str | None, environment: dict[str, str], folder: str = "python") -> Count:
     if not python.exists():
         raise MissingTool(f"no Python at {python}; run with --install first, or name one with --python")
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", "--tb=short"]
     command += ["-k", expression] if expression else []
-    output = _run(command + [str(FOLDER / "python")], environment)
+    output = _run(command + [str(FOLDER / folder)], environment)
     summary = output.splitlines()[-1] if output else ""
     failed = _number(r"(\d+) failed", summary) + _number(r"(\d+) errors?", summary)
     return Count(_number(r"(\d+) passed", summary), failed or ("passed" not in summary and "deselected" not in summary))
@@ -77,7 +96,7 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
         text=True,
         start_new_session=True,
     )
-    signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
     signal.alarm(SUITE_SECONDS_MAX)
     lines = []
     try:
@@ -88,7 +107,7 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
     finally:
         signal.alarm(0)
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     return "".join(lines)
 

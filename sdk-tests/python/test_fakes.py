@@ -6,8 +6,10 @@ These tests never go through the gateway.
 from __future__ import annotations
 
 import os
+import uuid
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -218,3 +220,25 @@ def test_a_whole_conversation_with_tools_is_accepted_by_both():
         model="claude-model", max_tokens=99, messages=messages, tools=[anthropic_tool()]
     )
     assert "21 degrees" in message.content[0].text
+
+
+def test_a_script_answers_those_who_offer_its_tool_and_is_then_over():
+    prompt = f"Look it up [{uuid.uuid4().hex}]"
+    answers = [{"tool": "get_weather", "arguments": {"city": "Oslo"}}, {"text": "It rains."}]
+    httpx.post(f"{ANTHROPIC_URL}/__script", json={"mark": prompt, "answers": answers}, timeout=10).raise_for_status()
+    client = anthropic.Anthropic(base_url=ANTHROPIC_URL, api_key=ANTHROPIC_KEY, max_retries=0)
+    ask = {"model": "claude-model", "max_tokens": 100, "messages": [said("user", prompt)]}
+
+    title = client.messages.create(**ask).content[0]
+    call, closing, after = (client.messages.create(**ask, tools=[anthropic_tool()]).content[0] for _ in range(3))
+
+    assert title.text.startswith("You said") and after.text.startswith("You said")
+    assert (call.type, call.input, closing.text) == ("tool_use", {"city": "Oslo"}, "It rains.")
+
+
+def test_a_preview_is_taken_from_those_who_ask_for_it():
+    client = anthropic.Anthropic(base_url=ANTHROPIC_URL, api_key=ANTHROPIC_KEY, max_retries=0)
+    ask = {"model": "claude-model", "max_tokens": 100, "messages": HI, "extra_body": {"context_management": {"edits": []}}}
+    with pytest.raises(anthropic.BadRequestError, match="context_management: Extra inputs"):
+        client.messages.create(**ask)
+    assert client.messages.create(**ask, extra_headers={"anthropic-beta": "context-management-2025-06-27"}).content

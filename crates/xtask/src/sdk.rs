@@ -33,29 +33,25 @@ pub enum Upstream {
 pub struct Environments {
     folder: PathBuf,
     python: PathBuf,
+    clients_python: PathBuf,
     real_model: PathBuf,
 }
 
 impl Environments {
-    /// Makes the Python environment and the node modules, unless they are up to date.
+    /// Makes the Python environments and the node modules, unless they are up to date.
     pub fn prepare(workspace: &Workspace) -> Result<Environments, Failure> {
         let folder = workspace.root.join("sdk-tests");
         if !folder.join("run").is_file() {
             return Err(Failure::new("sdk-tests/run is missing"));
         }
         let base = workspace.target.join("sdk-tests");
-        let requirements = folder.join("requirements.txt");
-        let wanted = fs::read_to_string(&requirements).context("sdk-tests/requirements.txt")?;
-        // An environment links to its interpreter, and does not outlive it.
-        let interpreter = step::capture(Command::new("python3").arg("--version"))?;
-        let venv = base.join("venv");
-        let install = [Path::new("-r"), requirements.as_path()];
-        ensure(&venv, &(interpreter + &wanted), || {
-            make_venv(&venv)?;
-            step::run(pip(&venv).args(install))
-        })?;
+        // Frameworks hold the SDKs back, so their clients have an environment of their own.
+        let python = prepare_python(&base.join("venv"), &folder.join("requirements.txt"))?;
+        let clients_python =
+            prepare_python(&base.join("clients-venv"), &folder.join("requirements-clients.txt"))?;
         prepare_node(&folder.join("node"))?;
-        Ok(Environments { folder, python: venv.join("bin/python"), real_model: base.join("real-model") })
+        prepare_node(&folder.join("clients"))?;
+        Ok(Environments { folder, python, clients_python, real_model: base.join("real-model") })
     }
 
     /// Makes the environment with the llama.cpp server and the model, unless it is there.
@@ -74,6 +70,7 @@ impl Environments {
         let mut command = Command::new(&self.python);
         command.current_dir(&self.folder).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
         command.arg("run").arg("--binary").arg(binary).arg("--python").arg(&self.python);
+        command.arg("--clients-python").arg(&self.clients_python);
         if upstream == Upstream::RealModel {
             command.arg("--real-model").arg("--real-model-venv").arg(&self.real_model);
         }
@@ -81,9 +78,21 @@ impl Environments {
     }
 }
 
+/// Makes a virtual environment with what is listed, unless it is up to date. Returns its interpreter.
+fn prepare_python(venv: &Path, requirements: &Path) -> Result<PathBuf, Failure> {
+    let wanted = fs::read_to_string(requirements).context(requirements.display())?;
+    // An environment links to its interpreter, and does not outlive it.
+    let interpreter = step::capture(Command::new("python3").arg("--version"))?;
+    ensure(venv, &(interpreter + &wanted), || {
+        make_venv(venv)?;
+        step::run(pip(venv).arg("-r").arg(requirements))
+    })?;
+    Ok(venv.join("bin/python"))
+}
+
 fn prepare_node(folder: &Path) -> Result<(), Failure> {
-    let lock =
-        fs::read_to_string(folder.join("package-lock.json")).context("sdk-tests/node/package-lock.json")?;
+    let lock_file = folder.join("package-lock.json");
+    let lock = fs::read_to_string(&lock_file).context(lock_file.display())?;
     ensure(&folder.join("node_modules"), &lock, || {
         let mut npm = Command::new("npm");
         npm.current_dir(folder).args([
