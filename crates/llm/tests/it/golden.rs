@@ -14,6 +14,7 @@
 //! A case named `error_<status>` is an error body. A new case needs its source, a request and a response;
 //! `cargo test -p llm --test it -- --ignored bless` writes the rest, to be reviewed.
 
+use crate::compatibility;
 use bytes::Bytes;
 use domain::{Money, Usage};
 use llm::Protocol;
@@ -298,7 +299,7 @@ fn every_case_is_written_as_it_lies_there() {
 }
 
 #[test]
-#[ignore = "writes the expected files of all cases, to be reviewed"]
+#[ignore = "writes the expected files of all cases and docs/compatibility.md, to be reviewed"]
 fn bless() {
     for case in cases().into_iter().map(|path| Case::open(path).run()) {
         let _ = std::fs::remove_file(case.path.join("warnings.txt"));
@@ -306,4 +307,5 @@ fn bless() {
             std::fs::write(case.path.join(file), text).unwrap();
         }
     }
+    compatibility::bless();
 }
