@@ -60,6 +60,9 @@ def test_claude_writes_a_file(name: str, upstream: Upstream, model: str, tmp_pat
     calls = give_task(name, upstream, model, tmp_path, [{"tool": "Write", "arguments": arguments}, {"text": CLOSING}])
     check(calls, model)
     assert "File created successfully" in json.dumps(calls[1]["body"])
+    if upstream is ANTHROPIC_UPSTREAM:
+        kinds = [part["type"] for turn in calls[1]["body"]["messages"] for part in turn["content"] if isinstance(part, dict)]
+        assert "thinking" in kinds, "the model does not see again what it thought"
 
 
 @pytest.mark.parametrize(

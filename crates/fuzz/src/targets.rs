@@ -10,6 +10,7 @@ use gateway::bodies::Held;
 use gateway::inference::intake;
 use llm::amazon_events::{self, Unframer};
 use llm::form::Form;
+use llm::observe::edit;
 use llm::observe::{self, StreamObserver};
 use llm::protocol::{OutputLimit, StreamOptions, Target as EncodeTarget};
 use llm::raw::RawObject;
@@ -158,9 +159,10 @@ fn answer(input: &[u8]) {
     }
     for protocol in PROTOCOLS {
         let _ = terms::told(protocol, input);
-        let seen = observe::answer(protocol, input);
-        if let Some(at) = seen.and_then(|answer| answer.usage_at) {
-            let out = observe::with_cost(input, at, Money::from_nano(123_456));
+        if let Some(seen) = observe::answer(protocol, input) {
+            let cost = seen.usage_at.map(|at| edit::cost(input, at, Money::from_nano(123_456)));
+            let name = seen.model_at.map(|at| edit::name(at, "a/b"));
+            let out = edit::edited(input, cost.into_iter().chain(name).collect());
             assert!(std::str::from_utf8(&out).is_ok());
         }
         if let Ok(decoded) = protocol.decode_response(input) {

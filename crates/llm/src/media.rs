@@ -176,6 +176,7 @@ pub fn answer(body: &[u8], makes_images: bool) -> Option<Answer> {
         usage_at: told
             .filter(|raw| raw.get().starts_with('{'))
             .map(|raw| range_of(text.as_ptr() as usize, raw.get())),
+        model_at: None,
         is_error: whole.error.is_some_and(|error| error.get() != "null"),
     })
 }

@@ -3,6 +3,7 @@
 //! Typed partial parses that borrow and keep nothing but what the record needs: no allocation per chunk.
 
 mod bedrock;
+pub mod edit;
 mod gemini;
 mod plain;
 mod responses;
@@ -11,13 +12,12 @@ use crate::media;
 use crate::protocol::{Protocol, anthropic_messages, openai_chat};
 use crate::raw::range_of;
 use crate::terms::{told_by_anthropic, told_by_openai};
-use domain::{Money, Told, Usage};
+use domain::{Told, Usage};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write;
 use std::ops::Range;
 
 /// What a passing stream has told so far.
@@ -57,6 +57,8 @@ pub enum Note {
         /// The event has nothing but usage, so a caller who did not ask for usage must not see it.
         is_only_usage: bool,
     },
+    /// It names the model, for a caller who wants it named as it was asked for: where the string stands in the data.
+    Named(Range<usize>),
     /// The provider reports a failure inside the stream.
     Error,
 }
@@ -153,9 +155,11 @@ impl StreamObserver {
         }
         match event.kind.as_ref() {
             "message_start" => {
-                observed.response_id = event.message.and_then(|m| m.id).unwrap_or_default().into_owned();
-                // Only the last report carries the cost; this one goes out as it came.
-                note = Note::Plain;
+                let message = event.message.unwrap_or_default();
+                observed.response_id = message.id.unwrap_or_default().into_owned();
+                // Only the last report carries the cost; the usage of this one goes out as it came.
+                let base = text.as_ptr() as usize;
+                note = message.model.map_or(Note::Plain, |raw| Note::Named(range_of(base, raw.get())));
             }
             "content_block_start" => {
                 let tool = event.content_block.filter(|block| block.kind == "tool_use").and_then(|b| b.name);
@@ -185,6 +189,8 @@ pub struct Answer {
     pub observed: Observed,
     /// Where the usage object stands in the body.
     pub usage_at: Option<Range<usize>>,
+    /// Where the model's name stands in it, for a caller who wants it named as it was asked for.
+    pub model_at: Option<Range<usize>>,
     /// It is the report of a failure, whatever its status says.
     pub is_error: bool,
 }
@@ -223,6 +229,7 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
         Protocol::AnthropicMessages => {
             let whole: AnthropicAnswer<'_> = serde_json::from_str(text).ok()?;
             answer.is_error = is_some(whole.error);
+            answer.model_at = whole.model.map(|raw| range_of(base, raw.get()));
             observed.response_id = whole.id.unwrap_or_default().into_owned();
             observed.finish_reason = whole.stop_reason.map(Cow::into_owned);
             for block in whole.content {
@@ -245,38 +252,6 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
     observed.has_usage = usage.is_some();
     answer.usage_at = usage.map(|raw| range_of(base, raw.get()));
     Some(answer)
-}
-
-/// Writes `cost` into the usage object at `at`, leaving every other byte alone. A cost that the provider
-/// put there itself is replaced: the field is ours.
-pub fn with_cost(body: &[u8], at: Range<usize>, cost: Money) -> Vec<u8> {
-    let usage = &body[at.clone()];
-    let mut out = Vec::with_capacity(body.len() + 32);
-    out.extend_from_slice(&body[..at.start]);
-    if memchr::memmem::find(usage, b"\"cost\"").is_some() {
-        out.extend_from_slice(&with_cost_replaced(usage, cost));
-    } else {
-        // It was parsed as an object, so it ends with its closing brace.
-        let inside = usage.strip_suffix(b"}").unwrap_or(usage);
-        out.extend_from_slice(inside);
-        let is_empty = inside.trim_ascii() == b"{";
-        out.extend_from_slice(if is_empty { b"\"cost\":" } else { b",\"cost\":" });
-        // Writing to memory cannot fail.
-        let _ = write!(out, "{cost}}}");
-    }
-    out.extend_from_slice(&body[at.end..]);
-    out
-}
-
-fn with_cost_replaced(usage: &[u8], cost: Money) -> bytes::Bytes {
-    let usage = bytes::Bytes::copy_from_slice(usage);
-    match crate::raw::RawObject::parse(usage.clone()) {
-        Ok(mut object) => {
-            object.set("cost", cost.to_string().into_bytes());
-            object.to_bytes()
-        }
-        Err(_) => usage,
-    }
 }
 
 #[derive(Deserialize)]
@@ -402,10 +377,12 @@ struct AnthropicEvent<'a> {
     usage: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct AnthropicMessage<'a> {
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    model: Option<&'a RawValue>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
 }
@@ -432,6 +409,8 @@ impl AnthropicDelta<'_> {
 struct AnthropicAnswer<'a> {
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    model: Option<&'a RawValue>,
     #[serde(borrow, default)]
     content: Vec<AnthropicBlock<'a>>,
     #[serde(borrow, default)]

@@ -156,7 +156,9 @@ mod tests {
 
     #[test]
     fn free_ports_differ_and_are_free() {
-        let [first, second] = free_ports().unwrap();
-        assert!(first != second && !is_listening(first) && !answers_200(second, "/"));
+        // Somebody else may take one at that very moment.
+        let are_free =
+            |[first, second]: [u16; 2]| first != second && !is_listening(first) && !answers_200(second, "/");
+        assert!((0..3).any(|_| are_free(free_ports().unwrap())));
     }
 }

@@ -23,6 +23,7 @@ use domain::{Account, AttemptId, Money, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use llm::Protocol;
 use llm::media;
+use llm::observe::edit::{self, Edit};
 use llm::observe::{self, Observed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -367,10 +368,11 @@ impl Call {
         match self.prepared.mode {
             Mode::Passthrough => {
                 let answer = answer.ok_or_else(unreadable)?;
-                let out = match (answer.usage_at, self.price(&answer.observed.usage, &answer.observed)) {
-                    (Some(at), Some(cost)) => observe::with_cost(body, at, cost).into(),
-                    _ => body.clone(),
-                };
+                let price = self.price(&answer.observed.usage, &answer.observed);
+                let cost = answer.usage_at.zip(price).map(|(at, price)| edit::cost(body, at, price));
+                let name = answer.model_at.map(|at| edit::name(at, &self.prepared.requested_model));
+                let edits: Vec<Edit> = cost.into_iter().chain(name).collect();
+                let out = if edits.is_empty() { body.clone() } else { edit::edited(body, edits).into() };
                 Ok((out, answer.observed, Vec::new()))
             }
             Mode::Translate => {

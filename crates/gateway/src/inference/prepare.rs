@@ -112,9 +112,15 @@ impl Prepared {
         if response.id.is_empty() {
             response.id = id.to_string();
         }
-        if response.model.is_empty() {
+        if response.model.is_empty() || self.names_as_asked() {
             response.model.clone_from(&self.requested_model);
         }
+    }
+
+    /// Whether the model is named in the answer as the caller named it. Claude Code forgets what a model thought where its
+    /// name is another (version 2.1.197, seen 2026-11-26).
+    pub fn names_as_asked(&self) -> bool {
+        protocol_of(self.operation) == Protocol::AnthropicMessages
     }
 
     /// What it will cost.

@@ -8,7 +8,8 @@ use domain::{RequestId, Usage};
 use llm::Protocol;
 use llm::amazon_events::Unframer;
 use llm::ir::{Delta, StreamEvent, Warning};
-use llm::observe::{Note, Observed, StreamObserver, with_cost};
+use llm::observe::edit::{self, Edit};
+use llm::observe::{Note, Observed, StreamObserver};
 use llm::protocol::{StreamDecoder, StreamEncoder, StreamOptions};
 use llm::provider::StreamFraming;
 use llm::sse::{Complete, Event, Splitter};
@@ -49,6 +50,8 @@ pub struct Relay {
     splitter: Splitter,
     complete: Complete,
     tariff: Tariff,
+    /// The model's name, where the answer is to have that.
+    named: Option<String>,
     way: Way,
 }
 
@@ -106,7 +109,8 @@ impl Relay {
             StreamFraming::AmazonEvents => Some(Unframer::default()),
         };
         let (splitter, complete) = (Splitter::default(), Complete::default());
-        Self { unframer, broken: None, splitter, complete, tariff: call.tariff(), way }
+        let named = call.names_as_asked().then(|| call.requested_model.clone());
+        Self { unframer, broken: None, splitter, complete, tariff: call.tariff(), named, way }
     }
 
     /// Takes a piece as it came from the provider.
@@ -151,9 +155,9 @@ impl Relay {
         let complete = std::mem::take(&mut self.complete);
         let step = match &mut self.way {
             Way::Passthrough { observer, hides_usage } => {
-                Ok(pass(&complete, observer, *hides_usage, &self.tariff))
+                Ok(pass(&complete, observer, *hides_usage, &self.tariff, self.named.as_deref()))
             }
-            Way::Translate(translation) => translation.push(&complete),
+            Way::Translate(translation) => translation.push(&complete, self.named.as_deref()),
         };
         self.complete = complete;
         step
@@ -195,9 +199,15 @@ impl Relay {
     }
 }
 
-/// Passes events through. Only the one that carries usage is ever changed: the cost is added, or it is
-/// left out for a caller who did not ask for it.
-fn pass(complete: &Complete, observer: &mut StreamObserver, hides_usage: bool, tariff: &Tariff) -> Step {
+/// Passes events through. Two are ever changed: in the one that carries usage the cost is added, or it is left out for a
+/// caller who did not ask for it; in the one that names the model it is named as asked for.
+fn pass(
+    complete: &Complete,
+    observer: &mut StreamObserver,
+    hides_usage: bool,
+    tariff: &Tariff,
+    named: Option<&str>,
+) -> Step {
     let mut step = Step::default();
     // Everything up to here stands in `changed`; empty as long as nothing was changed.
     let mut changed: Option<BytesMut> = None;
@@ -205,9 +215,13 @@ fn pass(complete: &Complete, observer: &mut StreamObserver, hides_usage: bool, t
     for range in &complete.events {
         let raw = &complete.bytes[range.clone()];
         let Some(event) = Event::parse(raw) else { continue };
-        match observer.push(&event.data) {
-            Note::Plain => {}
-            Note::Content => step.has_content = true,
+        let edit = match observer.push(&event.data) {
+            Note::Plain => continue,
+            Note::Content => {
+                step.has_content = true;
+                continue;
+            }
+            Note::Named(at) => named.map(|name| edit::name(at, name)),
             Note::Error => {
                 step.failure = Some(Bytes::copy_from_slice(&event.data));
                 let before = complete.bytes.slice(kept_from..range.start);
@@ -216,30 +230,37 @@ fn pass(complete: &Complete, observer: &mut StreamObserver, hides_usage: bool, t
             }
             Note::Usage { at, is_only_usage } => {
                 step.has_content |= !is_only_usage;
-                let out = changed.get_or_insert_default();
-                out.extend_from_slice(&complete.bytes[kept_from..range.start]);
-                kept_from = range.end;
                 if hides_usage && is_only_usage {
+                    let out = changed.get_or_insert_default();
+                    out.extend_from_slice(&complete.bytes[kept_from..range.start]);
+                    kept_from = range.end;
                     continue;
                 }
-                match tariff.cost(&observer.observed.usage, observer.observed.told) {
-                    Some(cost) => {
-                        if let Some(name) = event.name {
-                            out.extend_from_slice(b"event: ");
-                            out.extend_from_slice(name);
-                            out.extend_from_slice(b"\n");
-                        }
-                        out.extend_from_slice(b"data: ");
-                        out.extend_from_slice(&with_cost(&event.data, at, cost));
-                        out.extend_from_slice(b"\n\n");
-                    }
-                    None => out.extend_from_slice(raw),
-                }
+                let cost = tariff.cost(&observer.observed.usage, observer.observed.told);
+                cost.map(|cost| edit::cost(&event.data, at, cost))
             }
+        };
+        if let Some(edit) = edit {
+            let out = changed.get_or_insert_default();
+            out.extend_from_slice(&complete.bytes[kept_from..range.start]);
+            kept_from = range.end;
+            write(&event, edit, out);
         }
     }
     step.out = joined(changed, complete.bytes.slice(kept_from..));
     step
+}
+
+/// Writes an event with an edit of its data.
+fn write(event: &Event<'_>, edit: Edit, out: &mut BytesMut) {
+    if let Some(name) = event.name {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name);
+        out.extend_from_slice(b"\n");
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&edit::edited(&event.data, vec![edit]));
+    out.extend_from_slice(b"\n\n");
 }
 
 fn joined(changed: Option<BytesMut>, rest: Bytes) -> Bytes {
@@ -253,7 +274,7 @@ fn joined(changed: Option<BytesMut>, rest: Bytes) -> Bytes {
 }
 
 impl Translation {
-    fn push(&mut self, complete: &Complete) -> Result<Step, Unreadable> {
+    fn push(&mut self, complete: &Complete, named: Option<&str>) -> Result<Step, Unreadable> {
         let mut step = Step::default();
         'events: for range in &complete.events {
             let Some(event) = Event::parse(&complete.bytes[range.clone()]) else { continue };
@@ -262,10 +283,13 @@ impl Translation {
                 .push(event.name, &event.data, &mut self.events)
                 .map_err(|error| Unreadable(error.to_string()))?;
             for event_out in &mut self.events {
-                if let StreamEvent::Start { id, .. } = event_out
-                    && id.is_empty()
-                {
-                    *id = self.id.to_string();
+                if let StreamEvent::Start { id, model } = event_out {
+                    if id.is_empty() {
+                        *id = self.id.to_string();
+                    }
+                    if let Some(named) = named {
+                        named.clone_into(model);
+                    }
                 }
                 step.has_content |= observe(event_out, &mut self.observed);
                 if matches!(event_out, StreamEvent::Usage(_)) {

@@ -1,7 +1,11 @@
 //! What the observers must notice.
 
 use super::*;
-use domain::Tier;
+use domain::{Money, Tier};
+
+fn with_cost(body: &[u8], at: Range<usize>, cost: Money) -> Vec<u8> {
+    edit::edited(body, vec![edit::cost(body, at, cost)])
+}
 
 fn observe(protocol: Protocol, events: &[&str]) -> (Observed, Vec<Note>) {
     let mut observer = StreamObserver::new(protocol);
@@ -49,6 +53,23 @@ fn an_anthropic_stream_is_followed_to_its_end() {
     assert!(observed.is_complete);
     assert_eq!(notes[0], Note::Plain);
     assert!(matches!(notes[3], Note::Usage { is_only_usage: false, .. }));
+}
+
+#[test]
+fn a_message_is_named_in_place() {
+    let start = r#"{"type":"message_start","message":{"usage":{},"model":"m\u0031" ,"id":"msg_1"}}"#;
+    let (_, notes) = observe(Protocol::AnthropicMessages, &[start]);
+    let Note::Named(at) = &notes[0] else { panic!("{notes:?}") };
+    let named = edit::edited(start.as_bytes(), vec![edit::name(at.clone(), "a\"b")]);
+    assert_eq!(String::from_utf8(named).unwrap(), start.replace(r#""m\u0031""#, r#""a\"b""#));
+    let whole = r#"{"usage":{"output_tokens":1},"model":"m","content":[]}"#;
+    let answer = answer(Protocol::AnthropicMessages, whole.as_bytes()).unwrap();
+    let edits = vec![
+        edit::name(answer.model_at.unwrap(), "p/m"),
+        edit::cost(whole.as_bytes(), answer.usage_at.unwrap(), Money::from_nano(1_500)),
+    ];
+    let expected = r#"{"usage":{"output_tokens":1,"cost":0.0000015},"model":"p/m","content":[]}"#;
+    assert_eq!(String::from_utf8(edit::edited(whole.as_bytes(), edits)).unwrap(), expected);
 }
 
 #[test]

@@ -132,7 +132,7 @@ async fn the_length_limit_is_renamed_for_openai_alone() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_is_the_providers_but_for_its_cost() {
+async fn a_whole_answer_is_the_providers_but_for_its_cost_and_the_name_in_messages() {
     let openai = Upstream::start([Answer::json(200, &format!(" {CHAT_ANSWER}\n"))]).await;
     let anthropic = Upstream::start([Answer::json(200, MESSAGE_ANSWER)]).await;
     let app = App::start(&(provider("openai", &openai) + &provider("anthropic", &anthropic))).await;
@@ -142,7 +142,8 @@ async fn a_whole_answer_is_the_providers_but_for_its_cost() {
     assert_eq!(chat.text(), format!(" {with_cost}\n"));
     let message = app.message(MESSAGE).await;
     let with_cost = MESSAGE_ANSWER
-        .replace("\"output_tokens\":5", &format!("\"output_tokens\":5,\"cost\":{MESSAGE_COST}"));
+        .replace("\"output_tokens\":5", &format!("\"output_tokens\":5,\"cost\":{MESSAGE_COST}"))
+        .replace("m-2025", "anthropic/m");
     assert_eq!(message.text(), with_cost);
     for reply in [chat, message] {
         assert_eq!(reply.header("content-type"), "application/json");
@@ -186,7 +187,7 @@ async fn a_stream_hides_usage_from_who_did_not_ask_for_it() {
 }
 
 #[tokio::test]
-async fn a_message_stream_is_the_providers_but_for_its_cost() {
+async fn a_message_stream_is_the_providers_but_for_its_cost_and_name() {
     let upstream = Upstream::start([Answer::sse(&MESSAGE_FRAMES)]).await;
     let app = App::start(&provider("anthropic", &upstream)).await;
     let reply = app.message(MESSAGE_STREAM).await;
@@ -194,7 +195,7 @@ async fn a_message_stream_is_the_providers_but_for_its_cost() {
         "\"usage\":{\"output_tokens\":5}",
         &format!("\"usage\":{{\"output_tokens\":5,\"cost\":{MESSAGE_COST}}}"),
     );
-    assert_eq!(reply.text(), expected);
+    assert_eq!(reply.text(), expected.replace("m-2025", "anthropic/m"));
     app.finish_one().await;
 }
 
