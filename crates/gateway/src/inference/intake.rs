@@ -83,7 +83,8 @@ pub fn read(called: impl Into<Called>, held: Held, default_model: &str) -> Resul
         None => (held.bytes.clone(), None),
     };
     let default_model = Some(default_model).filter(|_| operation == Operation::ChatCompletions);
-    let outside = Outside { model: model.as_deref(), is_stream, default_model };
+    let has_stream_format = operation == Operation::Speech;
+    let outside = Outside { model: model.as_deref(), is_stream, has_stream_format, default_model };
     understand(body, aside, None, held, outside)
 }
 
@@ -94,6 +95,8 @@ struct Outside<'a> {
     model: Option<&'a str>,
     /// The address asks for a stream.
     is_stream: bool,
+    /// Speech is asked to come in events by a field of its own, which means nothing elsewhere.
+    has_stream_format: bool,
     /// The model where nobody names one.
     default_model: Option<&'a str>,
 }
@@ -117,10 +120,10 @@ fn understand(
     outside: Outside<'_>,
 ) -> Result<Intake, Refusal> {
     let mut body = RawObject::parse(body).map_err(|error| Refusal::invalid(error.to_string()))?;
-    let model = match body.get("model").filter(|raw| *raw != b"null") {
-        _ if outside.model.is_some() => outside.model.unwrap_or_default().to_owned(),
-        Some(raw) => string("model", raw)?.into_owned(),
-        None => match outside.default_model {
+    let model = match (outside.model, body.get("model").filter(|raw| *raw != b"null")) {
+        (Some(model), _) => model.to_owned(),
+        (None, Some(raw)) => string("model", raw)?.into_owned(),
+        (None, None) => match outside.default_model {
             Some(model) => model.to_owned(),
             None => return Err(Refusal::invalid_param("model", "the field `model` is required")),
         },
@@ -131,8 +134,7 @@ fn understand(
         Some(b"true") => true,
         Some(_) => return Err(Refusal::invalid_param("stream", "`stream` must be true or false")),
     };
-    // So speech is asked to come in events.
-    let is_stream = is_stream || body.get("stream_format") == Some(b"\"sse\"");
+    let is_stream = is_stream || (outside.has_stream_format && body.get("stream_format") == Some(b"\"sse\""));
     let options: StreamOptions = match body.get("stream_options").filter(|raw| *raw != b"null") {
         Some(raw) => serde_json::from_slice(raw).map_err(|error| {
             Refusal::invalid_param("stream_options", format!("`stream_options` cannot be read: {error}"))
@@ -156,8 +158,7 @@ fn understand(
     };
     for object in OPTION_OBJECTS {
         if let Some(raw) = body.get(object).filter(|raw| *raw != b"null") {
-            let read = own_options(object, raw, &mut intake);
-            read?;
+            own_options(object, raw, &mut intake)?;
             body.remove(object);
         }
     }
@@ -321,6 +322,14 @@ mod tests {
         assert_eq!(chat("{\"messages\":[]}").unwrap().model, "openai/gpt-4o-mini");
         let refusal = read(Operation::Messages, Held::short(Bytes::from_static(b"{}")), "x/y").unwrap_err();
         assert_eq!(refusal.param(), Some("model"));
+    }
+
+    #[test]
+    fn only_speech_is_streamed_by_its_format() {
+        let body = r#"{"model":"a/b","stream_format":"sse"}"#;
+        assert!(!chat(body).unwrap().is_stream);
+        let speech = Held::short(Bytes::from_static(body.as_bytes()));
+        assert!(read(Operation::Speech, speech, "x/y").unwrap().is_stream);
     }
 
     #[test]
