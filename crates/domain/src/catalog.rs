@@ -78,6 +78,8 @@ pub struct Model {
     pub id: String,
     /// Other ids of the same model at the same price.
     pub aliases: Vec<String>,
+    /// What its weights are called at every provider, where its id is another.
+    pub weights: Option<String>,
     /// Name for people.
     pub name: String,
     /// What it is for.
@@ -121,11 +123,42 @@ impl Lifecycle {
     }
 }
 
+/// What becomes of the texts that a provider is sent, in the words of the catalogue.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Privacy {
+    /// Its models run in the European Union, and nowhere else.
+    pub is_of_eu: bool,
+    /// Whether it trains models on them.
+    pub training: Option<String>,
+    /// How long it keeps them.
+    pub retention: Option<String>,
+}
+
+impl Privacy {
+    /// Whether it keeps them, as far as its words begin or go on clearly, and for how many days.
+    pub fn keeps(&self) -> (Option<bool>, Option<u32>) {
+        let Some(text) = self.retention.as_deref() else { return (None, None) };
+        if ["none", "not stored", "prompts and outputs not stored"]
+            .iter()
+            .any(|start| text.starts_with(start))
+        {
+            return (Some(false), Some(0));
+        }
+        let mut words = text.split(' ').zip(text.split(' ').skip(1));
+        let days =
+            words.find(|(_, unit)| unit.starts_with("day")).and_then(|(number, _)| number.parse().ok());
+        (days.map(|_| true), days)
+    }
+}
+
 /// The models of one provider, found by id or alias.
 #[derive(Clone, Default, Debug)]
 pub struct Catalog {
+    /// What is known of the provider's way with texts.
+    pub privacy: Privacy,
     models: Vec<Arc<Model>>,
     by_id: HashMap<String, usize>,
+    by_weights: HashMap<String, Vec<usize>>,
 }
 
 impl Catalog {
@@ -141,7 +174,7 @@ impl Catalog {
     /// The same with the models alone that conversations are held with.
     pub fn of_conversations(&self) -> Self {
         let fitting = self.models.iter().filter(|model| matches!(model.mode, Mode::Chat | Mode::Responses));
-        Self::new(fitting.map(|model| Model::clone(model)))
+        Self { privacy: self.privacy.clone(), ..Self::new(fitting.map(|model| Model::clone(model))) }
     }
 
     /// Adds a model, or replaces the one with the same id.
@@ -156,6 +189,12 @@ impl Catalog {
                 self.by_id.insert(name.clone(), at);
             }
         }
+        if let Some(weights) = &model.weights {
+            let known = self.by_weights.entry(weights.clone()).or_default();
+            if !known.contains(&at) {
+                known.push(at);
+            }
+        }
         if at == self.models.len() {
             self.models.push(Arc::new(model));
         } else {
@@ -168,6 +207,11 @@ impl Catalog {
         self.by_id.get(id).map(|&at| &self.models[at])
     }
 
+    /// The models with these weights, in the order of the file.
+    pub fn of_weights(&self, weights: &str) -> impl Iterator<Item = &Arc<Model>> {
+        self.by_weights.get(weights).into_iter().flatten().map(|&at| &self.models[at])
+    }
+
     /// All models in the order of the file.
     pub fn models(&self) -> &[Arc<Model>] {
         &self.models
@@ -177,6 +221,16 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_off_its_words() {
+        let keeps = |text: &str| Privacy { retention: Some(text.to_owned()), ..Privacy::default() }.keeps();
+        assert_eq!(keeps("none by default; up to 30 days for abuse cases"), (Some(false), Some(0)));
+        assert_eq!(keeps("up to 30 days for abuse monitoring"), (Some(true), Some(30)));
+        assert_eq!(keeps("prompts and outputs kept 55 days for"), (Some(true), Some(55)));
+        assert_eq!(keeps("zero retention option"), (None, None));
+        assert_eq!(Privacy::default().keeps(), (None, None));
+    }
 
     #[test]
     fn a_retirement_is_told_of_when_it_comes_near() {

@@ -39,7 +39,7 @@ pub async fn listed(
     }
     if let Some(credential) = &provider.credential {
         let uri = request.uri().clone();
-        let unsigned = Unsigned { method: Method::GET, uri: &uri, body: &[] };
+        let unsigned = Unsigned { method: Method::GET, uri: &uri, body: &[], region: None };
         credential.authorize(exchange, now, &unsigned, request.headers_mut()).await?;
     }
     let answer = exchange.send(request, BYTES_MAX).await?;

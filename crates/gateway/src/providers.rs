@@ -1,17 +1,23 @@
 //! The configured providers and how a model's name leads to one.
 
 mod address;
+mod alias;
+mod name;
+mod registry;
 
 pub use address::Endpoint;
+pub use alias::{Alias, Defaults};
+pub use name::Variant;
+pub use registry::Providers;
 
 use crate::credentials::Credential;
 use crate::refusal::Refusal;
 use address::Addressed;
-use domain::{Catalog, Mode, Model, ModelId, Money, ProviderName, Secret, Terms, Told, Usage};
+use domain::{Catalog, Mode, Model, Money, ProviderName, Secret, Terms, Told, Usage};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
-use llm::provider::{AbortPolicy, Auth, ProviderSpec, Route, RouteKind};
+use llm::provider::{AbortPolicy, Auth, ProviderSpec, RegionChoice, Route, RouteKind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -63,14 +69,16 @@ pub struct Provider {
     pub ignores_output_limit: bool,
     /// What it bills of an answer whose reader leaves.
     pub abort: AbortPolicy,
-    /// Its address stands for a region that may cost more.
-    pub is_regional: bool,
+    /// The region of its address, where that has a place for one.
+    pub region: Option<String>,
     /// Its name as the value of a response header.
     pub header: HeaderValue,
     /// What proves that we may, in place of a key.
     pub credential: Option<Credential>,
     key: Option<Secret<String>>,
     deployments: HashMap<String, Arc<str>>,
+    base_url: Option<String>,
+    places: BTreeMap<String, String>,
     routes: Vec<Addressed>,
     /// The key as it is sent on routes of OpenAI's protocol, where that is another way than elsewhere.
     bearer: Option<HeaderValue>,
@@ -149,11 +157,11 @@ impl Provider {
             headers
         };
         Ok(Self {
-            is_regional: routes
-                .iter()
-                .any(|route| route.host().is_some_and(|host| spec.regions.is_regional(&host))),
+            region: region(spec, &places),
             bearer: bearer(spec, key.as_ref()),
             deployments,
+            base_url,
+            places,
             routes,
             headers: with_accept("application/json"),
             stream_headers: with_accept("text/event-stream"),
@@ -171,9 +179,39 @@ impl Provider {
     }
 
     /// The endpoint for a purpose and a model, preferring the one that speaks the caller's protocol.
-    fn endpoint(&self, ask: Ask, model: &str) -> Option<Endpoint> {
-        let route = self.spec.route(ask.kind, ask.preferred, model)?;
-        self.routes.iter().find(|known| known.route == route)?.endpoint(model, ask.is_stream)
+    fn endpoint(&self, ask: Ask, model: &str, region: Option<&str>) -> Result<Option<Endpoint>, Refusal> {
+        let Some(route) = self.spec.route(ask.kind, ask.preferred, model) else { return Ok(None) };
+        let endpoint_of = |routes: &[Addressed]| {
+            routes.iter().find(|known| known.route == route)?.endpoint(model, ask.is_stream)
+        };
+        match region {
+            None => Ok(endpoint_of(&self.routes)),
+            Some(region) => Ok(endpoint_of(&self.routes_in(region)?)),
+        }
+    }
+
+    /// Its routes where a caller wants them to be.
+    fn routes_in(&self, region: &str) -> Result<Vec<Addressed>, Refusal> {
+        let refuse = |why: &str| Refusal::invalid_param("model", format!("the region `{region}` {why}"));
+        let moved = "cannot be chosen: the provider's address is configured without a place for it";
+        let base = match self.spec.region_choice {
+            RegionChoice::Configured => None,
+            RegionChoice::Addresses(_) if self.base_url.is_some() => return Err(refuse(moved)),
+            RegionChoice::Addresses(known) => {
+                known.iter().find(|(name, _)| *name == region).map(|(_, base)| (*base).to_owned())
+            }
+            RegionChoice::Place { name, .. } => {
+                let mark = format!("{{{name}}}");
+                if self.base_url.as_ref().is_some_and(|base| !base.contains(&mark)) {
+                    return Err(refuse(moved));
+                }
+                let mut places = self.places.clone();
+                places.insert(name.to_owned(), region.to_owned());
+                address::base(&self.name, self.spec, self.base_url.as_deref(), &places).ok()
+            }
+        };
+        base.and_then(|base| Addressed::routes(self.spec, &base))
+            .ok_or_else(|| refuse(&format!("is not one of the provider `{}`", self.name)))
     }
 
     /// The headers of a call: those that every call carries (credentials, content type, what is accepted), and
@@ -225,6 +263,13 @@ impl Provider {
     }
 }
 
+/// The region that an address stands for.
+fn region(spec: &ProviderSpec, places: &BTreeMap<String, String>) -> Option<String> {
+    let RegionChoice::Place { name, .. } = spec.region_choice else { return None };
+    let default = || spec.places.iter().find(|place| place.name == name)?.default;
+    places.get(name).map(String::as_str).or_else(default).map(str::to_owned)
+}
+
 /// The key as a bearer, where only some routes take it so.
 fn bearer(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderValue> {
     let Auth::HeaderOrBearer(_) = spec.auth else { return None };
@@ -273,6 +318,14 @@ pub struct Target {
     pub model_id: Arc<str>,
     /// What the catalogue knows of it.
     pub model: Option<Arc<Model>>,
+    /// Its address stands for a region that may cost more.
+    pub is_regional: bool,
+    /// The region that the caller has named.
+    pub region: Option<Arc<str>>,
+    /// How the caller wants the model, by its name.
+    pub variant: Option<Variant>,
+    /// What the name stands for beside the model.
+    pub defaults: Option<Arc<Defaults>>,
 }
 
 /// What a call costs, once it is known what it consumed.
@@ -308,59 +361,6 @@ fn takes(kind: RouteKind, mode: Mode) -> bool {
         RouteKind::ImageGenerations | RouteKind::ImageEdits => mode == Mode::Image,
         RouteKind::Speech => mode == Mode::Speech,
         RouteKind::Transcriptions | RouteKind::Translations => mode == Mode::Transcription,
-    }
-}
-
-/// All configured providers.
-#[derive(Debug, Default)]
-pub struct Providers {
-    by_name: HashMap<String, Arc<Provider>>,
-    in_order: Vec<Arc<Provider>>,
-}
-
-impl Providers {
-    /// Indexes them by name; of two with one name the later wins.
-    pub fn new(providers: impl IntoIterator<Item = Provider>) -> Self {
-        let in_order: Vec<Arc<Provider>> = providers.into_iter().map(Arc::new).collect();
-        let by_name = in_order.iter().map(|p| (p.name.as_str().to_owned(), p.clone())).collect();
-        Self { by_name, in_order }
-    }
-
-    /// The providers in the order of the configuration.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
-        self.in_order.iter()
-    }
-
-    /// The model of this name, as far as the catalogue knows it.
-    pub fn find(&self, name: &str) -> Option<(&Arc<Provider>, &Arc<Model>)> {
-        let (provider, model) = ModelId::split(name)?;
-        let provider = self.by_name.get(provider)?;
-        Some((provider, provider.catalog.find(model)?))
-    }
-
-    /// Finds where a request for `name` goes.
-    pub fn target(&self, name: &str, ask: Ask) -> Result<Target, Refusal> {
-        let unknown = || Refusal::UnknownModel(name.to_owned());
-        let (prefix, id) = ModelId::split(name).ok_or_else(unknown)?;
-        let provider = self.by_name.get(prefix).ok_or_else(unknown)?;
-        let model = provider.catalog.find(id).cloned();
-        if model.is_none() && !provider.takes_unknown_models {
-            return Err(unknown());
-        }
-        let wrong = || Refusal::WrongEndpoint { model: name.to_owned() };
-        let mode = model.as_ref().map(|model| model.mode);
-        if !mode.is_none_or(|mode| takes(ask.kind, mode)) {
-            return Err(wrong());
-        }
-        // Some models have one API only, whatever their caller speaks.
-        let is_of_responses = ask.kind == RouteKind::Chat && mode == Some(Mode::Responses);
-        let preferred = if is_of_responses { Protocol::OpenAiResponses } else { ask.preferred };
-        let model_id = provider.deployments.get(id).cloned().unwrap_or_else(|| id.into());
-        let endpoint = provider.endpoint(Ask { preferred, ..ask }, &model_id).ok_or_else(wrong)?;
-        if is_of_responses && endpoint.route.protocol != preferred {
-            return Err(wrong());
-        }
-        Ok(Target { provider: provider.clone(), endpoint, model_id, model })
     }
 }
 

@@ -116,7 +116,12 @@ impl Upstream {
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
         if let Some(credential) = &target.provider.credential {
-            let unsigned = Unsigned { method: Method::POST, uri: &target.endpoint.uri, body: body.pieces() };
+            let unsigned = Unsigned {
+                method: Method::POST,
+                uri: &target.endpoint.uri,
+                body: body.pieces(),
+                region: target.region.as_deref(),
+            };
             let headers = request.headers_mut();
             // Kept out of this future, whose size every request pays for.
             let authorized =

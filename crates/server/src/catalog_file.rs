@@ -169,6 +169,7 @@ impl Entry {
             },
             id: self.id,
             aliases: self.aliases,
+            weights: self.weights,
             name: self.name,
             price,
         })

@@ -97,6 +97,8 @@ pub struct Unsigned<'a> {
     pub uri: &'a Uri,
     /// Its body, in order.
     pub body: &'a [Bytes],
+    /// The region it goes to, where that is not the identity's own.
+    pub region: Option<&'a str>,
 }
 
 impl Aws {
@@ -115,17 +117,23 @@ impl Aws {
         headers: &mut HeaderMap,
     ) -> Result<(), CredentialError> {
         let keys = match &self.source {
-            KeySource::Given(keys) => return self.signing(keys, SERVICE, now).sign(request, headers),
+            KeySource::Given(keys) => {
+                return self.signing_for(request.region, keys, now).sign(request, headers);
+            }
             KeySource::WebIdentity { .. }
             | KeySource::Assumed { .. }
             | KeySource::Container { .. }
             | KeySource::Machine => self.kept.get(|| self.fetch(exchange, now)).await?,
         };
-        self.signing(&keys, SERVICE, now).sign(request, headers)
+        self.signing_for(request.region, &keys, now).sign(request, headers)
     }
 
     fn signing<'a>(&'a self, keys: &'a Keys, service: &'a str, now: Timestamp) -> Signing<'a> {
         Signing { keys, region: &self.region, service, now }
+    }
+
+    fn signing_for<'a>(&'a self, region: Option<&'a str>, keys: &'a Keys, now: Timestamp) -> Signing<'a> {
+        Signing { keys, region: region.unwrap_or(&self.region), service: SERVICE, now }
     }
 
     async fn fetch(

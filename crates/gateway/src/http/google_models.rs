@@ -19,11 +19,9 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Re
         return reply::refusal(Protocol::Gemini, gateway.request_id(), &refusal);
     }
     let providers = gateway.providers.load();
-    let of_provider = |provider: &Arc<Provider>| -> Vec<Value> {
-        let models = provider.catalog.models().iter().filter(|model| provider.serves(model));
-        models.map(|model| entry(provider, model)).collect()
-    };
-    let models: Vec<Value> = providers.iter().flat_map(of_provider).collect();
+    let listed = providers.listed();
+    let models: Vec<Value> =
+        listed.iter().map(|(name, provider, model)| entry(name, provider, model)).collect();
     respond(&json!({ "models": models }))
 }
 
@@ -38,12 +36,13 @@ pub async fn retrieve(
         return refuse(refusal);
     }
     match gateway.providers.load().find(&id).filter(|(provider, model)| provider.serves(model)) {
-        Some((provider, model)) => respond(&entry(provider, model)),
+        Some((provider, model)) => respond(&entry(&id, provider, &model)),
         None => refuse(Refusal::UnknownModel(id)),
     }
 }
 
-fn entry(provider: &Provider, model: &Model) -> Value {
+/// What is told of a model, under the name it is asked for by.
+fn entry(name: &str, provider: &Provider, model: &Model) -> Value {
     let methods: &[&str] = match model.mode {
         Mode::Chat | Mode::Responses => &["generateContent", "streamGenerateContent", "countTokens"],
         Mode::Embedding
@@ -56,7 +55,7 @@ fn entry(provider: &Provider, model: &Model) -> Value {
         | Mode::Other => &[],
     };
     json!({
-        "name": format!("models/{}/{}", provider.name, model.id),
+        "name": format!("models/{name}"),
         "version": "",
         "displayName": model.name,
         "description": format!("{} at {}", model.name, provider.spec.name),

@@ -3,6 +3,7 @@
 pub mod google_models;
 pub mod health;
 pub mod models;
+mod privacy;
 
 use crate::auth::GOOGLE_KEY;
 use crate::inference::called::{Called, query_value};

@@ -4,6 +4,7 @@
 //! (`docs/api/models.md`); prices are USD per token, as JSON numbers with exact decimals.
 
 use super::google_models;
+use super::privacy::{comments, geolocation};
 use crate::inference::reply;
 use crate::{Gateway, Provider, Refusal, auth};
 use axum::body::Body;
@@ -24,13 +25,8 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Re
         return reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal);
     }
     let providers = gateway.providers.load();
-    let data: Vec<_> = providers
-        .iter()
-        .flat_map(|provider| {
-            let models = provider.catalog.models().iter().filter(|model| provider.serves(model));
-            models.map(|model| entry(provider, model))
-        })
-        .collect();
+    let listed = providers.listed();
+    let data: Vec<_> = listed.iter().map(|(name, provider, model)| entry(name, provider, model)).collect();
     respond(&json!({"object": "list", "data": data}))
 }
 
@@ -48,7 +44,7 @@ pub async fn retrieve(
         return refuse(refusal);
     }
     match gateway.providers.load().find(&id).filter(|(provider, model)| provider.serves(model)) {
-        Some((provider, model)) => respond(&entry(provider, model)),
+        Some((provider, model)) => respond(&entry(&id, provider, &model)),
         None => refuse(Refusal::UnknownModel(id)),
     }
 }
@@ -78,7 +74,8 @@ fn per_token(price: Price) -> serde_json::Value {
     json!(price.amount_per_million().nano() as f64 / 1e15)
 }
 
-fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
+/// What is told of a model, under the name it is asked for by.
+fn entry(name: &str, provider: &Provider, model: &Model) -> serde_json::Value {
     let base = model.price.as_ref().map(|price| price.base).unwrap_or_default();
     let can = model.capabilities;
     let api = match model.mode {
@@ -92,8 +89,9 @@ fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
         Mode::Transcription => "transcription",
         Mode::Other => "other",
     };
+    let (is_kept, days) = provider.catalog.privacy.keeps();
     let mut entry = json!({
-        "id": format!("{}/{}", provider.name, model.id),
+        "id": name,
         "object": "model",
         "created": model.released_at,
         "owned_by": "system",
@@ -113,10 +111,10 @@ fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
         "supports_output_json_schema": can.json_schema,
         "supports_json_schema": can.json_schema,
         "supports_role_developer": matches!(provider.spec.kind, "openai" | "openai-responses"),
-        "geolocation": "global",
-        "data_retention": serde_json::Value::Null,
-        "data_retention_days": serde_json::Value::Null,
-        "privacy_comments": serde_json::Value::Null,
+        "geolocation": geolocation(provider, model),
+        "data_retention": is_kept,
+        "data_retention_days": days,
+        "privacy_comments": comments(&provider.catalog.privacy),
     });
     if model.price.is_some() {
         entry["input_price"] = per_token(base.input);

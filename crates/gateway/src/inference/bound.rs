@@ -247,7 +247,7 @@ pub fn terms(body: &RawObject, target: &Target) -> Terms {
 
 fn served(demand: Demand, target: &Target) -> Terms {
     let terms = demand.terms();
-    Terms { is_regional: terms.is_regional || target.provider.is_regional, ..terms }
+    Terms { is_regional: terms.is_regional || target.is_regional, ..terms }
 }
 
 fn demand(body: &RawObject, target: &Target) -> Demand {
@@ -259,9 +259,7 @@ fn demand(body: &RawObject, target: &Target) -> Demand {
     };
     let demand = llm::terms::demand(spec.service_tiers, spec.regions, asked);
     match demand.region {
-        RegionDemand::Anywhere if target.provider.is_regional => {
-            Demand { region: RegionDemand::Perhaps, ..demand }
-        }
+        RegionDemand::Anywhere if target.is_regional => Demand { region: RegionDemand::Perhaps, ..demand },
         RegionDemand::Anywhere | RegionDemand::Perhaps | RegionDemand::Named => demand,
     }
 }

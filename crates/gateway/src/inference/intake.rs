@@ -10,6 +10,7 @@ use domain::record::{Metadata, Operation};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 use llm::form::Form;
+use llm::ir::Reasoning;
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
 use serde::Deserialize;
@@ -54,6 +55,8 @@ pub struct Intake {
     pub is_strict: bool,
     /// Whether the provider is to keep the prompt for later calls. Not said: by who calls.
     pub auto_cache: Option<bool>,
+    /// How much to think, where the model's name says so.
+    pub reasoning: Option<Reasoning>,
 }
 
 #[derive(Deserialize, Default)]
@@ -151,6 +154,7 @@ fn understand(
         notes: Vec::new(),
         is_strict: false,
         auto_cache: None,
+        reasoning: None,
         form,
         aside,
         held,

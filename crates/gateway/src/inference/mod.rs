@@ -12,6 +12,7 @@ pub mod intake;
 pub mod media;
 pub mod nested;
 pub mod prepare;
+pub mod preset;
 pub mod relay;
 pub mod reply;
 pub mod stream;
@@ -263,9 +264,10 @@ fn understand(
         is_stream: intake.is_stream,
         metadata: intake.metadata.take().filter(|metadata| !metadata.is_empty()),
     };
-    let next = told
-        .and_then(|()| target(gateway, operation, &intake))
-        .and_then(|target| allow(gateway, call, intake, target, headers));
+    let next = told.and_then(|()| target(gateway, operation, &intake)).and_then(|target| {
+        preset::apply(operation, &mut intake, &target);
+        allow(gateway, call, intake, target, headers)
+    });
     (Some(facts), next)
 }
 

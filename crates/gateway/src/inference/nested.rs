@@ -47,6 +47,28 @@ pub fn limit(body: &mut RawObject, tokens: u64) {
     body.set(name, config.to_bytes().to_vec());
 }
 
+/// Whether it is said how much to think.
+pub fn says_how_to_think(body: &RawObject) -> bool {
+    config(body).1.is_some_and(|config| {
+        ["thinkingConfig", "thinking_config"].iter().any(|name| config.get(name).is_some())
+    })
+}
+
+/// Sets the last of these fields, which are spellings of one, where none is set.
+pub fn fill(body: &mut RawObject, names: &[&str], value: &str) {
+    let (name, config) = config(body);
+    let Some(mut config) = config.or_else(|| RawObject::parse(Bytes::from_static(b"{}")).ok()) else {
+        return;
+    };
+    // The last spelling is Gemini's own.
+    if let Some(own) = names.last()
+        && !names.iter().any(|name| config.get(name).is_some())
+    {
+        config.set(own, value.as_bytes().to_vec());
+        body.set(name, config.to_bytes().to_vec());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

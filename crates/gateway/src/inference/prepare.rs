@@ -219,7 +219,7 @@ fn prepare_as_it_is(
     let (body, answers) = match mode {
         Mode::Passthrough => {
             if matches!(target.endpoint.route.kind, RouteKind::Chat | RouteKind::CountTokens) {
-                rewrite(&mut intake.body, &target, &mut warnings)?;
+                rewrite(&mut intake.body, intake.reasoning.as_ref(), &target, &mut warnings)?;
             }
             edit(operation, &mut intake, &target)?;
             name_betas(&mut intake.body, &target, caller);
@@ -236,7 +236,8 @@ fn prepare_as_it_is(
             demand_limit(operation, &intake.body)?;
             warnings.extend(lost_headers(caller));
             let (model, is_stream) = (intake.model.as_str(), intake.is_stream);
-            let how = How { inbound, model, is_stream, is_cached };
+            let reasoning = intake.reasoning.as_ref();
+            let how = How { inbound, model, is_stream, is_cached, reasoning };
             let translated = translate(intake.body, intake.held, how, &target)?;
             warnings.extend(translated.warnings.iter().map(ToString::to_string));
             (translated.body, translated.answers)

@@ -62,11 +62,6 @@ impl Addressed {
             Address::OfModel(template) => Endpoint::at(self.route, &template.replace(MODEL, &escaped(model))),
         }
     }
-
-    /// The host that is asked.
-    pub fn host(&self) -> Option<String> {
-        Some(self.endpoint("m", false)?.uri.host()?.to_owned())
-    }
 }
 
 impl Address {
@@ -190,7 +185,6 @@ mod tests {
         let at = |is_stream| routes[0].endpoint("a/b:1 ü", is_stream).unwrap().uri.to_string();
         assert_eq!(at(false), "https://eu.example.com/7/models/a%2Fb%3A1%20%C3%BC:make");
         assert_eq!(at(true), "https://eu.example.com/7/models/a%2Fb%3A1%20%C3%BC:stream");
-        assert_eq!(routes[0].host().as_deref(), Some("eu.example.com"));
         assert_eq!(
             of(&[("account", "7"), ("region", "https://us")], None).unwrap(),
             "https://us.example.com/7"

@@ -10,7 +10,9 @@
 //! `AWS_BEARER_TOKEN_BEDROCK` and the variables of access keys are what AWS's own SDKs read. Only Bedrock's own key turns
 //! the provider on by itself: access keys are set on machines for many other reasons.
 
-use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route};
+use super::{
+    AbortPolicy, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, RegionChoice, Route,
+};
 use crate::protocol::Protocol;
 
 const VERSION: &str = "bedrock-2023-05-31";
@@ -31,6 +33,22 @@ const CLAUDE: &[&str] = &[
 /// The same of OpenAI's: all of them are served in its protocol.
 const OPENAI: &[&str] =
     &["openai.", "eu.openai.", "global.openai.", "in.openai.", "jp.openai.", "us.openai."];
+
+/// Which profiles the regions belong to
+/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>, as of 2026-11-26): where there is one
+/// for a model, newer models are served by no other id. Canada's region is one of those that the profiles of the US start in.
+const PROFILES: &[(&str, &[&str])] = &[
+    ("us-gov-", &["us-gov."]),
+    ("us-", &["us."]),
+    ("ca-", &["ca.", "us."]),
+    ("eu-", &["eu."]),
+    ("ap-northeast-1", &["jp.", "apac."]),
+    ("ap-northeast-3", &["jp.", "apac."]),
+    ("ap-southeast-2", &["au.", "apac."]),
+    ("ap-southeast-4", &["au.", "apac."]),
+    ("ap-south-1", &["in.", "apac."]),
+    ("ap-", &["apac."]),
+];
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "bedrock",
@@ -58,5 +76,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::Drain,
+    region_choice: RegionChoice::Place { name: "region", groups: PROFILES },
     ..OPENAI_COMPATIBLE
 };

@@ -7,6 +7,7 @@
 pub use crate::protocol::OutputLimit;
 use crate::protocol::Protocol;
 pub use crate::terms::{Regions, ServiceTiers};
+pub use region::{RegionChoice, is_region};
 
 mod ai21;
 mod alibaba;
@@ -47,6 +48,7 @@ mod openai_compatible;
 mod openai_responses;
 mod ovhcloud;
 mod perplexity;
+mod region;
 mod regolo;
 mod sambanova;
 mod scaleway;
@@ -357,6 +359,8 @@ pub struct ProviderSpec {
     pub service_tiers: ServiceTiers,
     /// What it makes of the place where a model runs.
     pub regions: Regions,
+    /// How callers choose that place.
+    pub region_choice: RegionChoice,
 }
 
 impl ProviderSpec {
@@ -387,6 +391,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     abort: AbortPolicy::Unknown,
     service_tiers: ServiceTiers::Named,
     regions: Regions::OnePrice,
+    region_choice: RegionChoice::Configured,
 };
 
 /// Every provider, in alphabetical order.

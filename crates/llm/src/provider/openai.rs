@@ -14,8 +14,22 @@
 //! Pictures, speech, transcriptions, moderations and the older completions:
 //! <https://platform.openai.com/docs/api-reference/introduction>, as of 2026-11-26. Speech that comes as bare sound tells no usage.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Regions, Route, ServiceTiers, usual};
+use super::{
+    AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, RegionChoice, Regions, Route, ServiceTiers,
+    usual,
+};
 use crate::protocol::Protocol;
+
+/// Regions with hosts of their own; a project must be made for one, or be free to choose
+/// (<https://developers.openai.com/api/docs/guides/data-residency>, read 2026-11-26; those that the catalogue names).
+pub(super) const REGIONS: RegionChoice = RegionChoice::Addresses(&[
+    ("ae", "https://ae.api.openai.com/v1"),
+    ("au", "https://au.api.openai.com/v1"),
+    ("eu", "https://eu.api.openai.com/v1"),
+    ("in", "https://in.api.openai.com/v1"),
+    ("jp", "https://jp.api.openai.com/v1"),
+    ("us", "https://us.api.openai.com/v1"),
+]);
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "openai",
@@ -28,6 +42,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     abort: AbortPolicy::CancelStreams,
     service_tiers: ServiceTiers::AccountDecides,
     regions: Regions::ByHost(".api.openai.com"),
+    region_choice: REGIONS,
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::RESPONSES,

@@ -10,7 +10,7 @@
 //! Signed with tokens of a service account or of the machine. `GOOGLE_CLOUD_PROJECT`, `GOOGLE_CLOUD_LOCATION` and
 //! `GOOGLE_APPLICATION_CREDENTIALS` are what Google's own SDKs read.
 
-use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, Place, ProviderSpec, Route};
+use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, Place, ProviderSpec, RegionChoice, Route};
 use crate::protocol::Protocol;
 
 const VERSION: &str = "vertex-2023-10-16";
@@ -57,5 +57,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     ],
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::Unknown,
+    region_choice: RegionChoice::Place { name: "location", groups: &[] },
     ..OPENAI_COMPATIBLE
 };

@@ -40,7 +40,7 @@ pub(super) struct Entry {
     reasoning: Option<IgnoredAny>,
     unsupported_params: Option<Vec<String>>,
     min_cache_tokens: Option<u64>,
-    weights: Option<String>,
+    pub(super) weights: Option<String>,
     pub(super) released: Option<Date>,
     pub(super) status: Option<Status>,
     pub(super) retires: Option<Day>,

@@ -1,7 +1,7 @@
 //! Where a catalogue is read from: local overrides, what was synced, the binary; and writing what is synced.
 
 use super::{CatalogError, embedded, parse};
-use domain::catalog::{Catalog, Model};
+use domain::catalog::{Catalog, Model, Privacy};
 use std::path::{Path, PathBuf};
 
 /// The catalogue of a provider kind: `<kind>.toml` in the folder of overrides if it exists, else in that of what was
@@ -20,6 +20,7 @@ pub fn load(kind: &str, overrides: Option<&Path>, synced: Option<&Path>) -> Resu
         || embedded(kind).map(|text| (format!("the built-in catalogue of {kind}"), text.to_owned()));
     if let Some((file, text)) = found.or_else(built_in) {
         catalog = Catalog::new(parse_in(file, &text)?);
+        catalog.privacy = privacy(&text);
     }
     if let Some(path) = synced.map(|folder| listed_path(folder, kind))
         && let Some(text) = read(&path)?
@@ -31,6 +32,21 @@ pub fn load(kind: &str, overrides: Option<&Path>, synced: Option<&Path>) -> Resu
         }
     }
     Ok(catalog)
+}
+
+/// What a catalogue file tells of its provider's way with texts. It stands before the models.
+fn privacy(text: &str) -> Privacy {
+    let head = text.split("[[models]]").next().unwrap_or_default();
+    let table: toml::Table = head.parse().unwrap_or_default();
+    let word = |group: &str, field: &str| {
+        let group = table.get("provider")?.get(group)?;
+        group.get(field)?.as_str().map(str::to_owned)
+    };
+    Privacy {
+        is_of_eu: word("residency", "eu").is_some_and(|eu| eu.starts_with("yes")),
+        training: word("privacy", "training"),
+        retention: word("privacy", "retention"),
+    }
 }
 
 fn parse_in(file: String, text: &str) -> Result<Vec<Model>, CatalogError> {
@@ -107,6 +123,14 @@ mod tests {
         std::fs::write(own.path().join("openai.toml"), format!("{HEAD}{}", entry("own"))).unwrap();
         assert!(has("own") && !has("synced"));
         assert!(take_over(synced.path(), "openai", "models = 1").is_err());
+    }
+
+    #[test]
+    fn a_file_tells_of_its_providers_way_with_texts() {
+        let of = |kind: &str| load(kind, None, None).unwrap().privacy;
+        assert_eq!(of("openai").keeps(), (Some(true), Some(30)));
+        assert!(of("scaleway").is_of_eu && !of("openai").is_of_eu);
+        assert_eq!(of("demo"), Privacy::default());
     }
 
     #[test]

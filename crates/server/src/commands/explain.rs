@@ -7,7 +7,7 @@ use crate::output;
 use gateway::bodies::Held;
 use gateway::http::called_at;
 use gateway::inference::prepare::{Next, Prepared, prepare};
-use gateway::inference::{intake, protocol_of, route_of};
+use gateway::inference::{intake, preset, protocol_of, route_of};
 use gateway::providers::Ask;
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ pub fn run(command: Explain, settings: &Settings, environment: &Environment) -> 
     intake.is_strict = false;
     let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
     let target = providers.target(&intake.model, Ask { kind, preferred, is_stream })?;
+    preset::apply(operation, &mut intake, &target);
     let Next::Call(prepared) = prepare(operation, intake, target, &HeaderMap::new())? else {
         return Err("the gateway answers this by itself, nothing is sent".into());
     };

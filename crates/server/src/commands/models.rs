@@ -70,7 +70,7 @@ fn list(how: &ListModels, providers: &Providers) {
 
 fn show(name: &str, as_json: bool, providers: &Providers) -> Done {
     let (provider, model) = providers.find(name).ok_or_else(|| format!("nobody knows the model {name}"))?;
-    let view = view(provider, model);
+    let view = view(provider, &model);
     if as_json {
         output::line(view.to_string());
         return Ok(());

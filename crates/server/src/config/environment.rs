@@ -48,13 +48,13 @@ impl Environment {
                 .map_err(|reason| ConfigError::Variable { variable: variable.clone(), reason })?;
             insert(table, &path, value);
         }
-        if let Some(text) = self.get("SIGNALBOX_PROVIDERS") {
-            let refuse =
-                |reason: String| ConfigError::Variable { variable: "SIGNALBOX_PROVIDERS".to_owned(), reason };
-            let mut read: toml::Table = toml_text::parse(&format!("providers = {text}"))
+        for (variable, name) in [("SIGNALBOX_PROVIDERS", "providers"), ("SIGNALBOX_ALIASES", "aliases")] {
+            let Some(text) = self.get(variable) else { continue };
+            let refuse = |reason: String| ConfigError::Variable { variable: variable.to_owned(), reason };
+            let mut read: toml::Table = toml_text::parse(&format!("{name} = {text}"))
                 .map_err(|error| refuse(error.message().to_owned()))?;
-            let list = read.remove("providers").ok_or_else(|| refuse("not a list".to_owned()))?;
-            table.insert("providers".to_owned(), list);
+            let list = read.remove(name).ok_or_else(|| refuse("not a list".to_owned()))?;
+            table.insert(name.to_owned(), list);
         }
         Ok(())
     }
@@ -65,7 +65,7 @@ pub(super) fn variable(path: &[String]) -> String {
     format!("{PREFIX}{}", path.join("_").to_uppercase())
 }
 
-/// Every setting but the providers, with its default.
+/// Every setting but the providers and aliases, with its default.
 pub(super) fn paths() -> Vec<(Vec<String>, toml::Value)> {
     let mut found = Vec::new();
     if let Ok(toml::Value::Table(table)) = toml::Value::try_from(Settings::default()) {

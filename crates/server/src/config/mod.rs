@@ -4,11 +4,13 @@
 //! refused with their path. Every setting of [`Settings`] has a variable: `SIGNALBOX_` and its path in
 //! capitals, so `limits.body_bytes_max` is `SIGNALBOX_LIMITS_BODY_BYTES_MAX`.
 
+mod aliases;
 mod aws;
 mod environment;
 mod identity;
 mod providers;
 
+pub use aliases::AliasSettings;
 pub use environment::Environment;
 pub use providers::{ModelSettings, ProviderEntry, resolve};
 
@@ -60,6 +62,14 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// An alias cannot be used as configured.
+    #[error("alias `{name}`: {reason}")]
+    Alias {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A provider cannot be used as configured.
     #[error("provider `{name}`: {reason}")]
     Provider {
@@ -97,6 +107,9 @@ pub struct Settings {
     /// The providers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderEntry>,
+    /// Names of our own for their models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<AliasSettings>,
 }
 
 impl Default for Settings {
@@ -113,6 +126,7 @@ impl Default for Settings {
             journal: JournalSettings::default(),
             idempotency: IdempotencySettings::default(),
             providers: Vec::new(),
+            aliases: Vec::new(),
         }
     }
 }

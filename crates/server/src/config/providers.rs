@@ -179,7 +179,7 @@ pub struct ModelSettings {
 }
 
 /// Makes the configured providers ready: those of the file, then those whose variable is set, then, if that
-/// is none, the built-in demo.
+/// is none, the built-in demo; and names of our own for their models.
 pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Providers, ConfigError> {
     let mut ready = Vec::new();
     for entry in &settings.providers {
@@ -215,7 +215,7 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
     {
         ready.push(build(spec, spec.kind, None, catalog(spec, settings)?, Deviations::default())?);
     }
-    Ok(Providers::new(ready))
+    super::aliases::add(Providers::new(ready), &settings.aliases)
 }
 
 fn from_entry(
@@ -398,6 +398,7 @@ fn model_of(settings: &ModelSettings) -> Result<Model, String> {
     Ok(Model {
         id: settings.id.clone(),
         aliases: Vec::new(),
+        weights: None,
         name: settings.name.clone().unwrap_or_else(|| settings.id.clone()),
         mode: settings.mode.into(),
         context_window: settings.context_window,

@@ -23,6 +23,7 @@ mod keys;
 mod manage;
 mod manage_usage;
 mod media;
+mod names;
 mod overload;
 mod passthrough;
 mod provider_errors;

@@ -65,7 +65,7 @@ fn request(
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
     request.headers_mut().insert(CONTENT_TYPE, kind);
     if let Some(signing) = signing {
-        let unsigned = Unsigned { method: Method::POST, uri: &uri, body: &[body] };
+        let unsigned = Unsigned { method: Method::POST, uri: &uri, body: &[body], region: None };
         signing.sign(&unsigned, request.headers_mut())?;
     }
     *request.uri_mut() = uri;

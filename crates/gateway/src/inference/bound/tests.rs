@@ -17,6 +17,7 @@ fn target(kind: &str, id: &str) -> Target {
     let model = Model {
         id: id.to_owned(),
         aliases: Vec::new(),
+        weights: None,
         name: id.to_owned(),
         mode: Mode::Chat,
         context_window: 400_000,

@@ -6,6 +6,7 @@ use crate::providers::Target;
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use llm::Protocol;
+use llm::ir::Reasoning;
 use llm::raw::RawObject;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
@@ -89,6 +90,20 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
     fields
 }
 
+/// The fields that say how much to think, and those that may not be set beside them.
+fn fields_of_reasoning(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::OpenAiChat => &["reasoning_effort", "thinking", "reasoning"],
+        Protocol::OpenAiResponses => &["reasoning"],
+        Protocol::AnthropicMessages => {
+            &["thinking", "output_config", "max_tokens", "temperature", "top_p", "top_k", "messages"]
+        }
+        Protocol::Gemini => &["generationConfig", "generation_config"],
+        // Nobody calls in it.
+        Protocol::BedrockConverse => &[],
+    }
+}
+
 /// `reasoning.effort`, as JSON text.
 fn effort_of_responses(body: &RawObject) -> Option<Vec<u8>> {
     #[derive(serde::Deserialize)]
@@ -103,18 +118,27 @@ fn effort_of_responses(body: &RawObject) -> Option<Vec<u8>> {
 /// Reads the fields that the provider would refuse, and writes them again without what it refuses.
 pub(super) fn rewrite(
     body: &mut RawObject,
+    reasoning: Option<&Reasoning>,
     target: &Target,
     warnings: &mut Vec<String>,
 ) -> Result<(), Refusal> {
-    let fields = fields_to_rewrite(body, target);
+    let mut fields = fields_to_rewrite(body, target);
+    let protocol = target.endpoint.route.protocol;
+    if reasoning.is_some() {
+        for field in fields_of_reasoning(protocol) {
+            if !fields.contains(field) {
+                fields.push(field);
+            }
+        }
+    }
     if fields.is_empty() {
         return Ok(());
     }
     // The rest is neither read nor judged. What every request must have stands there without a meaning.
-    let protocol = target.endpoint.route.protocol;
     let least = match protocol {
         Protocol::OpenAiResponses => Bytes::from_static(b"{\"model\":\"\"}"),
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse => {
+        Protocol::Gemini => Bytes::from_static(b"{\"contents\":[{\"parts\":[{\"text\":\".\"}]}]}"),
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
             Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}")
         }
     };
@@ -126,7 +150,8 @@ pub(super) fn rewrite(
         }
     }
     // What cannot be read goes as it came: its provider knows best what is wrong with it.
-    let Ok(request) = protocol.decode_request(&part.to_bytes()) else { return Ok(()) };
+    let Ok(mut request) = protocol.decode_request(&part.to_bytes()) else { return Ok(()) };
+    request.reasoning = reasoning.cloned().or(request.reasoning);
     let encoded = protocol.encode_request(&request, &describe(target)).map_err(refused)?;
     let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
     for field in fields {

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::upstream::Payload;
 use bytes::Bytes;
 use llm::Protocol;
-use llm::ir::Warning;
+use llm::ir::{Reasoning, Warning};
 use llm::protocol::{Encoded, TranslateError};
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
@@ -35,6 +35,8 @@ pub(super) struct How<'a> {
     pub is_stream: bool,
     /// Its provider is to keep the prompt.
     pub is_cached: bool,
+    /// How much to think, where the model's name says so.
+    pub reasoning: Option<&'a Reasoning>,
 }
 
 /// The long texts of a long body, and the body with marks in their place.
@@ -73,6 +75,7 @@ fn rewritten(body: Bytes, how: How<'_>, target: &Target) -> Result<(Encoded, u32
     drop(body);
     how.model.clone_into(&mut request.model);
     request.stream = how.is_stream;
+    request.reasoning = how.reasoning.cloned().or(request.reasoning);
     // Usage is metered whether the caller wants to see it or not.
     request.include_usage = request.stream;
     let answers = request.sampling.n.unwrap_or(1);

@@ -17,7 +17,7 @@ fn signature(method: Method, path: &str, token: Option<&str>) -> String {
     let signing = Signing { keys: &keys, region: "us-east-1", service: "service", now };
     let uri = format!("https://example.amazonaws.com{path}").parse::<Uri>().unwrap();
     let mut headers = HeaderMap::new();
-    signing.sign(&Unsigned { method, uri: &uri, body: &[] }, &mut headers).unwrap();
+    signing.sign(&Unsigned { method, uri: &uri, body: &[], region: None }, &mut headers).unwrap();
     headers[AUTHORIZATION].to_str().unwrap().to_owned()
 }
 

@@ -1,0 +1,93 @@
+//! What a model's name says beside the model, written into the request: a variant (`:low`, `:flex`) is what the caller
+//! asks for, the settings of an alias count where the caller says nothing.
+
+use super::intake::Intake;
+use super::{nested, protocol_of, route_of};
+use crate::providers::{Defaults, Target, Variant};
+use domain::record::Operation;
+use llm::Protocol;
+use llm::provider::RouteKind;
+
+/// Writes it. How much to think is only noted: how that is said depends on the model, and is written when the request is
+/// prepared.
+pub fn apply(operation: Operation, intake: &mut Intake, target: &Target) {
+    if route_of(operation) != RouteKind::Chat {
+        return;
+    }
+    let protocol = protocol_of(operation);
+    if let Some(defaults) = &target.defaults {
+        fill(protocol, intake, defaults);
+    }
+    match target.variant {
+        Some(Variant::Tier(tier)) => intake.body.set_string(tier_field(protocol), tier),
+        Some(variant @ (Variant::Effort(_) | Variant::Budget(_))) => intake.reasoning = variant.reasoning(),
+        None => {}
+    }
+}
+
+fn fill(protocol: Protocol, intake: &mut Intake, defaults: &Defaults) {
+    let Defaults { reasoning, service_tier, max_output_tokens, temperature, top_p, auto_cache } = defaults;
+    intake.auto_cache = intake.auto_cache.or(*auto_cache);
+    if reasoning.is_some() && !says_how_to_think(protocol, intake) {
+        intake.reasoning.clone_from(reasoning);
+    }
+    let tier = tier_field(protocol);
+    if let Some(word) = service_tier
+        && !has(intake, &[tier])
+    {
+        intake.body.set_string(tier, word);
+    }
+    // Finite numbers of the settings are numbers of JSON too.
+    let numbers = [
+        (max_output_tokens.map(|tokens| tokens.to_string()), limit_fields(protocol)),
+        (temperature.map(|number| number.to_string()), &["temperature"]),
+        (top_p.map(|number| number.to_string()), &["top_p", "topP"]),
+    ];
+    for (number, fields) in numbers {
+        let Some(number) = number else { continue };
+        if protocol == Protocol::Gemini {
+            nested::fill(&mut intake.body, fields, &number);
+        } else if !has(intake, fields) {
+            intake.body.set(fields[0], number.into_bytes());
+        }
+    }
+}
+
+fn has(intake: &Intake, fields: &[&str]) -> bool {
+    fields.iter().any(|field| intake.body.get(field).is_some_and(|raw| raw != b"null"))
+}
+
+fn says_how_to_think(protocol: Protocol, intake: &Intake) -> bool {
+    match protocol {
+        Protocol::OpenAiChat => has(intake, &["reasoning_effort", "reasoning", "thinking"]),
+        Protocol::OpenAiResponses => has(intake, &["reasoning"]),
+        Protocol::AnthropicMessages => {
+            let effort = intake.body.get("output_config");
+            has(intake, &["thinking"])
+                || effort.is_some_and(|raw| memchr::memmem::find(raw, b"\"effort\"").is_some())
+        }
+        Protocol::Gemini => nested::says_how_to_think(&intake.body),
+        Protocol::BedrockConverse => false,
+    }
+}
+
+const fn tier_field(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Gemini => "serviceTier",
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse => "service_tier",
+    }
+}
+
+/// The fields that bound the answer; the first is written, of Gemini's the last.
+const fn limit_fields(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
+            &["max_tokens", "max_completion_tokens"]
+        }
+        Protocol::OpenAiResponses => &["max_output_tokens"],
+        Protocol::Gemini => &["max_output_tokens", "maxOutputTokens"],
+    }
+}
