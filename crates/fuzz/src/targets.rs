@@ -42,6 +42,7 @@ const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     takes_cache_control: true,
     takes_unsigned_thoughts: true,
     takes_custom_tools: true,
+    searches_in_chat: true,
 };
 
 /// One of them.

@@ -105,6 +105,18 @@ pub fn rounds(body: &RawObject, provider: Protocol, model: &str) -> Rounds {
     }
 }
 
+/// Whether a body, in any protocol, asks for a search of the web that its provider makes.
+pub fn asks_for_search(body: &RawObject) -> bool {
+    let is_asked = body.get("web_search_options").is_some_and(|raw| raw != b"null");
+    is_asked || gemini::asks_for_search(body) || has_search_tool(body)
+}
+
+fn has_search_tool(body: &RawObject) -> bool {
+    let Some(raw) = body.get("tools").filter(|raw| WEB_SEARCH.find(raw).is_some()) else { return false };
+    let tools: Vec<Tool<'_>> = serde_json::from_slice(raw).unwrap_or_default();
+    tools.iter().any(|tool| tool.is("web_search"))
+}
+
 fn by_anthropic(body: &RawObject) -> Rounds {
     let is_remote = body.get("mcp_servers").is_some();
     let mut tools = Vec::new();

@@ -18,7 +18,7 @@ pub mod reply;
 pub mod stream;
 
 use crate::bodies::Held;
-use crate::providers::{Ask, Target};
+use crate::providers::{Ask, Providers, Target};
 use crate::rates::Admission;
 use crate::record::Entry;
 use crate::refusal::Refusal;
@@ -34,7 +34,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use intake::Intake;
 use llm::Protocol;
-use llm::provider::RouteKind;
+use llm::provider::{ChatSearch, RouteKind};
+use llm::server_tools;
 use prepare::Next;
 use std::sync::Arc;
 use std::time::Instant;
@@ -264,7 +265,7 @@ fn understand(
         is_stream: intake.is_stream,
         metadata: intake.metadata.take().filter(|metadata| !metadata.is_empty()),
     };
-    let next = told.and_then(|()| target(gateway, operation, &intake)).and_then(|target| {
+    let next = told.and_then(|()| target(&gateway.providers.load(), operation, &intake)).and_then(|target| {
         preset::apply(operation, &mut intake, &target);
         allow(gateway, call, intake, target, headers)
     });
@@ -340,15 +341,33 @@ fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed
     Ok(Allowed::Now(Understood { next, hold: Some(admitted.hold), admission }))
 }
 
-fn target(gateway: &Gateway, operation: Operation, intake: &Intake) -> Result<Target, Refusal> {
+/// Where a request goes.
+pub fn target(providers: &Providers, operation: Operation, intake: &Intake) -> Result<Target, Refusal> {
     let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
     let ask = Ask { kind, preferred, is_stream };
-    let providers = gateway.providers.load();
-    match providers.target(&intake.model, ask) {
+    let target = match providers.target(&intake.model, ask) {
         // A provider that cannot count is no obstacle: then the gateway estimates.
         Err(Refusal::WrongEndpoint { .. }) if operation.is_count() => {
             providers.target(&intake.model, Ask { kind: RouteKind::Chat, ..ask })
         }
         found => found,
+    }?;
+    if must_search_elsewhere(operation, intake, &target) {
+        let responses =
+            providers.target(&intake.model, Ask { preferred: Protocol::OpenAiResponses, ..ask })?;
+        if responses.endpoint.route.protocol == Protocol::OpenAiResponses {
+            return Ok(responses);
+        }
     }
+    Ok(target)
+}
+
+/// Whether a search of the web is asked for that the model makes in Responses only.
+fn must_search_elsewhere(operation: Operation, intake: &Intake, target: &Target) -> bool {
+    let search = target.provider.spec.chat_search;
+    route_of(operation) == RouteKind::Chat
+        && target.endpoint.route.protocol == Protocol::OpenAiChat
+        && matches!(search, ChatSearch::Named(_))
+        && !search.is_of(&target.model_id)
+        && server_tools::asks_for_search(&intake.body)
 }

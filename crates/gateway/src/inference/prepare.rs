@@ -297,6 +297,7 @@ fn describe(target: &Target) -> llm::protocol::Target<'_> {
         takes_cache_control: target.provider.spec.takes_cache_control,
         takes_unsigned_thoughts: target.provider.spec.takes_unsigned_thoughts,
         takes_custom_tools: target.provider.spec.takes_custom_tools,
+        searches_in_chat: target.provider.spec.chat_search.is_of(&target.model_id),
     }
 }
 

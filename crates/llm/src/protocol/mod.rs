@@ -75,6 +75,8 @@ pub struct Target<'a> {
     pub takes_unsigned_thoughts: bool,
     /// Whether tools of free text are taken (OpenAI's chat).
     pub takes_custom_tools: bool,
+    /// Whether the model searches the web when it is asked to (OpenAI's chat).
+    pub searches_in_chat: bool,
 }
 
 impl Protocol {

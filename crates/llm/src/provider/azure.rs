@@ -10,7 +10,10 @@
 //!
 //! Responses, pictures and sound stand at the paths of OpenAI in the v1 API.
 
-use super::{AbortPolicy, Auth, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route, usual};
+use super::{
+    AbortPolicy, Auth, ChatSearch, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route,
+    usual,
+};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -35,5 +38,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,
     ],
+    chat_search: ChatSearch::Named(&["-search-"]),
     ..OPENAI_COMPATIBLE
 };

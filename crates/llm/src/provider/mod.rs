@@ -143,6 +143,28 @@ pub enum Auth {
     None,
 }
 
+/// Which models search the web when a request in OpenAI's chat has `web_search_options`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChatSearch {
+    /// None is known to. What a caller of that protocol sends is not touched.
+    Never,
+    /// Those with one of these in their names. The others search in Responses.
+    Named(&'static [&'static str]),
+    /// All.
+    Always,
+}
+
+impl ChatSearch {
+    /// Whether a model is one of them.
+    pub fn is_of(self, model: &str) -> bool {
+        match self {
+            ChatSearch::Never => false,
+            ChatSearch::Named(words) => words.iter().any(|word| model.contains(word)),
+            ChatSearch::Always => true,
+        }
+    }
+}
+
 /// What a route is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteKind {
@@ -353,6 +375,8 @@ pub struct ProviderSpec {
     /// Whether it takes tools of free text (`"type": "custom"`) in OpenAI's chat; elsewhere they are sent as functions
     /// of one text, unless its caller speaks that protocol itself.
     pub takes_custom_tools: bool,
+    /// Which of its models search the web when they are asked to in OpenAI's chat.
+    pub chat_search: ChatSearch,
     /// What it bills of an answer whose reader leaves.
     pub abort: AbortPolicy,
     /// What it makes of tiers of service.
@@ -388,6 +412,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     takes_cache_control: false,
     takes_unsigned_thoughts: true,
     takes_custom_tools: false,
+    chat_search: ChatSearch::Never,
     abort: AbortPolicy::Unknown,
     service_tiers: ServiceTiers::Named,
     regions: Regions::OnePrice,

@@ -15,8 +15,8 @@
 //! <https://platform.openai.com/docs/api-reference/introduction>, as of 2026-11-26. Speech that comes as bare sound tells no usage.
 
 use super::{
-    AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, RegionChoice, Regions, Route, ServiceTiers,
-    usual,
+    AbortPolicy, ChatSearch, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, RegionChoice, Regions, Route,
+    ServiceTiers, usual,
 };
 use crate::protocol::Protocol;
 
@@ -55,5 +55,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,
     ],
+    chat_search: ChatSearch::Named(&["-search-"]),
     ..OPENAI_COMPATIBLE
 };

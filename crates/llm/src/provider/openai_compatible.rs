@@ -2,7 +2,7 @@
 //!
 //! The configuration says where it is. Servers without authentication take any key, or none.
 
-use super::{OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
+use super::{ChatSearch, OPENAI_COMPATIBLE, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -20,5 +20,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,
     ],
+    chat_search: ChatSearch::Always,
     ..OPENAI_COMPATIBLE
 };

@@ -8,7 +8,7 @@
 //! depends on the size of the search context; the catalogue has that of the smallest, which is the default.
 //! Its embeddings answer in a form of their own.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
+use super::{AbortPolicy, ChatSearch, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -19,5 +19,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
     takes_stream_options: false,
     abort: AbortPolicy::Drain,
+    chat_search: ChatSearch::Always,
     ..OPENAI_COMPATIBLE
 };

@@ -8,9 +8,11 @@
 //! penalties. Prompts above 200 000 tokens cost more. The Anthropic-compatible path is a leftover and not
 //! used.
 //!
+//! Its models search in Responses only (<https://docs.x.ai/docs/guides/tools/overview>, as of 2026-11-26).
+//!
 //! Pictures: <https://docs.x.ai/docs/guides/image-generations>, as of 2026-11-26.
 
-use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, usual};
+use super::{AbortPolicy, ChatSearch, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
@@ -24,6 +26,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::IMAGE_GENERATIONS,
     ],
     output_limit: OutputLimit::MaxCompletionTokens,
+    chat_search: ChatSearch::Named(&[]),
     abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

@@ -55,6 +55,7 @@ fn survive(body: &[u8]) {
         takes_cache_control: true,
         takes_unsigned_thoughts: true,
         takes_custom_tools: true,
+        searches_in_chat: true,
     };
     for protocol in PROTOCOLS {
         if let Ok(request) = protocol.decode_request(body) {

@@ -19,6 +19,7 @@ const TARGET: Target<'static> = Target {
     takes_cache_control: true,
     takes_unsigned_thoughts: true,
     takes_custom_tools: true,
+    searches_in_chat: true,
 };
 
 fn words() -> impl Strategy<Value = String> {

@@ -18,6 +18,7 @@ fn target(model: &str) -> Target<'_> {
         takes_cache_control: true,
         takes_unsigned_thoughts: true,
         takes_custom_tools: true,
+        searches_in_chat: true,
     }
 }
 

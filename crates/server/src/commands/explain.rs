@@ -7,8 +7,7 @@ use crate::output;
 use gateway::bodies::Held;
 use gateway::http::called_at;
 use gateway::inference::prepare::{Next, Prepared, prepare};
-use gateway::inference::{intake, preset, protocol_of, route_of};
-use gateway::providers::Ask;
+use gateway::inference::{intake, preset, protocol_of, target};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -33,8 +32,7 @@ pub fn run(command: Explain, settings: &Settings, environment: &Environment) -> 
     let mut intake = intake::read(called, Held::short(text.into()), &settings.default_model)?;
     // Losses are to be seen, not refused.
     intake.is_strict = false;
-    let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
-    let target = providers.target(&intake.model, Ask { kind, preferred, is_stream })?;
+    let target = target(&providers, operation, &intake)?;
     preset::apply(operation, &mut intake, &target);
     let Next::Call(prepared) = prepare(operation, intake, target, &HeaderMap::new())? else {
         return Err("the gateway answers this by itself, nothing is sent".into());

@@ -210,3 +210,46 @@ async fn a_strict_caller_is_refused_where_something_would_be_lost() {
     let outcomes: Vec<Value> = app.finish().await.iter().map(|record| record["outcome"].clone()).collect();
     assert!(outcomes.contains(&json!("refused")) && outcomes.contains(&json!("success")), "{outcomes:?}");
 }
+
+#[tokio::test]
+async fn a_search_goes_to_the_route_where_the_model_searches() {
+    let answer = json!({
+        "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "gpt-5",
+        "output": [{"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": "News.", "annotations": []}]}],
+        "usage": {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12},
+    });
+    let upstream = Upstream::always(Answer::json(200, &answer.to_string()), 2).await;
+    let app = App::start(&provider("openai", &upstream)).await;
+    let search = json!([{"type": "web_search"}]);
+    let chat =
+        json!({"model": "openai/m", "messages": [{"role": "user", "content": "News?"}], "tools": search});
+    let reply = app.chat(&chat.to_string()).await;
+    assert_eq!(reply.json()["choices"][0]["message"]["content"], "News.", "{}", reply.text());
+    let search = json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": 2}]);
+    let message = json!({"model": "openai/m", "max_tokens": 50, "tools": search,
+        "messages": [{"role": "user", "content": "News?"}]});
+    let reply = app.message(&message.to_string()).await;
+    assert_eq!(reply.json()["content"][0]["text"], "News.", "{}", reply.text());
+    for call in upstream.calls() {
+        assert!(call.path().ends_with("/responses"), "{}", call.path());
+        assert_eq!(call.json()["tools"][0]["type"], "web_search");
+    }
+    drop(app.finish().await);
+    // A function that somebody calls so is none, and nothing is searched where nobody can.
+    let upstream = Upstream::always(Answer::json(200, CHAT_ANSWER), 2).await;
+    let app = App::start(&format!("{}{}", provider("openai", &upstream), provider("groq", &upstream))).await;
+    let function = json!([{"name": "web_search", "input_schema": {"type": "object"}}]);
+    let mut message = message;
+    message["tools"] = function;
+    assert_eq!(app.message(&message.to_string()).await.status, 200);
+    assert!(upstream.calls()[0].path().ends_with("/chat/completions"));
+    message["model"] = json!("groq/m");
+    message["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    let reply = app.message(&message.to_string()).await;
+    assert!(reply.header("x-signalbox-warnings").contains("web_search"), "{}", reply.text());
+    assert!(upstream.calls()[1].json().get("web_search_options").is_none());
+    message["signalbox"] = json!({"strict": true});
+    assert_anthropic_error(&app.message(&message.to_string()).await, 400, "invalid_request_error");
+    drop(app.finish().await);
+}

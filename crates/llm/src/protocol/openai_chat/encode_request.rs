@@ -214,6 +214,9 @@ fn tools<'a>(
                 };
                 body.tools.push(wire::Tool::Known(wire::Definition::Custom { custom }));
             }
+            Tool::WebSearch(_) if !target.searches_in_chat => {
+                warnings.add("web_search", "dropped: the model does not search in this protocol");
+            }
             Tool::WebSearch(search) => body.web_search_options = Some(web_search(search, warnings)),
             Tool::Opaque { protocol: Protocol::OpenAiChat, raw, .. } => {
                 body.tools.push(wire::Tool::Raw(raw.raw()));
