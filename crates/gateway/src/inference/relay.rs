@@ -14,6 +14,8 @@ use llm::protocol::{StreamDecoder, StreamEncoder, StreamOptions};
 use llm::provider::StreamFraming;
 use llm::sse::{Complete, Event, Splitter};
 use llm::terms;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// What a piece of the provider's stream led to.
 #[derive(Debug, Default)]
@@ -199,8 +201,14 @@ impl Relay {
     }
 }
 
-/// Passes events through. Two are ever changed: in the one that carries usage the cost is added, or it is left out for a
-/// caller who did not ask for it; in the one that names the model it is named as asked for.
+/// Where OpenAI's chunks say that they carry no usage. They do so only if usage is asked for: who did not ask for it would
+/// not see the field without the gateway, and some clients cannot read it (`@requesty/ai-sdk` 3.6.1, seen 2026-11-26).
+/// Within a string the quotation marks would be escaped.
+static NO_USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(",\"usage\":null"));
+
+/// Passes events through. They are changed in three ways: to the usage the cost is added; for a caller who did
+/// not ask for usage it is left out, and so is the word that there is none; in the event that names the model it is named
+/// as asked for.
 fn pass(
     complete: &Complete,
     observer: &mut StreamObserver,
@@ -216,9 +224,13 @@ fn pass(
         let raw = &complete.bytes[range.clone()];
         let Some(event) = Event::parse(raw) else { continue };
         let edit = match observer.push(&event.data) {
-            Note::Plain => continue,
-            Note::Content => {
-                step.has_content = true;
+            note @ (Note::Plain | Note::Content) => {
+                step.has_content |= note == Note::Content;
+                if hides_usage && let Some(at) = NO_USAGE.find(raw) {
+                    let out = changed.get_or_insert_default();
+                    out.extend_from_slice(&complete.bytes[kept_from..range.start + at]);
+                    kept_from = range.start + at + NO_USAGE.needle().len();
+                }
                 continue;
             }
             Note::Named(at) => named.map(|name| edit::name(at, name)),
