@@ -83,6 +83,11 @@ impl StreamObserver {
         Self { is_media: true, ..Self::new(Protocol::OpenAiChat) }
     }
 
+    /// Whether it follows a conversation in OpenAI's chat.
+    pub fn is_of_chat(&self) -> bool {
+        self.protocol == Protocol::OpenAiChat && !self.is_media
+    }
+
     /// Looks at the data of one event. Data that cannot be read is passed on: it is the caller's to judge.
     pub fn push(&mut self, data: &[u8]) -> Note {
         if self.is_media {

@@ -15,6 +15,7 @@ use llm::provider::StreamFraming;
 use llm::sse::{Complete, Event, Splitter};
 use llm::terms;
 use memchr::memmem::Finder;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// What a piece of the provider's stream led to.
@@ -201,14 +202,23 @@ impl Relay {
     }
 }
 
-/// Where OpenAI's chunks say that they carry no usage. They do so only if usage is asked for: who did not ask for it would
-/// not see the field without the gateway, and some clients cannot read it (`@requesty/ai-sdk` 3.6.1, seen 2026-11-26).
-/// Within a string the quotation marks would be escaped.
-static NO_USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(",\"usage\":null"));
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
-/// Passes events through. They are changed in three ways: to the usage the cost is added; for a caller who did
-/// not ask for usage it is left out, and so is the word that there is none; in the event that names the model it is named
-/// as asked for.
+/// Where a chunk of OpenAI's says that it carries no usage, with the comma before. The reference product sends no such
+/// field, and its SDK cannot read one (`@requesty/ai-sdk` 3.6.1, seen 2026-11-26). Within a string the quotation marks would
+/// be escaped.
+fn no_usage(raw: &[u8]) -> Option<Range<usize>> {
+    USAGE.find_iter(raw).find_map(|at| {
+        let start = raw[..at].trim_ascii_end().strip_suffix(b",")?.len();
+        let value = raw[at + USAGE.needle().len()..].trim_ascii_start().strip_prefix(b":")?;
+        let rest = value.trim_ascii_start().strip_prefix(b"null")?;
+        Some(start..raw.len() - rest.len())
+    })
+}
+
+/// Passes events through. They are changed in three ways: to the usage the cost is added, or it is left out for
+/// a caller who did not ask for it; the word that there is none is left out; in the event that names the model it is named as
+/// asked for.
 fn pass(
     complete: &Complete,
     observer: &mut StreamObserver,
@@ -220,16 +230,17 @@ fn pass(
     // Everything up to here stands in `changed`; empty as long as nothing was changed.
     let mut changed: Option<BytesMut> = None;
     let mut kept_from = 0;
+    let is_chat = observer.is_of_chat();
     for range in &complete.events {
         let raw = &complete.bytes[range.clone()];
         let Some(event) = Event::parse(raw) else { continue };
         let edit = match observer.push(&event.data) {
             note @ (Note::Plain | Note::Content) => {
                 step.has_content |= note == Note::Content;
-                if hides_usage && let Some(at) = NO_USAGE.find(raw) {
+                if let Some(at) = no_usage(raw).filter(|_| is_chat) {
                     let out = changed.get_or_insert_default();
-                    out.extend_from_slice(&complete.bytes[kept_from..range.start + at]);
-                    kept_from = range.start + at + NO_USAGE.needle().len();
+                    out.extend_from_slice(&complete.bytes[kept_from..range.start + at.start]);
+                    kept_from = range.start + at.end;
                 }
                 continue;
             }
@@ -351,5 +362,29 @@ fn delta_bytes(delta: &Delta) -> u64 {
     match delta {
         Delta::Text(text) | Delta::Reasoning(text) | Delta::Arguments(text) => text.len() as u64,
         Delta::Signature(_) | Delta::Citation(_) | Delta::Logprobs(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_usage;
+
+    #[test]
+    fn only_the_word_that_there_is_no_usage_is_found() {
+        let without =
+            |raw: &str| no_usage(raw.as_bytes()).map(|at| [&raw[..at.start], &raw[at.end..]].concat());
+        for raw in [r#"{"choices":[],"usage":null}"#, r#"{"choices":[], "usage" : null}"#] {
+            assert_eq!(without(raw).unwrap(), r#"{"choices":[]}"#, "{raw}");
+        }
+        assert_eq!(without(r#"{"a":1,"usage":null,"b":2}"#).unwrap(), r#"{"a":1,"b":2}"#);
+        for raw in [
+            r#"{"content":"so ,\"usage\":null"}"#,
+            r#"{"choices":[],"usage":{"total_tokens":1}}"#,
+            r#"{"usage":null}"#,
+            r#"["usage",null]"#,
+            r#"{"a":1,"usage"#,
+        ] {
+            assert_eq!(without(raw), None, "{raw}");
+        }
     }
 }
