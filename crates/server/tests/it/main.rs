@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "what tests spawn ends with their runtime")]
 
 mod abandoned;
+mod added_provider;
 mod bedrock;
 mod bodies;
 mod bounds;
