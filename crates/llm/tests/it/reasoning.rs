@@ -106,8 +106,11 @@ fn the_budget_stays_below_the_limit() {
     assert_eq!((&body["max_tokens"], &body["thinking"]["budget_tokens"]), (&json!(4000), &json!(3999)));
     assert_eq!(warnings, ["thinking.budget_tokens"]);
     // No limit: one is made that leaves room for the answer.
-    let (body, _) = to_anthropic("claude-sonnet-4-5", 0, json!({"reasoning_effort": "high"}));
+    let (body, _) = to_anthropic("deepseek-reasoner", 0, json!({"reasoning_effort": "high"}));
     assert_eq!((&body["max_tokens"], &body["thinking"]["budget_tokens"]), (&json!(20_480), &json!(16_384)));
+    // Or the name tells.
+    let (body, _) = to_anthropic("claude-sonnet-4-5", 0, json!({"reasoning_effort": "high"}));
+    assert_eq!((&body["max_tokens"], &body["thinking"]["budget_tokens"]), (&json!(64_000), &json!(16_384)));
     // No room at all.
     let fields = json!({"reasoning_effort": "high", "max_tokens": 1024});
     let (body, warnings) = to_anthropic("claude-sonnet-4-5", 64_000, fields);

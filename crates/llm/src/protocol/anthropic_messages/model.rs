@@ -35,6 +35,9 @@ pub(in crate::protocol) struct Traits {
     pub takes_both_samplings: bool,
     /// `output_config.format`, and `strict` on tools.
     pub takes_schema: bool,
+    /// Tokens it can answer with, where its name tells
+    /// (<https://platform.claude.com/docs/en/about-claude/models/overview>, as of 2026-11-26).
+    pub max_output: Option<u64>,
 }
 
 /// Models that are not Claude but speak the protocol: nothing is known, so what is oldest is assumed.
@@ -45,6 +48,7 @@ const UNKNOWN: Traits = Traits {
     takes_sampling: true,
     takes_both_samplings: true,
     takes_schema: true,
+    max_output: None,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,21 @@ pub(in crate::protocol) fn traits(model: &str) -> Traits {
         takes_sampling: !is_newest,
         takes_both_samplings: version < (4, 0),
         takes_schema: is_newest || version >= (4, 5),
+        max_output: Some(max_output(family, version, is_newest)),
+    }
+}
+
+fn max_output(family: Family, version: (u32, u32), is_newest: bool) -> u64 {
+    if family == Family::Opus && ((4, 0)..(4, 5)).contains(&version) {
+        32_000
+    } else if is_newest || version >= (4, 6) {
+        128_000
+    } else if version >= (3, 7) {
+        64_000
+    } else if version >= (3, 5) {
+        8_192
+    } else {
+        4_096
     }
 }
 
@@ -128,6 +147,15 @@ mod tests {
         for (model, expected) in table {
             assert_eq!(traits(model).thinking, expected, "{model}");
         }
+    }
+
+    #[test]
+    fn names_tell_how_long_an_answer_may_be() {
+        let limits =
+            ["claude-3-haiku-20240307", "claude-3-5-sonnet-20241022", "claude-opus-4-1", "claude-haiku-4-5"];
+        assert_eq!(limits.map(|model| traits(model).max_output.unwrap()), [4_096, 8_192, 32_000, 64_000]);
+        assert_eq!(traits("claude-opus-5").max_output, Some(128_000));
+        assert_eq!(traits("deepseek-reasoner").max_output, None);
     }
 
     #[test]

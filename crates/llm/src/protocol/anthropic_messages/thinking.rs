@@ -11,8 +11,8 @@ use crate::protocol::{Protocol, Target};
 
 /// The smallest budget.
 const BUDGET_MIN: u64 = 1024;
-/// The longest answer to ask for where neither the caller nor the catalogue knows better: every Claude model
-/// can answer with so many tokens.
+/// The longest answer to ask for where neither the caller nor the catalogue nor the model's name tells: every model can
+/// answer with so many tokens.
 const MAX_TOKENS_DEFAULT: u64 = 4096;
 /// The largest budget where the model's limit is not known.
 const BUDGET_MAX_DEFAULT: u64 = 31_999;
@@ -35,6 +35,8 @@ pub(in crate::protocol) fn plan<'a>(
 ) -> Plan<'a> {
     let limit = Some(target.max_output_tokens).filter(|limit| *limit > 0);
     let asked = asked_limit(request, limit, warnings);
+    // A beta feature may raise what the name tells, so callers may ask for more.
+    let limit = limit.or(traits.max_output);
     let wanted = request.reasoning.as_ref().and_then(|reasoning| wanted(reasoning, traits, limit, warnings));
     let wanted = wanted.filter(|wanted| is_possible(request, wanted, warnings));
     let effort = request.reasoning.as_ref().and_then(|reasoning| effort(reasoning, traits, warnings));
