@@ -1,16 +1,37 @@
 //! Estimating tokens where nobody has counted them.
 //!
-//! An estimate from the text alone, without any vocabulary: about four bytes of English a token, fewer in
-//! scripts that take several bytes a letter. Whatever rests on it says so (`UsageSource::Estimate`).
+//! An estimate from the text alone, without any vocabulary: letters of a script weigh what they do on average in the
+//! vocabularies of nine families of models (`bench/tokens` measures the error, `docs/benchmarks/tokens.md` has it). Whatever
+//! rests on it says so (`UsageSource::Estimate`).
 
 use crate::ir::{ChatRequest, Content, Part, Source};
 
-/// Tokens in a text, estimated: a quarter of its ASCII bytes, and every other letter as a token of its own.
+/// Tokens in a text, estimated.
 pub fn of_text(text: &str) -> u64 {
-    let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
-    let letters = text.chars().filter(|letter| !letter.is_ascii()).count() as u64;
-    let estimate = ascii.div_ceil(4) + letters;
-    if text.is_empty() { 0 } else { estimate.max(1) }
+    let weights: u64 = text.chars().map(weight).sum();
+    weights.div_ceil(1_000)
+}
+
+/// Thousandths of a token that a letter takes on average.
+const fn weight(letter: char) -> u64 {
+    match letter {
+        '\0'..='\u{7f}' => 270,
+        // Latin with marks.
+        '\u{80}'..='\u{24f}' => 450,
+        // Greek and Cyrillic.
+        '\u{370}'..='\u{52f}' => 340,
+        // Hebrew and Arabic.
+        '\u{590}'..='\u{8ff}' => 450,
+        // The scripts of India.
+        '\u{900}'..='\u{dff}' => 600,
+        // Kana, ideographs, Hangul and what stands between them.
+        '\u{3000}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7af}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff00}'..='\u{ffef}' => 680,
+        '\u{1f000}'..='\u{1faff}' => 2_100,
+        _ => 1_000,
+    }
 }
 
 /// Tokens in so many bytes of JSON text whose content is no longer at hand.
@@ -60,6 +81,6 @@ mod tests {
         assert_eq!(of_text("a"), 1);
         // 9 words; common tokenizers say 9 or 10.
         assert!((8..=12).contains(&of_text("The quick brown fox jumps over the lazy dog")));
-        assert_eq!(of_text("你好"), 2);
+        assert_eq!((of_text("你好"), of_text("шлюз"), of_text("🎉")), (2, 2, 3));
     }
 }
