@@ -43,6 +43,7 @@ const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     takes_unsigned_thoughts: true,
     takes_custom_tools: true,
     searches_in_chat: true,
+    takes_schema: true,
 };
 
 /// One of them.

@@ -76,6 +76,8 @@ pub struct Entry {
     slot: Option<Slot>,
     /// What is reserved for it.
     pub hold: Option<Hold>,
+    /// What attempts before the one that runs have cost.
+    pub spent: Money,
     /// What it takes of its callers' rates.
     pub admission: Option<Admission>,
     /// The attempt that is written down as begun, until its own record is made.
@@ -123,6 +125,7 @@ impl Entry {
             started: Instant::now(),
             slot: None,
             hold: None,
+            spent: Money::ZERO,
             admission: None,
             intended: None,
             ended: None,
@@ -137,9 +140,10 @@ impl Entry {
         self.slot = Some(slot);
     }
 
-    /// What is reserved for it.
+    /// What is reserved for it, and for the attempt that runs.
     pub fn held(&self) -> Money {
-        self.hold.as_ref().map_or(Money::ZERO, Hold::amount)
+        let held = self.hold.as_ref().map_or(Money::ZERO, Hold::amount);
+        Money::from_nano(held.nano().saturating_sub(self.spent.nano()).max(0))
     }
 
     /// The journal.

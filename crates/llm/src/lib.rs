@@ -19,6 +19,7 @@ pub mod raw;
 pub mod server_tools;
 pub mod set_aside;
 pub mod sse;
+pub mod structured;
 pub mod terms;
 pub mod tokenizer;
 pub mod tokens;

@@ -36,6 +36,8 @@ pub struct Admitted {
     pub output: OutputAllowance,
     /// The terms it is asked for on.
     pub terms: Terms,
+    /// What it may cost, where that is known.
+    pub bound: Option<Bound>,
     /// What the caller should know.
     pub warnings: Vec<String>,
 }
@@ -183,7 +185,8 @@ fn admitted(
     if let Some(tokens) = clamped {
         warnings.push(format!("max_tokens: set to {tokens}, which is what the spending limit affords"));
     }
-    Admitted { hold, is_unpriced: false, clamped, output, terms: bound.terms, warnings }
+    let (terms, bound) = (bound.terms, Some(*bound));
+    Admitted { hold, is_unpriced: false, clamped, output, terms, bound, warnings }
 }
 
 /// A call whose price nobody knows: it counts, and nothing is reserved for it.
@@ -195,7 +198,7 @@ fn unreserved(
 ) -> Result<Admitted, Refusal> {
     let (hold, _) = reserve(gateway, account, Money::ZERO, now).map_err(|over| refuse(&over))?;
     let output = OutputAllowance::all(u64::MAX, Price::ZERO);
-    Ok(Admitted { hold, is_unpriced: true, clamped: None, output, terms, warnings: Vec::new() })
+    Ok(Admitted { hold, is_unpriced: true, clamped: None, output, terms, bound: None, warnings: Vec::new() })
 }
 
 /// Why a call without a price is refused under a hard limit.

@@ -73,6 +73,8 @@ pub struct Bound {
     pub ceiling: Ceiling,
     /// The terms it is asked for on.
     pub terms: Terms,
+    /// What its request asks for or leaves open of them.
+    pub demand: Demand,
     /// Its provider may serve it in a dearer tier, which nobody asks for.
     pub is_tier_open: bool,
     /// Prompt tokens at the most, searches included.
@@ -149,6 +151,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
     Ok(Bound {
         ceiling: dearest,
         terms: served(demand, target),
+        demand,
         is_tier_open: demand.tier == TierDemand::Any && ceiling(named)? != dearest,
         input_tokens,
         web_searches: rounds.searches,
@@ -178,6 +181,7 @@ fn of_media(most: &Usage, price: &ModelPrice, demand: Demand, target: &Target) -
             .unwrap_or(Money::ZERO),
         ceiling,
         terms,
+        demand,
         is_tier_open: false,
         input_tokens: most.total_input(),
         web_searches: 0,
@@ -186,6 +190,14 @@ fn of_media(most: &Usage, price: &ModelPrice, demand: Demand, target: &Target) -
         has_other_charges: false,
         is_guess: false,
     })
+}
+
+/// What the same call may cost once more, with so much more in its prompt: bytes, which are no fewer than tokens.
+/// `None`: no price is known for that.
+pub fn again(first: &Bound, target: &Target, more_input: u64) -> Option<Money> {
+    let input_tokens = first.input_tokens.saturating_add(more_input);
+    let ceiling = target.model.as_ref()?.price.as_ref()?.ceiling(input_tokens, first.demand).ok()?;
+    Some(Bound { input_tokens, ceiling, ..*first }.cost())
 }
 
 /// How many answers are asked for. OpenAI's older shape takes several prompts, and may make more than it shows.

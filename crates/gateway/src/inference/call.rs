@@ -4,6 +4,7 @@
 //! wait no longer. Whatever happens, the entry it owns writes exactly one record when it is dropped.
 
 mod failures;
+mod form;
 mod metering;
 mod raw;
 mod streaming;
@@ -170,7 +171,9 @@ impl Call {
             };
             failpoint::hit("after_head");
             // It is not sent again: its memory is free while the answer comes.
-            self.prepared.body.release();
+            if self.prepared.form.is_none() {
+                self.prepared.body.release();
+            }
             attempt.status = answer.status.as_u16();
             let is_success = answer.status.is_success();
             // The rarer ways are kept out of this future, whose size every request pays for.
@@ -332,6 +335,14 @@ impl Call {
                 Err(stop) => Err(stop),
             };
         attempt.first_token = Some(Instant::now());
+        let body = match (body, self.prepared.form.clone()) {
+            (Ok(body), Some(form)) => {
+                let headers = std::mem::take(&mut answer.headers);
+                drop(answer);
+                return Box::pin(self.formed(reply, attempt, headers, (body, form))).await;
+            }
+            (body, _) => body,
+        };
         match body.and_then(|body| self.whole(&body)) {
             Ok((body, observed, warnings)) => {
                 self.entry.note(|record| record.warnings.extend(warnings));

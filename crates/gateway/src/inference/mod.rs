@@ -331,6 +331,7 @@ fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed
         prepared.clamped = admitted.clamped;
         prepared.output = admitted.output;
         prepared.terms = admitted.terms;
+        prepared.bound = admitted.bound.filter(|_| prepared.form.is_some());
         prepared.standing = admission.as_ref().map(Admission::standing);
         prepared.warnings.extend(admitted.warnings);
         let lifecycle = prepared.target.model.as_ref().map(|model| &model.lifecycle);

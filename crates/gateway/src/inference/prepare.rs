@@ -9,6 +9,7 @@ mod rewrite;
 mod translate;
 
 use super::admit::OutputAllowance;
+use super::bound::Bound;
 use super::intake::{Intake, OPTION_OBJECTS};
 use super::media;
 use super::{protocol_of, takes_form};
@@ -27,6 +28,7 @@ use llm::protocol::{Echo, TranslateError};
 use llm::provider::{OutputLimit, RouteKind, StreamFraming};
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
+use llm::structured::Form;
 use rewrite::rewrite;
 use std::sync::Arc;
 pub(super) use translate::set_aside;
@@ -94,6 +96,10 @@ pub struct Prepared {
     pub about: Option<Usage>,
     /// What of the request a translated answer repeats (OpenAI's Responses).
     pub echo: Option<Arc<Echo>>,
+    /// The form that was asked for in words, of an answer that is not streamed.
+    pub form: Option<Arc<Form>>,
+    /// What the call may cost, where its answer may have to be asked for again.
+    pub bound: Option<Bound>,
 }
 
 impl Prepared {
@@ -216,10 +222,11 @@ fn prepare_as_it_is(
     let mut warnings = Vec::new();
     let mode = mode(inbound, outbound);
     let is_cached = outbound == Protocol::AnthropicMessages && caching::is_wanted(&intake, caller);
+    let mut form = None;
     let (body, answers) = match mode {
         Mode::Passthrough => {
             if matches!(target.endpoint.route.kind, RouteKind::Chat | RouteKind::CountTokens) {
-                rewrite(&mut intake.body, intake.reasoning.as_ref(), &target, &mut warnings)?;
+                form = rewrite(&mut intake.body, intake.reasoning.as_ref(), &target, &mut warnings)?;
             }
             edit(operation, &mut intake, &target)?;
             name_betas(&mut intake.body, &target, caller);
@@ -240,6 +247,7 @@ fn prepare_as_it_is(
             let how = How { inbound, model, is_stream, is_cached, reasoning };
             let translated = translate(intake.body, intake.held, how, &target)?;
             warnings.extend(translated.warnings.iter().map(ToString::to_string));
+            form = translated.form;
             (translated.body, translated.answers)
         }
     };
@@ -264,6 +272,8 @@ fn prepare_as_it_is(
         standing: None,
         about,
         echo: None,
+        form: form.filter(|_| !intake.is_stream).map(Arc::new),
+        bound: None,
         target,
     })))
 }
@@ -297,6 +307,7 @@ fn describe(target: &Target) -> llm::protocol::Target<'_> {
         takes_cache_control: target.provider.spec.takes_cache_control,
         takes_unsigned_thoughts: target.provider.spec.takes_unsigned_thoughts,
         takes_custom_tools: target.provider.spec.takes_custom_tools,
+        takes_schema: target.provider.spec.takes_schema,
         searches_in_chat: target.provider.spec.chat_search.is_of(&target.model_id),
     }
 }

@@ -46,6 +46,8 @@ pub struct Encoded {
     pub body: Vec<u8>,
     /// What was given up or emulated.
     pub warnings: Vec<Warning>,
+    /// The form of the answer is asked for in a way that the model may not follow.
+    pub is_form_emulated: bool,
 }
 
 /// The field that limits the length of an answer in OpenAI's chat protocol.
@@ -75,6 +77,8 @@ pub struct Target<'a> {
     pub takes_unsigned_thoughts: bool,
     /// Whether tools of free text are taken (OpenAI's chat).
     pub takes_custom_tools: bool,
+    /// Whether the model can be held to a schema (OpenAI's chat).
+    pub takes_schema: bool,
     /// Whether the model searches the web when it is asked to (OpenAI's chat).
     pub searches_in_chat: bool,
 }

@@ -4,7 +4,8 @@
 //! the vendor's pages.
 //!
 //! `stream_options` is not documented; the last chunk of a stream brings the usage by itself. A `documents`
-//! field beside the messages grounds the answer and passes through.
+//! field beside the messages grounds the answer and passes through. Answers are held to JSON, not to a schema
+//! (<https://www.promptfoo.dev/docs/providers/ai21/>, read 2026-11-26).
 
 use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
@@ -17,5 +18,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     routes: &[Route::chat(Protocol::OpenAiChat, "/chat/completions")],
     takes_stream_options: false,
     abort: AbortPolicy::Drain,
+    takes_schema: false,
     ..OPENAI_COMPATIBLE
 };

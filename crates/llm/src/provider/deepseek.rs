@@ -7,6 +7,8 @@
 //! and misses are reported, writes cost nothing extra.
 //!
 //! Prices halve outside peak hours (`off_peak` in the catalogue); the gateway bills the peak price.
+//!
+//! Answers are held to JSON, not to a schema (<https://api-docs.deepseek.com/guides/json_mode>, read 2026-11-26).
 
 use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
@@ -21,5 +23,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/anthropic/v1/messages"),
     ],
     abort: AbortPolicy::CancelStreams,
+    takes_schema: false,
     ..OPENAI_COMPATIBLE
 };

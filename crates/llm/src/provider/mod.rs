@@ -375,6 +375,8 @@ pub struct ProviderSpec {
     /// Whether it takes tools of free text (`"type": "custom"`) in OpenAI's chat; elsewhere they are sent as functions
     /// of one text, unless its caller speaks that protocol itself.
     pub takes_custom_tools: bool,
+    /// Whether its models can be held to a schema in OpenAI's chat; elsewhere they are asked in words, and checked.
+    pub takes_schema: bool,
     /// Which of its models search the web when they are asked to in OpenAI's chat.
     pub chat_search: ChatSearch,
     /// What it bills of an answer whose reader leaves.
@@ -412,6 +414,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     takes_cache_control: false,
     takes_unsigned_thoughts: true,
     takes_custom_tools: false,
+    takes_schema: true,
     chat_search: ChatSearch::Never,
     abort: AbortPolicy::Unknown,
     service_tiers: ServiceTiers::Named,

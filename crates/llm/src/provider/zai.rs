@@ -6,6 +6,9 @@
 //! The base URL is the root shared by `/api/paas/v4` and `/api/anthropic`. Keys of the coding plan use
 //! another path and are not for gateways. Thinking comes as `reasoning_content`; arguments of tool calls
 //! stream only with `tool_stream`.
+//!
+//! `response_format` knows `text` and `json_object`
+//! (<https://docs.z.ai/api-reference/llm/chat-completion>, as of 2026-11-26).
 
 use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
@@ -19,5 +22,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::OpenAiChat, "/api/paas/v4/chat/completions"),
         Route::chat(Protocol::AnthropicMessages, "/api/anthropic/v1/messages"),
     ],
+    takes_schema: false,
     ..OPENAI_COMPATIBLE
 };

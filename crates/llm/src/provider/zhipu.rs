@@ -5,6 +5,9 @@
 //!
 //! The base URL is the root shared by `/api/paas/v4` and `/api/anthropic`. Prices are listed in yuan; those
 //! of the catalogue are conversions.
+//!
+//! `response_format` knows `text` and `json_object`
+//! (<https://docs.z.ai/api-reference/llm/chat-completion>, as of 2026-11-26).
 
 use super::{OPENAI_COMPATIBLE, ProviderSpec, Route};
 use crate::protocol::Protocol;
@@ -19,5 +22,6 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::chat(Protocol::AnthropicMessages, "/api/anthropic/v1/messages"),
         Route::embeddings("/api/paas/v4/embeddings"),
     ],
+    takes_schema: false,
     ..OPENAI_COMPATIBLE
 };

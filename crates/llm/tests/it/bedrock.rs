@@ -29,6 +29,7 @@ fn translate(
         takes_unsigned_thoughts: false,
         takes_custom_tools: false,
         searches_in_chat: true,
+        takes_schema: true,
     };
     let encoded = Protocol::BedrockConverse.encode_request(&request, &target)?;
     let mut features: Vec<&'static str> = encoded.warnings.iter().map(|warning| warning.feature).collect();

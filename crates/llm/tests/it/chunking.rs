@@ -56,6 +56,7 @@ fn survive(body: &[u8]) {
         takes_unsigned_thoughts: true,
         takes_custom_tools: true,
         searches_in_chat: true,
+        takes_schema: true,
     };
     for protocol in PROTOCOLS {
         if let Ok(request) = protocol.decode_request(body) {

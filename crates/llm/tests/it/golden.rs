@@ -133,6 +133,7 @@ impl Case {
                 takes_cache_control: self.spec.takes_cache_control,
                 takes_unsigned_thoughts: self.spec.takes_unsigned_thoughts,
                 takes_custom_tools: self.spec.takes_custom_tools,
+                takes_schema: self.spec.takes_schema,
                 searches_in_chat: self.spec.chat_search.is_of(&model),
             };
             let encoded = self.protocol().encode_request(&request, &target).unwrap();

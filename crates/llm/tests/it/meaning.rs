@@ -20,6 +20,7 @@ const TARGET: Target<'static> = Target {
     takes_unsigned_thoughts: true,
     takes_custom_tools: true,
     searches_in_chat: true,
+    takes_schema: true,
 };
 
 fn words() -> impl Strategy<Value = String> {

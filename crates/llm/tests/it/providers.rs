@@ -18,6 +18,7 @@ fn sent(spec: &ProviderSpec, protocol: Protocol) -> Value {
         takes_cache_control: spec.takes_cache_control,
         takes_unsigned_thoughts: spec.takes_unsigned_thoughts,
         takes_custom_tools: spec.takes_custom_tools,
+        takes_schema: spec.takes_schema,
         searches_in_chat: spec.chat_search.is_of("y"),
     };
     serde_json::from_slice(&protocol.encode_request(&request, &target).unwrap().body).unwrap()

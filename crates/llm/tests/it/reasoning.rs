@@ -19,6 +19,7 @@ fn to_anthropic(model: &str, limit: u64, fields: Value) -> (Value, Vec<String>) 
         takes_unsigned_thoughts: true,
         takes_custom_tools: true,
         searches_in_chat: true,
+        takes_schema: true,
     };
     let encoded = AnthropicMessages.encode_request(&request, &target).unwrap();
     let features = encoded.warnings.iter().map(|warning| warning.feature.to_owned()).collect();
@@ -40,6 +41,7 @@ fn to_openai(fields: Value) -> Value {
         takes_unsigned_thoughts: true,
         takes_custom_tools: true,
         searches_in_chat: true,
+        takes_schema: true,
     };
     let encoded = OpenAiChat.encode_request(&request, &target).unwrap();
     let body: Value = serde_json::from_slice(&encoded.body).unwrap();

@@ -19,6 +19,7 @@ fn target(model: &str) -> Target<'_> {
         takes_unsigned_thoughts: true,
         takes_custom_tools: true,
         searches_in_chat: true,
+        takes_schema: true,
     }
 }
 

@@ -34,6 +34,7 @@ mod responses;
 mod secrets;
 mod slow_reader;
 mod streams;
+mod structured;
 mod support;
 mod translate;
 

@@ -1,6 +1,7 @@
 //! Fields of a body that passes through in which something stands that the provider is known to refuse: they are read
 //! and written anew.
 
+use super::translate::asked_form;
 use super::{describe, refused};
 use crate::providers::Target;
 use crate::refusal::Refusal;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use llm::Protocol;
 use llm::ir::Reasoning;
 use llm::raw::RawObject;
+use llm::structured::Form;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
@@ -17,6 +19,7 @@ static OUR_WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
 });
 /// What only some providers take.
 static CACHE_CONTROL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"cache_control\""));
+static JSON_SCHEMA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"json_schema\""));
 static REASONING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"reasoning_content\""));
 /// Thoughts of one vendor in another's protocol, as our own translations write them.
 static FOREIGN: LazyLock<[Finder<'static>; 5]> = LazyLock::new(|| {
@@ -76,6 +79,12 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
     {
         fields.push("messages");
     }
+    if !spec.takes_schema && holds("response_format", &JSON_SCHEMA) {
+        fields.push("response_format");
+        if !fields.contains(&"messages") {
+            fields.push("messages");
+        }
+    }
     if refuses_marker("tools") {
         fields.extend(["tools", "web_search_options"]);
     }
@@ -115,13 +124,14 @@ fn effort_of_responses(body: &RawObject) -> Option<Vec<u8>> {
     reasoning.effort.map(|effort| effort.get().as_bytes().to_vec())
 }
 
-/// Reads the fields that the provider would refuse, and writes them again without what it refuses.
+/// Reads the fields that the provider would refuse, and writes them again without what it refuses. Gives the form of the
+/// answer, where that is now asked for in words.
 pub(super) fn rewrite(
     body: &mut RawObject,
     reasoning: Option<&Reasoning>,
     target: &Target,
     warnings: &mut Vec<String>,
-) -> Result<(), Refusal> {
+) -> Result<Option<Form>, Refusal> {
     let mut fields = fields_to_rewrite(body, target);
     let protocol = target.endpoint.route.protocol;
     if reasoning.is_some() {
@@ -132,7 +142,7 @@ pub(super) fn rewrite(
         }
     }
     if fields.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     // The rest is neither read nor judged. What every request must have stands there without a meaning.
     let least = match protocol {
@@ -150,7 +160,7 @@ pub(super) fn rewrite(
         }
     }
     // What cannot be read goes as it came: its provider knows best what is wrong with it.
-    let Ok(mut request) = protocol.decode_request(&part.to_bytes()) else { return Ok(()) };
+    let Ok(mut request) = protocol.decode_request(&part.to_bytes()) else { return Ok(None) };
     request.reasoning = reasoning.cloned().or(request.reasoning);
     let encoded = protocol.encode_request(&request, &describe(target)).map_err(refused)?;
     let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
@@ -163,5 +173,5 @@ pub(super) fn rewrite(
         }
     }
     warnings.extend(encoded.warnings.iter().map(ToString::to_string));
-    Ok(())
+    Ok(asked_form(&request.output).filter(|_| encoded.is_form_emulated))
 }

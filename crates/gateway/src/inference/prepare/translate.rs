@@ -12,10 +12,11 @@ use crate::refusal::Refusal;
 use crate::upstream::Payload;
 use bytes::Bytes;
 use llm::Protocol;
-use llm::ir::{Reasoning, Warning};
+use llm::ir::{OutputFormat, Reasoning, Warning};
 use llm::protocol::{Encoded, TranslateError};
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
+use llm::structured::Form;
 
 /// A request as its provider gets it.
 pub(super) struct Translated {
@@ -24,6 +25,8 @@ pub(super) struct Translated {
     pub answers: u32,
     /// What could not be carried.
     pub warnings: Vec<Warning>,
+    /// The form of the answer, where it is asked for in words.
+    pub form: Option<Form>,
 }
 
 /// What must be known of a request beside its body.
@@ -53,24 +56,33 @@ pub(super) fn translate(
     target: &Target,
 ) -> Result<Translated, Refusal> {
     if let Some((marked, aside)) = set_aside(&body)
-        && let Ok((encoded, answers)) = rewritten(marked, how, target)
+        && let Ok((encoded, answers, form)) = rewritten(marked, how, target)
     {
         let written = held.clone().replaced_by(encoded.body);
         let restored = aside.restore(vec![written]);
         if restored.is_complete {
-            return Ok(Translated { body: restored.pieces.into(), answers, warnings: encoded.warnings });
+            return Ok(Translated {
+                body: restored.pieces.into(),
+                answers,
+                warnings: encoded.warnings,
+                form,
+            });
         }
     }
     // Once it has been read it need not lie beside what is written of it.
     let whole = body.to_bytes();
     drop(body);
     held.let_go();
-    let (encoded, answers) = rewritten(whole, how, target).map_err(refused)?;
-    Ok(Translated { body: held.replaced_by(encoded.body).into(), answers, warnings: encoded.warnings })
+    let (encoded, answers, form) = rewritten(whole, how, target).map_err(refused)?;
+    Ok(Translated { body: held.replaced_by(encoded.body).into(), answers, warnings: encoded.warnings, form })
 }
 
-/// The body in the target's protocol, and how many answers it asks for.
-fn rewritten(body: Bytes, how: How<'_>, target: &Target) -> Result<(Encoded, u32), TranslateError> {
+/// The body in the target's protocol, how many answers it asks for, and the form that it asks for in words.
+fn rewritten(
+    body: Bytes,
+    how: How<'_>,
+    target: &Target,
+) -> Result<(Encoded, u32, Option<Form>), TranslateError> {
     let mut request = how.inbound.decode_request(&body)?;
     drop(body);
     how.model.clone_into(&mut request.model);
@@ -79,7 +91,19 @@ fn rewritten(body: Bytes, how: How<'_>, target: &Target) -> Result<(Encoded, u32
     // Usage is metered whether the caller wants to see it or not.
     request.include_usage = request.stream;
     let answers = request.sampling.n.unwrap_or(1);
-    let Encoded { body, warnings } =
-        target.endpoint.route.protocol.encode_request(&request, &describe(target))?;
-    Ok((Encoded { body: hosted(body, target, how.is_cached), warnings }, answers))
+    let mut encoded = target.endpoint.route.protocol.encode_request(&request, &describe(target))?;
+    let form = asked_form(&request.output).filter(|_| encoded.is_form_emulated);
+    encoded.body = hosted(encoded.body, target, how.is_cached);
+    Ok((encoded, answers, form))
+}
+
+/// The form of an answer.
+pub(super) fn asked_form(output: &OutputFormat) -> Option<Form> {
+    match output {
+        OutputFormat::Text => None,
+        OutputFormat::Json => Some(Form { schema: None }),
+        OutputFormat::Schema(schema) => {
+            Some(Form { schema: schema.schema.as_ref().map(|schema| schema.get().to_owned()) })
+        }
+    }
 }

@@ -10,13 +10,12 @@ use crate::ir::{
     ChatRequest, FunctionTool, Json, OutputFormat, Sampling, Schema, Tool, ToolChoice, Warnings, WebSearch,
 };
 use crate::protocol::Protocol;
+use crate::structured::{JSON_INSTRUCTION, instruction};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The version of the search tool that every model with search takes.
 const WEB_SEARCH: &str = "web_search_20250305";
-pub(in crate::protocol) const JSON_INSTRUCTION: &str =
-    "Answer with one valid JSON object and nothing else: no other text, no code fence.";
 
 /// Writes a request for a target.
 pub(in crate::protocol) fn encode_request(
@@ -71,7 +70,12 @@ pub(in crate::protocol) fn encode_request(
         warnings.add("functions", "sent as tools; the answer has tool_calls");
     }
     warn_ignored(&request.ignored, &mut warnings);
-    Ok(Encoded { body, warnings: warnings.take() })
+    let is_form_emulated = match &request.output {
+        OutputFormat::Text => false,
+        OutputFormat::Json => true,
+        OutputFormat::Schema(schema) => !traits.takes_schema || schema.schema.is_none(),
+    };
+    Ok(Encoded { body, warnings: warnings.take(), is_form_emulated })
 }
 
 /// What is told the model in words where no field says it.
@@ -84,8 +88,7 @@ fn output_instruction(output: &OutputFormat, traits: Traits, warnings: &mut Warn
         }
         OutputFormat::Schema(schema) if !traits.takes_schema || schema.schema.is_none() => {
             warnings.add("response_format", "the JSON schema was sent as an instruction, it is not enforced");
-            let schema = schema.schema.as_ref().map_or("{}", Json::get);
-            Some(format!("{JSON_INSTRUCTION} It must follow this JSON schema:\n{schema}"))
+            Some(instruction(schema.schema.as_ref().map_or("{}", Json::get)))
         }
         OutputFormat::Schema(schema) => {
             if schema.description.is_some() {

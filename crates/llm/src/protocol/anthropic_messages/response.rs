@@ -87,7 +87,7 @@ pub(in crate::protocol) fn encode_response(response: &ChatResponse, cost: Option
         stop_sequence: choice.and_then(|choice| choice.stop_sequence.as_deref()),
         usage: usage::encode(&response.usage.unwrap_or(Usage::ZERO), cost),
     };
-    Encoded { body: to_json(&body), warnings: warnings.take() }
+    Encoded { body: to_json(&body), warnings: warnings.take(), is_form_emulated: false }
 }
 
 fn stop_reason(choice: Option<&Choice>) -> FinishReason {

@@ -53,7 +53,11 @@ pub(in crate::protocol) fn encode_request(
     }
     warn_extra(request, &[], &mut warnings);
     warn_ignored(&request.ignored, &mut warnings);
-    Ok(Encoded { body, warnings: warnings.take() })
+    Ok(Encoded {
+        body,
+        warnings: warnings.take(),
+        is_form_emulated: matches!(way, output::Way::Tool | output::Way::Words),
+    })
 }
 
 /// How the answer is drawn: its length, its spread, and how much the model thinks before.

@@ -3,11 +3,11 @@
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html>, read 2026-11-26.
 
-use super::super::anthropic_messages::encode_request::JSON_INSTRUCTION;
 use super::super::anthropic_messages::schema;
 use super::model::Family;
 use super::wire::{OutputConfig, Structure, TextFormat};
 use crate::ir::{ChatRequest, Json, OutputFormat, Schema, Warnings};
+use crate::structured;
 use std::borrow::Cow;
 
 /// How the form of the answer is asked for.
@@ -62,10 +62,10 @@ pub(super) fn instruction(request: &ChatRequest, way: Way) -> Option<String> {
         return None;
     }
     Some(match &request.output {
-        OutputFormat::Schema(Schema { schema: Some(schema), .. }) => {
-            format!("{JSON_INSTRUCTION} It must follow this JSON schema:\n{}", schema.get())
+        OutputFormat::Schema(Schema { schema: Some(schema), .. }) => structured::instruction(schema.get()),
+        OutputFormat::Schema(_) | OutputFormat::Json | OutputFormat::Text => {
+            structured::JSON_INSTRUCTION.to_owned()
         }
-        OutputFormat::Schema(_) | OutputFormat::Json | OutputFormat::Text => JSON_INSTRUCTION.to_owned(),
     })
 }
 

@@ -48,7 +48,7 @@ pub(in crate::protocol) fn encode_request(
     };
     let mut body = to_json_of(request, &body);
     leftovers(request, &mut body, &mut warnings);
-    Ok(Encoded { body, warnings: warnings.take() })
+    Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
 }
 
 /// What has no place in the protocol.

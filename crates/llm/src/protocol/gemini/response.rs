@@ -174,7 +174,7 @@ pub(in crate::protocol) fn encode_response(response: &ChatResponse, cost: Option
         model_version: &response.model,
         response_id: &response.id,
     };
-    Encoded { body: to_json(&body), warnings: warnings.take() }
+    Encoded { body: to_json(&body), warnings: warnings.take(), is_form_emulated: false }
 }
 
 /// What the texts of an answer rest on, by the places at which they were written.

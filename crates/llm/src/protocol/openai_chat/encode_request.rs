@@ -11,6 +11,7 @@ use crate::ir::{
     ToolChoice, Warnings, WebSearch,
 };
 use crate::protocol::Protocol;
+use crate::structured;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -49,6 +50,14 @@ pub(in crate::protocol) fn encode_request(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Encoded, TranslateError> {
+    if let Some(asked) = asked_in_words(request, target) {
+        let mut encoded = encode_request(&asked, target)?;
+        let mut warnings = Warnings::new(request.protocol, Protocol::OpenAiChat);
+        warnings.add("response_format", "the JSON schema was sent as an instruction, it is not enforced");
+        encoded.warnings.extend(warnings.take());
+        encoded.is_form_emulated = true;
+        return Ok(encoded);
+    }
     let mut warnings = Warnings::new(request.protocol, Protocol::OpenAiChat);
     let server = Server::of(target);
     let visible = visible_messages(request, target, &mut warnings);
@@ -87,7 +96,19 @@ pub(in crate::protocol) fn encode_request(
         warnings.add("functions", "sent as tools; the answer has tool_calls");
     }
     leftovers(request, server, &mut body, &mut warnings);
-    Ok(Encoded { body, warnings: warnings.take() })
+    Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
+}
+
+/// The request of a schema, to a model that can only be held to JSON.
+fn asked_in_words(request: &ChatRequest, target: &Target<'_>) -> Option<ChatRequest> {
+    let OutputFormat::Schema(schema) = &request.output else { return None };
+    if target.takes_schema {
+        return None;
+    }
+    let text = structured::instruction(schema.schema.as_ref().map_or("{}", Json::get));
+    let mut asked = ChatRequest { output: OutputFormat::Json, ..request.clone() };
+    asked.system.push(Part::text(text));
+    Some(asked)
 }
 
 /// The conversation without the thoughts that the target cannot take. Unsigned ones came from a server that

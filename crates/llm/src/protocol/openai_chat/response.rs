@@ -153,7 +153,7 @@ pub(in crate::protocol) fn encode_response(response: &ChatResponse, cost: Option
         usage: response.usage.as_ref().map(|usage| usage::encode(usage, cost)),
         service_tier: response.service_tier.as_deref(),
     };
-    Encoded { body: to_json(&body), warnings: warnings.take() }
+    Encoded { body: to_json(&body), warnings: warnings.take(), is_form_emulated: false }
 }
 
 /// Tells of a picture that has no place in the answer.

@@ -71,7 +71,7 @@ pub(in crate::protocol) fn encode_request(
         }
     }
     warn_ignored(&request.ignored, &mut warnings);
-    Ok(Encoded { body, warnings: warnings.take() })
+    Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
 }
 
 fn sampling(body: &mut wire::Request<'_>, request: &ChatRequest, warnings: &mut Warnings) {

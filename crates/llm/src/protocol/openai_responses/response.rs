@@ -214,7 +214,7 @@ pub(in crate::protocol) fn encode_response(response: &ChatResponse, cost: Option
         usage: response.usage.as_ref().map(|usage| usage::encode(usage, cost)),
         ..Object::new(&id, &response.model, status, echo)
     };
-    Encoded { body: to_json(&object), warnings: warnings.take() }
+    Encoded { body: to_json(&object), warnings: warnings.take(), is_form_emulated: false }
 }
 
 /// Writes items, each as JSON text.

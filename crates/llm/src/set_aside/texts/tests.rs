@@ -24,6 +24,7 @@ fn translated(inbound: Protocol, outbound: Protocol, body: &[u8]) -> Result<(Byt
         takes_unsigned_thoughts: true,
         takes_custom_tools: true,
         searches_in_chat: true,
+        takes_schema: true,
     };
     let request = inbound.decode_request(body).map_err(|error| error.to_string())?;
     let encoded = outbound.encode_request(&request, &target).map_err(|error| error.to_string())?;
