@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -14,17 +15,24 @@ from targets import GATEWAY_KEY
 
 FOLDER = Path(__file__).resolve().parent
 PROGRAM_SECONDS_MAX = 60
+# The package `opencode-ai` only chooses among such binaries, and names some that not every registry has.
+OPENCODE_FOLDER = FOLDER / "node_modules" / "opencode-linux-x64-baseline" / "bin"
+HAS_OPENCODE = (sys.platform, platform.machine()) == ("linux", "x86_64")
 # The rest of the environment stays outside: it may hold keys, addresses and settings of the machine's owner.
 KEPT = ("PATH", "LANG", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy")
 # Clients ask their makers for updates, flags and news unless told not to.
 QUIET = {
+    "AIDER_CHECK_UPDATE": "false",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "CLAUDE_CODE_MAX_RETRIES": "0",
     "DISABLE_AUTOUPDATER": "1",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
     # Claude Code works unattended as root only where it is told that nothing can be harmed.
     "IS_SANDBOX": "1",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "NO_COLOR": "1",
+    "OPENCODE_DISABLE_AUTOUPDATE": "true",
+    "OPENCODE_DISABLE_MODELS_FETCH": "true",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 
@@ -69,7 +77,9 @@ def _write(file: Path, text: str) -> Path:
 def _run(command: list[str], work: Path, home: Path) -> Done:
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment |= QUIET | {"HOME": str(home), "SIGNALBOX_KEY": GATEWAY_KEY}
-    environment["PATH"] = f"{FOLDER / 'node_modules' / '.bin'}:{environment['PATH']}"
+    # Aider's folder has a Python of its own, so it comes last.
+    folders = (FOLDER / "node_modules" / ".bin", OPENCODE_FOLDER, environment["PATH"], os.environ["AIDER_FOLDER"])
+    environment["PATH"] = ":".join(map(str, folders))
     process = subprocess.Popen(
         [*_outliving_the_tests(), *command],
         cwd=work,
