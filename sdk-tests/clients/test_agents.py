@@ -45,7 +45,9 @@ def run(name: str, prompt: str, model: str, directory: Path) -> programs.Done:
     return done
 
 
-def give_task(name: str, upstream: Upstream, model: str, directory: Path, tool: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+def give_task(
+    name: str, upstream: Upstream, model: str, directory: Path, tool: str, arguments: dict[str, Any]
+) -> list[dict[str, Any]]:
     """Has the agent of a guide make the file with this tool; returns the calls that reached the fake."""
     prompt = marked("Make the file")
     scripts.tell(upstream, prompt, {"tool": tool, "arguments": arguments}, {"text": CLOSING})
