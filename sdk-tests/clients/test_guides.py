@@ -63,8 +63,7 @@ def test_the_index_lists_every_guide():
 
 @pytest.mark.parametrize("name", sorted(REACHES))
 def test_the_block_works_as_it_stands(name: str, tmp_path: Path):
-    if name == "opencode" and not programs.HAS_OPENCODE:
-        pytest.skip("the binary for Linux on x64 is installed")
+    programs.skip_where_not_installed(name)
     block, prompt = BLOCKS[name], marked("Say hello")
     models = MODELS | ({"openai": RESPONSES_UPSTREAM.model} if name == "codex" else {})
     text = block.set_to(GATEWAY_URL, prompt, models).replace("--sandbox workspace-write", "--sandbox danger-full-access")
