@@ -14,7 +14,7 @@ GUIDES = Path(__file__).resolve().parent.parent.parent / "docs" / "guides"
 ADDRESS = "http://127.0.0.1:8400"
 PROMPT = "Say hello in three languages."
 BLOCK = re.compile(r"^<!-- run: ([a-z0-9-]+) -->\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MODEL = re.compile(r"\b(openai|anthropic)/(gpt|claude)-[a-z0-9.-]+")
+MODEL = re.compile(r"\b(openai|anthropic|google)/(gpt|claude|gemini)-[a-z0-9.-]+")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -10,21 +11,29 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from targets import GATEWAY_KEY
 
 FOLDER = Path(__file__).resolve().parent
 PROGRAM_SECONDS_MAX = 60
+# The package `opencode-ai` only chooses among such binaries, and names some that not every registry has.
+OPENCODE_FOLDER = FOLDER / "node_modules" / "opencode-linux-x64-baseline" / "bin"
 # The rest of the environment stays outside: it may hold keys, addresses and settings of the machine's owner.
 KEPT = ("PATH", "LANG", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy")
 # Clients ask their makers for updates, flags and news unless told not to.
 QUIET = {
+    "AIDER_CHECK_UPDATE": "false",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "CLAUDE_CODE_MAX_RETRIES": "0",
     "DISABLE_AUTOUPDATER": "1",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
     # Claude Code works unattended as root only where it is told that nothing can be harmed.
     "IS_SANDBOX": "1",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "NO_COLOR": "1",
+    "OPENCODE_DISABLE_AUTOUPDATE": "true",
+    "OPENCODE_DISABLE_MODELS_FETCH": "true",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 
@@ -39,8 +48,14 @@ class Done:
         return f"exit code {self.code}\n--- output ---\n{self.output}\n--- errors ---\n{self.errors}"
 
 
-def run_block(language: str, text: str, directory: Path) -> Done:
-    """Runs a block of a guide; its working folder is `directory/work`."""
+def skip_where_not_installed(name: str) -> None:
+    """Skips the test of a client that this machine cannot have."""
+    if name == "opencode" and (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        pytest.skip("the binary for Linux on x64 is installed")
+
+
+def run_block(language: str, text: str, directory: Path, key: str = GATEWAY_KEY) -> Done:
+    """Runs a block of a guide with this key of the gateway; its working folder is `directory/work`."""
     work = directory / "work"
     for folder in (work, directory / "home"):
         folder.mkdir()
@@ -53,12 +68,12 @@ def run_block(language: str, text: str, directory: Path) -> Done:
         command = ["bash", "-euo", "pipefail", str(_write(directory / "block.sh", text))]
     else:
         raise ValueError(f"no way to run {language}")
-    return _run(command, work, directory / "home")
+    return _run(command, work, directory / "home", key)
 
 
 def run_script(name: str, arguments: list[str], directory: Path) -> Done:
     """Runs a script of this folder with Node."""
-    return _run(["node", str(FOLDER / name), *arguments], directory, directory)
+    return _run(["node", str(FOLDER / name), *arguments], directory, directory, GATEWAY_KEY)
 
 
 def _write(file: Path, text: str) -> Path:
@@ -66,10 +81,12 @@ def _write(file: Path, text: str) -> Path:
     return file
 
 
-def _run(command: list[str], work: Path, home: Path) -> Done:
+def _run(command: list[str], work: Path, home: Path, key: str) -> Done:
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-    environment |= QUIET | {"HOME": str(home), "SIGNALBOX_KEY": GATEWAY_KEY}
-    environment["PATH"] = f"{FOLDER / 'node_modules' / '.bin'}:{environment['PATH']}"
+    environment |= QUIET | {"HOME": str(home), "SIGNALBOX_KEY": key}
+    # Aider's folder has a Python of its own, so it comes last.
+    folders = (FOLDER / "node_modules" / ".bin", OPENCODE_FOLDER, environment["PATH"], os.environ["AIDER_FOLDER"])
+    environment["PATH"] = ":".join(map(str, folders))
     process = subprocess.Popen(
         [*_outliving_the_tests(), *command],
         cwd=work,

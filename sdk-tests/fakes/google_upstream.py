@@ -57,10 +57,10 @@ class Google(Protocol):
             yield _event(_answer([part], None, {"promptTokenCount": 100, "totalTokenCount": 100}))
         yield _event(_answer([{"text": ""}], FINISH_REASONS[reply.stop], _usage(reply.usage)))
 
-    def endless_piece(self, number: int) -> bytes:
+    def endless_piece(self, number: int, api: str) -> bytes:
         return _event(_answer([{"text": f"piece {number} "}], None, {"promptTokenCount": 100, "totalTokenCount": 100}))
 
-    def stream_error(self) -> bytes:
+    def stream_error(self, api: str) -> bytes:
         return _event(_error(500, "An internal error has occurred."))
 
     def error(self, rejected: Rejected) -> tuple[dict[str, Any], dict[str, str]]:

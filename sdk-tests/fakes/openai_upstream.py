@@ -1,4 +1,4 @@
-"""A provider that speaks OpenAI's Chat Completions, Responses and Embeddings.
+"""A provider that speaks OpenAI's Chat Completions, Responses and Embeddings, and what `openai_media` has.
 
 Two faces at one address: `/v1` is a compatible server (it returns `reasoning_content`, as DeepSeek and vLLM do);
 `/strict/v1` is OpenAI itself serving a reasoning model (no reasoning text, no `max_tokens`, no foreign fields).
@@ -12,9 +12,9 @@ import struct
 import time
 from typing import Any, Iterator
 
-from . import openai_requests, responses_replies, responses_requests
+from . import openai_media, openai_requests, responses_replies, responses_requests
 from .replies import Conversation, Reply, Usage, reply_to
-from .upstream import Protocol, Rejected
+from .upstream import Protocol, Raw, Rejected
 
 PIECE_CHARACTERS = 6
 EMBEDDING_DIMENSIONS = 8
@@ -55,9 +55,11 @@ class OpenAi(Protocol):
             return responses_requests.read(body)
         return None
 
-    def other(self, path: str, body: Any) -> dict[str, Any]:
+    def other(self, path: str, body: Any) -> dict[str, Any] | Raw:
         if path.endswith("/v1/embeddings"):
             return _embeddings(body)
+        if media := openai_media.answer(path, body):
+            return media
         if path.endswith("/v1/models"):
             return {"object": "list", "data": [_model("chat-model"), _model("embedding-model")]}
         if "/v1/models/" in path:

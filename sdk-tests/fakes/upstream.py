@@ -11,10 +11,12 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Iterator
 from urllib.parse import parse_qs, urlsplit
 
+from . import forms
 from .record import Call, Record
 from .replies import Conversation, ScriptError, reply_to
 from .scripted import Scripts
@@ -35,6 +37,14 @@ class Rejected(Exception):
         self.fields = fields
 
 
+@dataclass(frozen=True)
+class Raw:
+    """An answer that is no JSON, sent piece by piece."""
+
+    content_type: str
+    pieces: tuple[bytes, ...]
+
+
 class Protocol:
     """One vendor's wire format."""
 
@@ -52,8 +62,8 @@ class Protocol:
         """Checks a request; None means `other` answers it."""
         raise NotImplementedError
 
-    def other(self, path: str, body: Any) -> dict[str, Any]:
-        """Answers everything that is not a conversation (embeddings, token counts, model lists)."""
+    def other(self, path: str, body: Any) -> dict[str, Any] | Raw:
+        """Answers everything that is not a conversation (embeddings, pictures, token counts, model lists)."""
         raise NotImplementedError
 
     def whole(self, body: Any, conversation: Conversation) -> dict[str, Any]:
@@ -143,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, raw: bytes | None, text: str) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
-            body = json.loads(text) if raw else None
+            body = forms.read(headers["content-type"], raw) if raw and forms.is_form(headers) else json.loads(text or "null")
         except ValueError:
             body = None
         call = Call(urlsplit(self.path).path, headers, body, text)
@@ -169,7 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
         if conversation is None:
             answer = self.protocol.other(call.path, call.body)
             call.outcome, call.status = "completed", 200
-            self._send_json(200, answer)
+            if isinstance(answer, Raw):
+                self._send_raw(answer)
+            else:
+                self._send_json(200, answer)
             return
         try:
             conversation.scripted = self.scripts.next_for(call.text, conversation)
@@ -195,10 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         # Decided before the first byte, because a refusal must still be able to become a status.
         reply_to(conversation)
         events = self.protocol.stream(call.body, conversation)
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream; charset=utf-8")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
+        self._begin_chunks("text/event-stream; charset=utf-8")
         if name == "cut-stream":
             self._break_after(call, events, int(argument or 4), is_clean=False)
         elif name == "short-stream":
@@ -265,6 +275,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+    def _send_raw(self, answer: Raw) -> None:
+        self._begin_chunks(answer.content_type)
+        for piece in answer.pieces:
+            self._send_chunk(piece)
+        self._end_chunks()
+
+    def _begin_chunks(self, content_type: str) -> None:
+        self.send_response(200)
+        self.send_header("content-type", content_type)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
 
     def _send_chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

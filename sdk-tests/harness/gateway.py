@@ -37,6 +37,27 @@ id = "embedding-model"
 mode = "embedding"
 input = "0.02"
 output = "0"
+[[providers.models]]
+id = "image-model"
+mode = "image"
+input = "5"
+output = "40"
+[[providers.models]]
+id = "speech-model"
+mode = "speech"
+per_1m_chars_input = "15"
+[[providers.models]]
+id = "transcription-model"
+mode = "transcription"
+per_second_input = "0.0001"
+[[providers.models]]
+id = "moderation-model"
+mode = "moderation"
+input = "1"
+[[providers.models]]
+id = "rerank-model"
+mode = "rerank"
+input = "0.05"
 
 # The same fake by its Responses API.
 [[providers]]

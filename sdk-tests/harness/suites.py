@@ -40,8 +40,14 @@ LOOPBACK_ONLY = {
 
 
 def install(python: Path, clients_python: Path) -> None:
-    """Installs what is pinned: of Python beside `python` and `clients_python`, of Node into `node_modules`."""
-    for interpreter, requirements in ((python, "requirements.txt"), (clients_python, "requirements-clients.txt")):
+    """Installs what is pinned: of Python into the environments of `python` and `clients_python` and one beside it, of Node
+    into `node_modules`."""
+    environments = (
+        (python, "requirements.txt"),
+        (clients_python, "requirements-clients.txt"),
+        (_aider_folder(clients_python) / "python", "requirements-aider.txt"),
+    )
+    for interpreter, requirements in environments:
         if not interpreter.exists():
             make = [sys.executable, "-m", "venv", str(interpreter.parent.parent)]
             subprocess.run(make, check=True, timeout=INSTALL_SECONDS_MAX)
@@ -56,7 +62,15 @@ def run_clients(python: Path, expression: str | None, environment: dict[str, str
     """Runs the guides and the agents. Needs the gateway."""
     if not (FOLDER / "clients" / "node_modules").exists():
         raise MissingTool("clients/node_modules is missing; run with --install first")
-    return run_python(python, expression, environment | LOOPBACK_ONLY, "clients")
+    aider = _aider_folder(python) / "aider"
+    if not aider.exists():
+        raise MissingTool(f"no aider at {aider}; run with --install first")
+    return run_python(python, expression, environment | LOOPBACK_ONLY | {"AIDER_FOLDER": str(aider.parent)}, "clients")
+
+
+def _aider_folder(clients_python: Path) -> Path:
+    """Aider's own environment lies beside that of the other clients."""
+    return clients_python.parent.parent.with_name("aider-venv") / "bin"
 
 
 def run_python(python: Path, expression: str | None, environment: dict[str, str], folder: str = "python") -> Count:

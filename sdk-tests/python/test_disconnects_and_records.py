@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 
 import anthropic
 import openai
 import pytest
 
+import records
 from samples import openai_tool
 from targets import OPENAI_UPSTREAM, Upstream, address_of, marked, wait_until
 
 pytestmark = pytest.mark.usefixtures("gateway_only")
 
-COMMAND_SECONDS_MAX = 15
-
-
-def signalbox(*words: str) -> str:
-    """Runs the command line of the binary on the running gateway's data."""
-    command = [os.environ["SIGNALBOX_BINARY"], *words, "--data-dir", os.environ["SIGNALBOX_DATA_DIR"]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
 
 def record_of(request_id: str) -> dict:
-    """The record of a request, once it is written."""
-
-    def find() -> dict | None:
-        lines = signalbox("requests", "tail", "--json", "--limit", "50").splitlines()
-        records = [json.loads(line) for line in lines if line.startswith("{")]
-        return next((record for record in records if record["id"] == request_id), None)
-
-    return wait_until(find)
+    (record,) = records.of_requests([request_id])
+    return record
 
 
 def ask(client: openai.OpenAI, upstream: Upstream, text: str, **more):
@@ -145,13 +128,13 @@ def test_a_prompt_is_not_kept_in_the_record(openai_client):
 def test_one_request_can_be_shown(openai_client):
     request_id = ask(openai_client, OPENAI_UPSTREAM, "Hi").headers["x-request-id"]
     record_of(request_id)
-    shown = json.loads(signalbox("requests", "show", request_id, "--json"))
+    shown = json.loads(records.signalbox("requests", "show", request_id, "--json"))
     assert shown["id"] == request_id
     assert "up-openai" in json.dumps(shown)
 
 
 def test_a_key_made_on_the_command_line_works(openai_client):
-    key = signalbox("keys", "create", "--name", "sdk-tests").strip()
+    key = records.signalbox("keys", "create", "--name", "sdk-tests").strip()
     wait_until(lambda: is_accepted(openai_client, key))
 
 

@@ -49,6 +49,8 @@ impl Environments {
         let python = prepare_python(&base.join("venv"), &folder.join("requirements.txt"))?;
         let clients_python =
             prepare_python(&base.join("clients-venv"), &folder.join("requirements-clients.txt"))?;
+        // The suites look for it beside the clients' own.
+        prepare_python(&base.join("aider-venv"), &folder.join("requirements-aider.txt"))?;
         prepare_node(&folder.join("node"))?;
         prepare_node(&folder.join("clients"))?;
         Ok(Environments { folder, python, clients_python, real_model: base.join("real-model") })
