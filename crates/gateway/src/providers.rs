@@ -11,7 +11,8 @@ use domain::{Catalog, Mode, Model, ModelId, Money, ProviderName, Secret, Terms, 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
-use llm::provider::{AbortPolicy, Auth, ProviderSpec, Route, RouteKind};
+use llm::protocol::Shape;
+use llm::provider::{AbortPolicy, Auth, ProviderSpec, RouteKind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -72,8 +73,6 @@ pub struct Provider {
     key: Option<Secret<String>>,
     deployments: HashMap<String, Arc<str>>,
     routes: Vec<Addressed>,
-    /// The key as it is sent on routes of OpenAI's protocol, where that is another way than elsewhere.
-    bearer: Option<HeaderValue>,
     headers: HeaderMap,
     stream_headers: HeaderMap,
 }
@@ -152,7 +151,6 @@ impl Provider {
             is_regional: routes
                 .iter()
                 .any(|route| route.host().is_some_and(|host| spec.regions.is_regional(&host))),
-            bearer: bearer(spec, key.as_ref()),
             deployments,
             routes,
             headers: with_accept("application/json"),
@@ -172,21 +170,14 @@ impl Provider {
 
     /// The endpoint for a purpose and a model, preferring the one that speaks the caller's protocol.
     fn endpoint(&self, ask: Ask, model: &str) -> Option<Endpoint> {
-        let route = self.spec.route(ask.kind, ask.preferred, model)?;
+        let route = self.spec.route(ask.kind, (ask.preferred, ask.shape), model)?;
         self.routes.iter().find(|known| known.route == route)?.endpoint(model, ask.is_stream)
     }
 
     /// The headers of a call: those that every call carries (credentials, content type, what is accepted), and
     /// its own.
-    pub fn headers(&self, route: &Route, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+    pub fn headers(&self, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
         let mut headers = if is_stream { self.stream_headers.clone() } else { self.headers.clone() };
-        if let (Protocol::OpenAiChat, Auth::HeaderOrBearer(name), Some(bearer)) =
-            (route.protocol, self.spec.auth, &self.bearer)
-        {
-            // Two credentials at once are refused.
-            headers.remove(name);
-            headers.insert(AUTHORIZATION, bearer.clone());
-        }
         for (name, value) in own {
             headers.insert(name, value.clone());
         }
@@ -225,14 +216,6 @@ impl Provider {
     }
 }
 
-/// The key as a bearer, where only some routes take it so.
-fn bearer(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderValue> {
-    let Auth::HeaderOrBearer(_) = spec.auth else { return None };
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key?.expose())).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -240,9 +223,7 @@ fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<He
     let Some(key) = key else { return Some(headers) };
     let (name, text) = match spec.auth {
         Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-        Auth::Header(name) | Auth::HeaderOrBearer(name) => {
-            (HeaderName::from_static(name), key.expose().clone())
-        }
+        Auth::Header(name) => (HeaderName::from_static(name), key.expose().clone()),
         Auth::None => return Some(headers),
     };
     let mut value = HeaderValue::from_str(&text).ok()?;
@@ -258,6 +239,8 @@ pub struct Ask {
     pub kind: RouteKind,
     /// The caller's protocol.
     pub preferred: Protocol,
+    /// The shape that the caller speaks, where it is no conversation that vendors have shapes of.
+    pub shape: Option<Shape>,
     /// The answer is to be streamed.
     pub is_stream: bool,
 }

@@ -6,6 +6,7 @@
 mod failures;
 mod metering;
 mod raw;
+mod shapes;
 mod streaming;
 
 use super::prepare::{Mode, Prepared};
@@ -25,6 +26,7 @@ use llm::Protocol;
 use llm::media;
 use llm::observe::edit::{self, Edit};
 use llm::observe::{self, Observed};
+use llm::provider::RouteKind;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::journal::{Intent, Position, Record};
@@ -332,7 +334,7 @@ impl Call {
                 Err(stop) => Err(stop),
             };
         attempt.first_token = Some(Instant::now());
-        match body.and_then(|body| self.whole(&body)) {
+        match body.and_then(|body| self.whole(&body, &answer.headers)) {
             Ok((body, observed, warnings)) => {
                 self.entry.note(|record| record.warnings.extend(warnings));
                 let usage = self.conclude(&attempt, Ok(()), &observed, true);
@@ -351,11 +353,14 @@ impl Call {
     }
 
     /// Reads a whole answer and makes the caller's of it, with its cost.
-    fn whole(&self, body: &Bytes) -> Result<(Bytes, Observed, Vec<String>), Stop> {
+    fn whole(&self, body: &Bytes, headers: &HeaderMap) -> Result<(Bytes, Observed, Vec<String>), Stop> {
         let outbound = self.prepared.target.endpoint.route.protocol;
         let unreadable = || Refusal::InvalidResponse("it is not in the provider's own protocol".to_owned());
         if self.prepared.operation.is_count() {
             return Ok((body.clone(), Observed::default(), Vec::new()));
+        }
+        if let Some(asked) = self.prepared.vectors {
+            return self.vectors(body, headers, asked);
         }
         let kind = self.prepared.target.endpoint.route.kind;
         let answer = match kind.is_text() {
@@ -375,6 +380,7 @@ impl Call {
                 let out = if edits.is_empty() { body.clone() } else { edit::edited(body, edits).into() };
                 Ok((out, answer.observed, Vec::new()))
             }
+            Mode::Translate if kind == RouteKind::Rerank => self.ranking(body),
             Mode::Translate => {
                 let mut response = outbound
                     .decode_response(body)

@@ -33,6 +33,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use intake::Intake;
 use llm::Protocol;
+use llm::protocol::Shape;
 use llm::provider::RouteKind;
 use prepare::Next;
 use std::sync::Arc;
@@ -58,7 +59,32 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::Translations => Protocol::OpenAiChat,
         Operation::Responses => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
-        Operation::GenerateContent | Operation::CountContentTokens => Protocol::Gemini,
+        Operation::GenerateContent
+        | Operation::CountContentTokens
+        | Operation::EmbedContent
+        | Operation::BatchEmbedContents => Protocol::Gemini,
+    }
+}
+
+/// The shape of an endpoint that is no conversation, where vendors have shapes of their own.
+pub const fn shape_of(operation: Operation) -> Option<Shape> {
+    match operation {
+        Operation::Embeddings | Operation::Rerank => Some(Shape::OpenAi),
+        Operation::EmbedContent => Some(Shape::GeminiEmbed),
+        Operation::BatchEmbedContents => Some(Shape::GeminiBatch),
+        Operation::ChatCompletions
+        | Operation::Responses
+        | Operation::Messages
+        | Operation::CountTokens
+        | Operation::GenerateContent
+        | Operation::CountContentTokens
+        | Operation::Completions
+        | Operation::Moderations
+        | Operation::ImageGenerations
+        | Operation::ImageEdits
+        | Operation::Speech
+        | Operation::Transcriptions
+        | Operation::Translations => None,
     }
 }
 
@@ -69,7 +95,9 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         | Operation::Responses
         | Operation::Messages
         | Operation::GenerateContent => RouteKind::Chat,
-        Operation::Embeddings => RouteKind::Embeddings,
+        Operation::Embeddings | Operation::EmbedContent | Operation::BatchEmbedContents => {
+            RouteKind::Embeddings
+        }
         Operation::CountTokens | Operation::CountContentTokens => RouteKind::CountTokens,
         Operation::Completions => RouteKind::Completions,
         Operation::Rerank => RouteKind::Rerank,
@@ -79,6 +107,16 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         Operation::Speech => RouteKind::Speech,
         Operation::Transcriptions => RouteKind::Transcriptions,
         Operation::Translations => RouteKind::Translations,
+    }
+}
+
+/// What an endpoint asks of a provider, and how.
+pub const fn ask(operation: Operation, is_stream: bool) -> Ask {
+    Ask {
+        kind: route_of(operation),
+        preferred: protocol_of(operation),
+        shape: shape_of(operation),
+        is_stream,
     }
 }
 
@@ -339,8 +377,7 @@ fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed
 }
 
 fn target(gateway: &Gateway, operation: Operation, intake: &Intake) -> Result<Target, Refusal> {
-    let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
-    let ask = Ask { kind, preferred, is_stream };
+    let ask = ask(operation, intake.is_stream);
     let providers = gateway.providers.load();
     match providers.target(&intake.model, ask) {
         // A provider that cannot count is no obstacle: then the gateway estimates.

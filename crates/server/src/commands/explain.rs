@@ -7,8 +7,7 @@ use crate::output;
 use gateway::bodies::Held;
 use gateway::http::called_at;
 use gateway::inference::prepare::{Next, Prepared, prepare};
-use gateway::inference::{intake, protocol_of, route_of};
-use gateway::providers::Ask;
+use gateway::inference::{ask, intake, protocol_of, shape_of};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -33,8 +32,7 @@ pub fn run(command: Explain, settings: &Settings, environment: &Environment) -> 
     let mut intake = intake::read(called, Held::short(text.into()), &settings.default_model)?;
     // Losses are to be seen, not refused.
     intake.is_strict = false;
-    let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
-    let target = providers.target(&intake.model, Ask { kind, preferred, is_stream })?;
+    let target = providers.target(&intake.model, ask(operation, intake.is_stream))?;
     let Next::Call(prepared) = prepare(operation, intake, target, &HeaderMap::new())? else {
         return Err("the gateway answers this by itself, nothing is sent".into());
     };
@@ -57,12 +55,21 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     read.map(|_| bytes).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
 
-fn object(body: &Value, sent: &Value, prepared: &Prepared) -> Value {
+/// The words of the protocols of both sides, or of their shapes.
+fn protocols(prepared: &Prepared) -> (&'static str, &'static str) {
     let route = prepared.target.endpoint.route;
+    match shape_of(prepared.operation) {
+        Some(shape) => (shape.as_str(), route.shape.as_str()),
+        None => (protocol_of(prepared.operation).as_str(), route.protocol.as_str()),
+    }
+}
+
+fn object(body: &Value, sent: &Value, prepared: &Prepared) -> Value {
+    let (inbound, outbound) = protocols(prepared);
     json!({
-        "inbound": {"protocol": protocol_of(prepared.operation).as_str(), "body": body},
+        "inbound": {"protocol": inbound, "body": body},
         "outbound": {
-            "provider": prepared.target.provider.name.as_str(), "protocol": route.protocol.as_str(),
+            "provider": prepared.target.provider.name.as_str(), "protocol": outbound,
             "url": prepared.target.endpoint.uri.to_string(), "body": sent,
         },
         "losses": prepared.warnings,
@@ -70,8 +77,7 @@ fn object(body: &Value, sent: &Value, prepared: &Prepared) -> Value {
 }
 
 fn print(body: &Value, sent: &Value, prepared: &Prepared) -> Done {
-    let (inbound, outbound) =
-        (protocol_of(prepared.operation).as_str(), prepared.target.endpoint.route.protocol.as_str());
+    let (inbound, outbound) = protocols(prepared);
     output::line(format!("{inbound:WIDTH$} | {outbound}"));
     output::line(format!("{:WIDTH$} | POST {}", "", prepared.target.endpoint.uri));
     output::line(format!("{:-<WIDTH$}-+-{:-<WIDTH$}", "", ""));

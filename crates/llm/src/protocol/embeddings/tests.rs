@@ -1,3 +1,5 @@
+//! Unit tests of all shapes.
+
 use super::*;
 use crate::ir::EmbeddingTask;
 use proptest::prelude::*;
