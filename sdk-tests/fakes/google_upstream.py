@@ -1,11 +1,11 @@
-"""A provider that speaks Google's `generateContent`."""
+"""A provider that speaks Google's `generateContent`, and makes vectors."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Iterator
 
-from . import google_requests
+from . import google_embeddings, google_requests
 from .google_requests import SIGNATURES
 from .replies import Conversation, Reply, Usage, reply_to
 from .upstream import Protocol, Rejected
@@ -45,6 +45,8 @@ class Google(Protocol):
     def other(self, path: str, body: Any) -> dict[str, Any]:
         if path.endswith(":countTokens"):
             return {"totalTokens": 42, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 42}]}
+        if (vectors := google_embeddings.answer(path, body)) is not None:
+            return vectors
         raise Rejected(f"{path} is not found for API version v1beta.", status=404)
 
     def whole(self, body: Any, conversation: Conversation) -> dict[str, Any]:
@@ -57,10 +59,10 @@ class Google(Protocol):
             yield _event(_answer([part], None, {"promptTokenCount": 100, "totalTokenCount": 100}))
         yield _event(_answer([{"text": ""}], FINISH_REASONS[reply.stop], _usage(reply.usage)))
 
-    def endless_piece(self, number: int) -> bytes:
+    def endless_piece(self, number: int, api: str) -> bytes:
         return _event(_answer([{"text": f"piece {number} "}], None, {"promptTokenCount": 100, "totalTokenCount": 100}))
 
-    def stream_error(self) -> bytes:
+    def stream_error(self, api: str) -> bytes:
         return _event(_error(500, "An internal error has occurred."))
 
     def error(self, rejected: Rejected) -> tuple[dict[str, Any], dict[str, str]]:
