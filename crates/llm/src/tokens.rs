@@ -3,7 +3,7 @@
 //! An estimate from the text alone, without any vocabulary: about four bytes of English a token, fewer in
 //! scripts that take several bytes a letter. Whatever rests on it says so (`UsageSource::Estimate`).
 
-use crate::ir::{ChatRequest, Content, Part, Source};
+use crate::ir::{ChatRequest, Content, EmbeddingContent, EmbeddingRequest, Part, Source};
 
 /// Tokens in a text, estimated: a quarter of its ASCII bytes, and every other letter as a token of its own.
 pub fn of_text(text: &str) -> u64 {
@@ -16,6 +16,15 @@ pub fn of_text(text: &str) -> u64 {
 /// Tokens in so many bytes of JSON text whose content is no longer at hand.
 pub const fn of_bytes(bytes: u64) -> u64 {
     bytes.div_ceil(4)
+}
+
+/// Tokens of all inputs of a request for vectors, estimated; those that came as tokens are counted.
+pub fn of_inputs(request: &EmbeddingRequest) -> u64 {
+    let of_content = |content: &EmbeddingContent| match content {
+        EmbeddingContent::Text(text) => of_text(text),
+        EmbeddingContent::Tokens(list) => list.get().split(',').count() as u64,
+    };
+    request.inputs.iter().map(|input| of_content(&input.content)).sum()
 }
 
 /// What an image is taken for, whose size is not looked at: Anthropic's own figure for about a megapixel is

@@ -11,7 +11,7 @@ mod streaming;
 
 use super::prepare::{Mode, Prepared};
 use super::stream::Gone;
-use super::{protocol_of, reply};
+use super::{BODY_BYTES_INLINE, protocol_of, reply};
 use crate::Gateway;
 use crate::abandoned::Place;
 use crate::record::Entry;
@@ -77,6 +77,8 @@ fn spawn(
 }
 
 type Reply = oneshot::Sender<Response<Body>>;
+/// The caller's answer, what it tells, and what it could not carry.
+type Made = Result<(Bytes, Observed, Vec<String>), Stop>;
 
 /// Why a call ended before its answer did.
 #[derive(Debug)]
@@ -334,7 +336,17 @@ impl Call {
                 Err(stop) => Err(stop),
             };
         attempt.first_token = Some(Instant::now());
-        match body.and_then(|body| self.whole(&body, &answer.headers)) {
+        let made = match body {
+            Ok(body) if self.prepared.vectors.is_some() && body.len() > BODY_BYTES_INLINE => {
+                let apart = Box::pin(self.made_apart(body, answer.headers.clone()));
+                // The only fault of such a thread is a panic, which has been logged, and its entry recorded.
+                let Some((call, made)) = apart.await else { return };
+                self = call;
+                made
+            }
+            body => body.and_then(|body| self.whole(&body, &answer.headers)),
+        };
+        match made {
             Ok((body, observed, warnings)) => {
                 self.entry.note(|record| record.warnings.extend(warnings));
                 let usage = self.conclude(&attempt, Ok(()), &observed, true);
@@ -353,7 +365,7 @@ impl Call {
     }
 
     /// Reads a whole answer and makes the caller's of it, with its cost.
-    fn whole(&self, body: &Bytes, headers: &HeaderMap) -> Result<(Bytes, Observed, Vec<String>), Stop> {
+    fn whole(&self, body: &Bytes, headers: &HeaderMap) -> Made {
         let outbound = self.prepared.target.endpoint.route.protocol;
         let unreadable = || Refusal::InvalidResponse("it is not in the provider's own protocol".to_owned());
         if self.prepared.operation.is_count() {

@@ -216,7 +216,8 @@ fn prepare_as_it_is(
 ) -> Result<Next, Refusal> {
     let inbound = protocol_of(operation);
     let outbound = target.endpoint.route.protocol;
-    let about = media::consumed(operation, &intake, target.model.as_deref()).map(|consumed| consumed.about);
+    let mut about =
+        media::consumed(operation, &intake, target.model.as_deref()).map(|consumed| consumed.about);
     // What is counted in another protocol would be told in that one's shape.
     let can_count = target.endpoint.route.kind == RouteKind::CountTokens && inbound == outbound;
     if operation.is_count() && !can_count {
@@ -247,6 +248,7 @@ fn prepare_as_it_is(
             let shaped = reshape(operation, intake.body, intake.held, &intake.model, &target)?;
             warnings.extend(shaped.warnings.iter().map(ToString::to_string));
             vectors = shaped.vectors;
+            about = shaped.about.or(about);
             (shaped.body, 1)
         }
         Mode::Translate => {

@@ -4,7 +4,9 @@
 //! in `x-goog-api-key`.
 //!
 //! Embeddings are asked for in a batch, as Google's own SDKs do. Newer models tell their tokens; of others they are
-//! estimated. Its OpenAI-compatible path is not used: it knows no purpose of a vector.
+//! estimated. Its OpenAI-compatible path is not used: it knows no purpose of a vector. Shortened vectors of
+//! `gemini-embedding-001` are not of length one (<https://docs.znapai.com/gemini-embedding>, which restates Google's guide, read
+//! 2026-11-26).
 //!
 //! Users in the EEA, Switzerland and the United Kingdom may only be served with a paid key.
 

@@ -1,6 +1,6 @@
 //! Answers of vectors and rankings in another shape than their caller's.
 
-use super::{Call, Stop};
+use super::{Call, Made, Stop};
 use crate::inference::prepare::Vectors;
 use crate::inference::shape_of;
 use crate::refusal::Refusal;
@@ -19,13 +19,22 @@ fn unreadable(error: TranslateError) -> Stop {
 }
 
 impl Call {
+    /// Makes the caller's answer on a thread of its own: reading many vectors takes longer than other calls on the same
+    /// core should wait. `None`: the thread panicked.
+    pub(super) async fn made_apart(
+        self: Box<Self>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Option<(Box<Self>, Made)> {
+        let work = move || {
+            let made = self.whole(&body, &headers);
+            (self, made)
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
     /// Makes the caller's answer of the provider's vectors, with its cost.
-    pub(super) fn vectors(
-        &self,
-        body: &Bytes,
-        headers: &HeaderMap,
-        asked: Vectors,
-    ) -> Result<(Bytes, Observed, Vec<String>), Stop> {
+    pub(super) fn vectors(&self, body: &Bytes, headers: &HeaderMap, asked: Vectors) -> Made {
         let shape = self.prepared.target.endpoint.route.shape;
         let mut response = shape.decode_vectors(body, asked.inputs).map_err(unreadable)?;
         let told = response.usage.or_else(|| of_headers(shape, headers));
@@ -50,7 +59,7 @@ impl Call {
     }
 
     /// Makes the caller's answer of the provider's ranking, with its cost.
-    pub(super) fn ranking(&self, body: &Bytes) -> Result<(Bytes, Observed, Vec<String>), Stop> {
+    pub(super) fn ranking(&self, body: &Bytes) -> Made {
         let observed = media::answer(body, false).unwrap_or_default().observed;
         let cost = self.price(&self.metered(&observed, true).0, &observed);
         let id = self.entry.id.to_string();
