@@ -18,11 +18,13 @@ pub const fn of_bytes(bytes: u64) -> u64 {
     bytes.div_ceil(4)
 }
 
-/// Tokens of all inputs of a request for vectors, estimated; those that came as tokens are counted.
+/// Tokens of all inputs of a request for vectors that is translated, estimated.
 pub fn of_inputs(request: &EmbeddingRequest) -> u64 {
     let of_content = |content: &EmbeddingContent| match content {
-        EmbeddingContent::Text(text) => of_text(text),
-        EmbeddingContent::Tokens(list) => list.get().split(',').count() as u64,
+        EmbeddingContent::Text(text) | EmbeddingContent::Parts { text: Some(text), .. } => of_text(text),
+        EmbeddingContent::Parts { text: None, .. } => IMAGE,
+        // Nobody is sent them.
+        EmbeddingContent::Tokens => 0,
     };
     request.inputs.iter().map(|input| of_content(&input.content)).sum()
 }

@@ -20,8 +20,6 @@ pub struct EmbeddingRequest {
     pub task: Option<EmbeddingTask>,
     /// What becomes of an input that is too long.
     pub truncation: Option<Truncation>,
-    /// Several texts of one input were joined by line ends (Google).
-    pub is_joined: bool,
     /// The end user.
     pub user: Option<String>,
     /// Fields only the request's own shape knows.
@@ -40,7 +38,6 @@ impl EmbeddingRequest {
             format: VectorFormat::Numbers,
             task: None,
             truncation: None,
-            is_joined: false,
             user: None,
             extra: Vec::new(),
             ignored: Vec::new(),
@@ -57,13 +54,21 @@ pub struct EmbeddingInput {
     pub title: Option<String>,
 }
 
-/// What is made a vector. Pictures and sound are carried only where bytes pass through.
+/// What is made a vector.
 #[derive(Clone, PartialEq, Debug)]
 pub enum EmbeddingContent {
     /// A text.
     Text(String),
-    /// Tokens of a vocabulary that only the model's own vendor has (OpenAI): a list of numbers.
-    Tokens(Json),
+    /// Tokens of a vocabulary that only the model's own vendor has (OpenAI). They reach it where bytes pass through, and
+    /// nobody else.
+    Tokens,
+    /// A content of several parts, or of others than texts (Google): carried to Google's shapes as it is.
+    Parts {
+        /// The content.
+        raw: Json,
+        /// Its texts, joined by line ends, where it has nothing else.
+        text: Option<String>,
+    },
 }
 
 /// How vectors are written.

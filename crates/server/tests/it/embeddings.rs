@@ -234,6 +234,28 @@ async fn a_gemini_caller_gets_vectors_of_openai() {
 }
 
 #[tokio::test]
+async fn a_picture_of_a_gemini_caller_reaches_vertex_and_is_priced_as_one() {
+    let details = json!([{"modality": "IMAGE", "tokenCount": 258}, {"modality": "TEXT", "tokenCount": 2}]);
+    let usage = json!({"promptTokenCount": 260, "promptTokensDetails": details});
+    let answer = json!({"embedding": {"values": [1, 2]}, "usageMetadata": usage});
+    let upstream = Upstream::start([Answer::json(200, &answer.to_string())]).await;
+    let config = format!(
+        "[[providers]]\nname = \"p\"\nkind = \"vertex\"\nbase_url = \"http://{}\"\napi_key = \"{PROVIDER_KEY}\"\n\
+         places = {{ project = \"x\" }}\n",
+        upstream.address
+    );
+    let app = App::start(&config).await;
+    let parts = json!([{"text": "a"}, {"inlineData": {"mimeType": "image/png", "data": "eA=="}}]);
+    let body = json!({"content": {"parts": parts}, "outputDimensionality": 2}).to_string();
+    let reply = app.post("/v1beta/models/p/gemini-embedding-2:embedContent", body).await;
+    assert_eq!(reply.json()["embedding"]["values"], json!([1, 2]), "{}", reply.text());
+    let sent = upstream.call().json();
+    assert_eq!(sent, json!({"content": {"parts": parts}, "embedContentConfig": {"outputDimensionality": 2}}));
+    // At 0.2 dollars per million tokens of text and 0.45 of pictures, as the catalogue has it.
+    assert_eq!(app.finish_one().await["cost"], "0.0001165");
+}
+
+#[tokio::test]
 async fn a_gemini_caller_passes_through_to_google() {
     let one = r#"{"embedding":{"values":[ 1.0 ]},"usageMetadata":{"promptTokenCount":10}}"#;
     let two = r#"{"embeddings":[{"values":[1]},{"values":[2]}]}"#;

@@ -112,7 +112,7 @@ async fn what_is_wrong_with_a_request_is_told_in_googles_shape() {
     for (verb, body, param) in [
         ("embedContent", "{}".to_owned(), "content"),
         ("embedContent", one("a", json!({"model": "models/p/f"})).to_string(), "model"),
-        ("embedContent", r#"{"content":{"parts":[{"inlineData":{}}]}}"#.to_owned(), "content.parts[0].text"),
+        ("embedContent", r#"{"content":{"parts":[{"inlineData":{}}]}}"#.to_owned(), "content.parts"),
         ("batchEmbedContents", batch(json!([])), "requests"),
         ("batchEmbedContents", batch(mixed), "requests[1]"),
     ] {

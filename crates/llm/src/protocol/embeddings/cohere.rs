@@ -61,7 +61,7 @@ fn encode(
     let [never, start, end] = truncations;
     Ok(to_json(&Request {
         model,
-        texts: texts(request)?,
+        texts: texts(request, warnings)?,
         input_type: task::cohere(request.task, warnings),
         embedding_types: ["float"],
         output_dimension: request.dimensions,

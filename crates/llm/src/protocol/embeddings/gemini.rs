@@ -9,10 +9,10 @@ use super::super::TranslateError;
 use super::super::fields::{Fields, invalid};
 use super::super::gemini::usage;
 use super::super::write::{Dollars, to_json};
-use super::{OWN_FIELDS, bare, only_text, read, task, texts, vector, warn_titles};
+use super::{OWN_FIELDS, bare, no_tokens, only_input, read, task, vector, warn_titles};
 use crate::ir::{
-    EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, EmbeddingTask, Truncation, Vector,
-    VectorFormat, Warnings,
+    EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, EmbeddingTask, Json, Truncation,
+    Vector, VectorFormat, Warnings,
 };
 use crate::protocol::Shape;
 use crate::raw::RawObject;
@@ -25,7 +25,6 @@ use serde_json::value::RawValue;
 struct One {
     input: EmbeddingInput,
     settings: Settings,
-    is_joined: bool,
 }
 
 /// What all requests of a batch must agree in, where it is sent in another shape.
@@ -43,9 +42,8 @@ pub(super) fn decode_embed(body: &[u8], model: &str) -> Result<EmbeddingRequest,
     }
     let mut ignored = Vec::new();
     let one = one(fields.camel_case(), model, &mut ignored)?;
-    let is_joined = one.is_joined;
     let request = EmbeddingRequest::new(Shape::GeminiEmbed, vec![one.input]);
-    Ok(EmbeddingRequest { is_joined, ignored, ..with(request, one.settings) })
+    Ok(EmbeddingRequest { ignored, ..with(request, one.settings) })
 }
 
 pub(super) fn decode_batch(body: &[u8], model: &str) -> Result<EmbeddingRequest, TranslateError> {
@@ -55,11 +53,10 @@ pub(super) fn decode_batch(body: &[u8], model: &str) -> Result<EmbeddingRequest,
     }
     fields.raw("model");
     let mut ignored = Vec::new();
-    let (mut inputs, mut shared, mut is_joined) = (Vec::new(), None, false);
+    let (mut inputs, mut shared) = (Vec::new(), None);
     for (at, fields) in fields.objects("requests")?.into_iter().enumerate() {
-        let One { input, settings, is_joined: joins } = one(fields.camel_case(), model, &mut ignored)?;
+        let One { input, settings } = one(fields.camel_case(), model, &mut ignored)?;
         inputs.push(input);
-        is_joined |= joins;
         if *shared.get_or_insert(settings) != settings {
             let message = "the model's provider wants one task type, one number of dimensions and one way of \
                            truncation for a whole batch";
@@ -71,7 +68,7 @@ pub(super) fn decode_batch(body: &[u8], model: &str) -> Result<EmbeddingRequest,
         return Err(invalid("requests", "field required, with at least one request"));
     }
     let request = EmbeddingRequest::new(Shape::GeminiBatch, inputs);
-    Ok(EmbeddingRequest { is_joined, ignored, ..with(request, shared.unwrap_or_default()) })
+    Ok(EmbeddingRequest { ignored, ..with(request, shared.unwrap_or_default()) })
 }
 
 fn with(request: EmbeddingRequest, settings: Settings) -> EmbeddingRequest {
@@ -83,25 +80,7 @@ fn one(mut fields: Fields<'_>, model: &str, ignored: &mut Vec<String>) -> Result
     if let Some(named) = fields.string("model")? {
         check_model(&fields.path("model"), &named, model)?;
     }
-    let mut content = fields.object("content")?.ok_or_else(|| fields.missing("content"))?;
-    content.raw("role");
-    let mut text = String::new();
-    let parts = content.objects("parts")?;
-    let is_joined = parts.len() > 1;
-    if parts.is_empty() {
-        return Err(content.missing("parts"));
-    }
-    for (at, mut part) in parts.into_iter().enumerate() {
-        let Some(said) = part.string("text")? else {
-            return Err(invalid(&part.path("text"), "the model's provider takes texts only"));
-        };
-        if at > 0 {
-            text.push('\n');
-        }
-        text.push_str(&said);
-        part.finish(ignored);
-    }
-    content.finish(ignored);
+    let content = content(&fields.path("content"), fields.required("content")?, ignored)?;
     let mut settings = settings(&mut fields)?;
     let mut title = fields.string("title")?;
     if let Some(config) = fields.object("embedContentConfig")? {
@@ -114,7 +93,37 @@ fn one(mut fields: Fields<'_>, model: &str, ignored: &mut Vec<String>) -> Result
         config.finish(ignored);
     }
     fields.finish(ignored);
-    Ok(One { input: EmbeddingInput { content: EmbeddingContent::Text(text), title }, settings, is_joined })
+    Ok(One { input: EmbeddingInput { content, title }, settings })
+}
+
+/// Reads a content. What has several parts, or others than texts, stays as it is beside its texts.
+fn content(
+    path: &str,
+    raw: &RawValue,
+    ignored: &mut Vec<String>,
+) -> Result<EmbeddingContent, TranslateError> {
+    let mut fields = Fields::new(path.to_owned(), raw)?.camel_case();
+    let parts = fields.objects("parts")?;
+    let is_single = parts.len() == 1;
+    if parts.is_empty() {
+        return Err(fields.missing("parts"));
+    }
+    let mut texts = Vec::new();
+    for part in parts {
+        let mut part = part.camel_case();
+        let Some(text) = part.string("text")? else {
+            return Ok(EmbeddingContent::Parts { raw: Json::from(raw), text: None });
+        };
+        texts.push(text);
+        part.finish(ignored);
+    }
+    fields.raw("role");
+    fields.finish(ignored);
+    let text = texts.join("\n");
+    Ok(match is_single {
+        true => EmbeddingContent::Text(text),
+        false => EmbeddingContent::Parts { raw: Json::from(raw), text: Some(text) },
+    })
 }
 
 fn settings(fields: &mut Fields<'_>) -> Result<Settings, TranslateError> {
@@ -162,20 +171,26 @@ pub fn name_models(requests: &[u8], asked: &str, model: &str) -> Result<Vec<u8>,
     Ok(out)
 }
 
-/// The content of a text.
+/// The content of an input.
 #[derive(Serialize)]
-pub(super) struct Content<'a> {
-    parts: [Part<'a>; 1],
+#[serde(untagged)]
+pub(super) enum Content<'a> {
+    Text { parts: [Part<'a>; 1] },
+    Carried(&'a Json),
 }
 
 #[derive(Serialize)]
-struct Part<'a> {
+pub(super) struct Part<'a> {
     text: &'a str,
 }
 
 impl<'a> Content<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
-        Self { parts: [Part { text }] }
+    pub(super) fn of(input: &'a EmbeddingInput) -> Result<Self, TranslateError> {
+        match &input.content {
+            EmbeddingContent::Text(text) => Ok(Content::Text { parts: [Part { text }] }),
+            EmbeddingContent::Parts { raw, .. } => Ok(Content::Carried(raw)),
+            EmbeddingContent::Tokens => Err(no_tokens()),
+        }
     }
 }
 
@@ -212,14 +227,16 @@ fn requests<'a>(
     if request.truncation.is_some() {
         warnings.add("truncation", "dropped: the provider decides about texts that are too long");
     }
-    let one = |(text, input): (&'a str, &'a EmbeddingInput)| Request {
-        model: format!("models/{model}"),
-        content: Content::of(text),
-        task_type: request.task.filter(|_| takes_task).map(task::google),
-        title: input.title.as_deref().filter(|_| takes_task),
-        output_dimensionality: request.dimensions,
+    let one = |input: &'a EmbeddingInput| {
+        Ok(Request {
+            model: format!("models/{model}"),
+            content: Content::of(input)?,
+            task_type: request.task.filter(|_| takes_task).map(task::google),
+            title: input.title.as_deref().filter(|_| takes_task),
+            output_dimensionality: request.dimensions,
+        })
     };
-    Ok(texts(request)?.into_iter().zip(&request.inputs).map(one).collect())
+    request.inputs.iter().map(one).collect()
 }
 
 pub(super) fn encode_embed(
@@ -227,7 +244,7 @@ pub(super) fn encode_embed(
     model: &str,
     warnings: &mut Warnings,
 ) -> Result<Vec<u8>, TranslateError> {
-    only_text(request)?;
+    only_input(request)?;
     Ok(requests(request, model, warnings)?.first().map(to_json).unwrap_or_default())
 }
 

@@ -16,7 +16,8 @@ mod voyage;
 use super::fields::{Fields, invalid};
 use super::{Encoded, Shape, TranslateError};
 use crate::ir::{
-    EmbeddingContent, EmbeddingRequest, EmbeddingResponse, Truncation, Vector, VectorFormat, Warnings,
+    EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Truncation, Vector, VectorFormat,
+    Warnings,
 };
 use domain::Money;
 use std::borrow::Cow;
@@ -54,6 +55,9 @@ impl Shape {
     ) -> Result<Encoded, TranslateError> {
         if request.inputs.is_empty() {
             return Err(invalid("input", "there is nothing to make a vector of"));
+        }
+        if request.inputs.iter().any(|input| input.content == EmbeddingContent::Tokens) {
+            return Err(no_tokens());
         }
         let mut warnings = Warnings::of_shapes(request.shape, self);
         let body = match self {
@@ -114,24 +118,32 @@ impl Shape {
 }
 
 /// The inputs as texts.
-fn texts(request: &EmbeddingRequest) -> Result<Vec<&str>, TranslateError> {
-    let texts = request.inputs.iter().map(|input| match &input.content {
+fn texts<'a>(request: &'a EmbeddingRequest, warnings: &mut Warnings) -> Result<Vec<&'a str>, TranslateError> {
+    let mut text = |input: &'a EmbeddingInput| match &input.content {
         EmbeddingContent::Text(text) => Ok(text.as_str()),
-        EmbeddingContent::Tokens(_) => Err(invalid(
-            "input",
-            "the model's provider takes texts only, no tokens: send the texts themselves",
-        )),
-    });
-    texts.collect()
+        EmbeddingContent::Parts { text: Some(text), .. } => {
+            warnings.add("content.parts", "several texts of one content were joined by line ends");
+            Ok(text.as_str())
+        }
+        EmbeddingContent::Parts { text: None, .. } => {
+            Err(invalid("content.parts", "the model's provider takes texts only"))
+        }
+        EmbeddingContent::Tokens => Err(no_tokens()),
+    };
+    request.inputs.iter().map(&mut text).collect()
+}
+
+fn no_tokens() -> TranslateError {
+    invalid("input", "the model's provider takes texts only, no tokens: send the texts themselves")
 }
 
 /// The only input, for models that take one.
-fn only_text(request: &EmbeddingRequest) -> Result<&str, TranslateError> {
-    match texts(request)?.as_slice() {
-        [text] => Ok(text),
-        texts => Err(invalid(
+fn only_input(request: &EmbeddingRequest) -> Result<&EmbeddingInput, TranslateError> {
+    match request.inputs.as_slice() {
+        [input] => Ok(input),
+        inputs => Err(invalid(
             "input",
-            format!("this model takes one text a call, and {} came: make a call for each", texts.len()),
+            format!("this model takes one text a call, and {} came: make a call for each", inputs.len()),
         )),
     }
 }
@@ -145,9 +157,6 @@ fn warn_titles(request: &EmbeddingRequest, warnings: &mut Warnings) {
 
 /// Tells of what no shape but the request's own can carry.
 fn warn_rest(request: &EmbeddingRequest, to: Shape, warnings: &mut Warnings) {
-    if request.is_joined {
-        warnings.add("content.parts", "several texts of one content were joined by line ends");
-    }
     if request.user.is_some() && to != Shape::OpenAi {
         warnings.add("user", "dropped: the provider is told of no end users");
     }

@@ -8,10 +8,9 @@ use super::super::TranslateError;
 use super::super::fields::{Fields, Kind, invalid, kind, read as read_value};
 use super::super::openai_chat::usage;
 use super::super::write::to_json;
-use super::{OWN_FIELDS, owned, read, task, truncation, vector, warn_titles};
+use super::{OWN_FIELDS, owned, read, task, texts, truncation, vector, warn_titles};
 use crate::ir::{
-    EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Json, Vector, VectorFormat,
-    Warnings,
+    EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector, VectorFormat, Warnings,
 };
 use crate::protocol::Shape;
 use crate::protocol::write::Dollars;
@@ -80,26 +79,19 @@ fn text(path: &str, raw: &RawValue) -> Result<EmbeddingContent, TranslateError> 
 
 fn tokens(path: &str, raw: &RawValue) -> Result<EmbeddingContent, TranslateError> {
     let _: Vec<u64> = read_value(path, raw)?;
-    Ok(EmbeddingContent::Tokens(Json::from(raw)))
+    Ok(EmbeddingContent::Tokens)
 }
 
 #[derive(Serialize)]
 struct Request<'a> {
     model: &'a str,
-    input: Vec<Input<'a>>,
+    input: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dimensions: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding_format: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Input<'a> {
-    Text(&'a str),
-    Tokens(&'a Json),
 }
 
 pub(super) fn encode_request(
@@ -112,13 +104,9 @@ pub(super) fn encode_request(
     if request.truncation.is_some() {
         warnings.add("truncation", "dropped: the provider decides about texts that are too long");
     }
-    let input = |input| match input {
-        &EmbeddingInput { content: EmbeddingContent::Text(ref text), .. } => Input::Text(text),
-        EmbeddingInput { content: EmbeddingContent::Tokens(tokens), .. } => Input::Tokens(tokens),
-    };
     Ok(to_json(&Request {
         model,
-        input: request.inputs.iter().map(input).collect(),
+        input: texts(request, warnings)?,
         dimensions: request.dimensions,
         encoding_format: (request.format == VectorFormat::Base64).then_some("base64"),
         user: request.user.as_deref(),

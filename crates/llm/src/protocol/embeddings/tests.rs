@@ -27,7 +27,7 @@ fn answer(response: &EmbeddingResponse<'_>, format: VectorFormat) -> Value {
 fn tokens_are_refused_where_only_texts_are_taken() {
     for input in [json!([1, 2, 3]), json!([[1], [2, 3]]), json!(["a", [1]])] {
         let body = json!({"model": "p/m", "input": input});
-        for shape in Shape::ALL.into_iter().filter(|shape| *shape != Shape::OpenAi) {
+        for shape in Shape::ALL {
             let error = sent(&body, shape, "m").unwrap_err();
             assert_eq!(error.param(), Some("input"), "{shape:?}");
             assert!(error.to_string().contains("send the texts themselves"), "{error}");
@@ -50,7 +50,7 @@ fn what_is_malformed_is_named() {
         (Shape::OpenAi, json!({"input": "a", "stream": true}), "stream"),
         (Shape::GeminiEmbed, json!({}), "content"),
         (Shape::GeminiEmbed, json!({"content": {}}), "content.parts"),
-        (Shape::GeminiEmbed, json!({"content": {"parts": [{"inlineData": {}}]}}), "content.parts[0].text"),
+        (Shape::GeminiEmbed, json!({"content": {"parts": [{"text": 1}]}}), "content.parts[0].text"),
         (Shape::GeminiEmbed, json!({"model": "models/x/y", "content": {"parts": [{"text": "a"}]}}), "model"),
         (Shape::GeminiBatch, json!({"requests": []}), "requests"),
         (Shape::GeminiBatch, json!({"requests": [{}]}), "requests[0].content"),
@@ -59,6 +59,29 @@ fn what_is_malformed_is_named() {
     }
     let nothing = request(Shape::OpenAi, &json!({"input": []})).unwrap();
     assert!(Shape::Cohere.encode_embeddings(&nothing, "m").is_err());
+}
+
+#[test]
+fn pictures_reach_google_alone() {
+    let content = json!({"role": "user", "parts": [{"text": "a"}, {"inline_data": {"mime_type": "image/png", "data": "eA=="}}]});
+    let body = json!({"content": content});
+    let request = request(Shape::GeminiEmbed, &body).unwrap();
+    for shape in Shape::ALL {
+        let encoded = shape.encode_embeddings(&request, "gemini-embedding-2");
+        let is_googles = matches!(shape, Shape::GeminiEmbed | Shape::GeminiBatch | Shape::VertexEmbed);
+        match encoded {
+            Ok(encoded) => {
+                assert!(is_googles, "{shape:?}");
+                let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+                let found = sent.get("content").unwrap_or(&sent["requests"][0]["content"]);
+                assert_eq!(found, &content, "{shape:?}");
+            }
+            Err(error) => {
+                assert!(!is_googles, "{shape:?}: {error}");
+                assert_eq!(error.param(), Some("content.parts"));
+            }
+        }
+    }
 }
 
 #[test]

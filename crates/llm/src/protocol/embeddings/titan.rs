@@ -6,7 +6,7 @@
 use super::super::TranslateError;
 use super::super::openai_chat::usage::Count;
 use super::super::write::to_json;
-use super::{bare, only_text, read, task, vector, warn_titles};
+use super::{bare, only_input, read, task, texts, vector, warn_titles};
 use crate::ir::{EmbeddingRequest, EmbeddingResponse, Truncation, Warnings};
 use domain::Usage;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,8 @@ pub(super) fn encode_request(
     model: &str,
     warnings: &mut Warnings,
 ) -> Result<Vec<u8>, TranslateError> {
-    let input_text = only_text(request)?;
+    only_input(request)?;
+    let input_text = texts(request, warnings)?.into_iter().next().unwrap_or_default();
     let is_first = model.contains("embed-text-v1") || model.contains("embed-g1-text");
     if request.dimensions.is_some() && is_first {
         let detail = "the vectors of this model have one length".to_owned();

@@ -8,7 +8,7 @@
 use super::super::TranslateError;
 use super::super::openai_chat::usage::Count;
 use super::super::write::to_json;
-use super::{bare, only_text, read, task, texts, vector};
+use super::{bare, only_input, read, task, texts, vector};
 use crate::ir::{EmbeddingRequest, EmbeddingResponse, Truncation, Vector, Warnings};
 use domain::Usage;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub(super) fn encode_predict(
     warnings: &mut Warnings,
 ) -> Result<Vec<u8>, TranslateError> {
     let task_type = request.task.map(task::google);
-    let texts = texts(request)?.into_iter().zip(&request.inputs);
+    let texts = texts(request, warnings)?.into_iter().zip(&request.inputs);
     let instances =
         texts.map(|(content, input)| Instance { content, task_type, title: input.title.as_deref() });
     Ok(to_json(&Predict {
@@ -104,10 +104,11 @@ pub(super) fn encode_embed(
     request: &EmbeddingRequest,
     warnings: &mut Warnings,
 ) -> Result<Vec<u8>, TranslateError> {
-    let content = super::gemini::Content::of(only_text(request)?);
+    let input = only_input(request)?;
+    let content = super::gemini::Content::of(input)?;
     let embed_content_config = Config {
         task_type: request.task.map(task::google),
-        title: request.inputs.iter().find_map(|input| input.title.as_deref()),
+        title: input.title.as_deref(),
         output_dimensionality: request.dimensions,
         auto_truncate: auto_truncate(request, warnings),
     };

@@ -36,7 +36,7 @@ pub(super) fn encode_request(
     }
     Ok(to_json(&Request {
         model,
-        input: texts(request)?,
+        input: texts(request, warnings)?,
         input_type: task::voyage(request.task, warnings),
         truncation: request.truncation.map(|truncation| truncation != Truncation::Never),
         output_dimension: request.dimensions,
