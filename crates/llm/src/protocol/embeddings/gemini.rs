@@ -6,7 +6,7 @@
 //! Usage is told as `usageMetadata` by newer models (<https://github.com/maximhq/bifrost/pull/7295>, read 2026-11-26).
 
 use super::super::TranslateError;
-use super::super::fields::{Fields, invalid};
+use super::super::fields::{Fields, each_object, invalid};
 use super::super::gemini::usage;
 use super::super::write::{Dollars, to_json};
 use super::{OWN_FIELDS, bare, no_tokens, only_input, read, task, vector, warn_titles};
@@ -54,8 +54,8 @@ pub(super) fn decode_batch(body: &[u8], model: &str) -> Result<EmbeddingRequest,
     fields.raw("model");
     let mut ignored = Vec::new();
     let (mut inputs, mut shared) = (Vec::new(), None);
-    for (at, fields) in fields.objects("requests")?.into_iter().enumerate() {
-        let One { input, settings } = one(fields.camel_case(), model, &mut ignored)?;
+    for (at, request) in each_object("requests", fields.required("requests")?)?.enumerate() {
+        let One { input, settings } = one(request?.camel_case(), model, &mut ignored)?;
         inputs.push(input);
         if *shared.get_or_insert(settings) != settings {
             let message = "the model's provider wants one task type, one number of dimensions and one way of \
@@ -65,7 +65,7 @@ pub(super) fn decode_batch(body: &[u8], model: &str) -> Result<EmbeddingRequest,
     }
     fields.finish(&mut ignored);
     if inputs.is_empty() {
-        return Err(invalid("requests", "field required, with at least one request"));
+        return Err(invalid("requests", "there is nothing to make a vector of"));
     }
     let request = EmbeddingRequest::new(Shape::GeminiBatch, inputs);
     Ok(EmbeddingRequest { ignored, ..with(request, shared.unwrap_or_default()) })
@@ -328,7 +328,7 @@ pub(super) fn encode_embedding(
     response: &EmbeddingResponse<'_>,
     cost: Option<Money>,
 ) -> Result<Vec<u8>, TranslateError> {
-    let mut out = b"{\"embedding\":".to_vec();
+    let mut out = super::vector::begun(b"{\"embedding\":", &response.vectors);
     for vector in response.vectors.iter().take(1) {
         write_values(&mut out, vector)?;
     }
@@ -340,7 +340,7 @@ pub(super) fn encode_embeddings(
     response: &EmbeddingResponse<'_>,
     cost: Option<Money>,
 ) -> Result<Vec<u8>, TranslateError> {
-    let mut out = b"{\"embeddings\":[".to_vec();
+    let mut out = super::vector::begun(b"{\"embeddings\":[", &response.vectors);
     for (at, vector) in response.vectors.iter().enumerate() {
         if at > 0 {
             out.push(b',');

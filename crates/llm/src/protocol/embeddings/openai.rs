@@ -163,7 +163,7 @@ pub(super) fn encode_response(
     format: VectorFormat,
     cost: Option<Money>,
 ) -> Result<Vec<u8>, TranslateError> {
-    let mut out = b"{\"object\":\"list\",\"data\":[".to_vec();
+    let mut out = super::vector::begun(b"{\"object\":\"list\",\"data\":[", &response.vectors);
     for (at, vector) in response.vectors.iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
         out.extend_from_slice(

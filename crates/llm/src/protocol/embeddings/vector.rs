@@ -12,6 +12,21 @@ use base64::engine::general_purpose::STANDARD;
 /// Bytes of a 32-bit float.
 const FLOAT: usize = 4;
 
+/// What is written of a vector beside its numbers, and of an answer beside its vectors.
+const FRAME_BYTES: usize = 64;
+
+/// The beginning of a body, with room for all of its vectors: made once, since they are long.
+pub(super) fn begun(with: &[u8], vectors: &[Vector<'_>]) -> Vec<u8> {
+    let bytes = |vector: &Vector<'_>| match vector {
+        Vector::Numbers(text) => text.len(),
+        Vector::Base64(text) => text.len(),
+    };
+    let room: usize = vectors.iter().map(|vector| bytes(vector) + FRAME_BYTES).sum();
+    let mut out = Vec::with_capacity(room + 4 * FRAME_BYTES);
+    out.extend_from_slice(with);
+    out
+}
+
 /// Appends a vector. Fails where it is none.
 pub(super) fn write(
     out: &mut Vec<u8>,
