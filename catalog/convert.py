@@ -53,6 +53,8 @@ CAPABILITIES = {
     "prompt_caching": "caching",
     "streaming": None,
 }
+# USD per million tokens. The dearest embeddings cost less than 1; a dataset that says a hundred times more has a typo.
+EMBEDDING_PRICE_MAX = 10
 COPIED = ("context_window", "max_input_tokens", "max_output_tokens", "dimensions")
 
 notes = Counter()
@@ -108,6 +110,9 @@ def base_price(row):
         return {}
     if row["mode"] in ("chat", "responses") and not Decimal(price["output"]):
         notes["chat models with output for nothing: price left out"] += 1
+        return {}
+    if row["mode"] == "embedding" and Decimal(price.get("input", 0)) > EMBEDDING_PRICE_MAX:
+        notes["embeddings at a price that none has: left out"] += 1
         return {}
     ours = prices(price)
     if "image_output" in ours and "per_image_output" in units and "input" not in ours:

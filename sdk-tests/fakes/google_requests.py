@@ -61,11 +61,11 @@ OWN_NAMES = {"args", "response", "parameters", "parametersJsonSchema", "response
 def read(body: dict[str, Any]) -> Conversation:
     """Raises `Rejected` for what the vendor would not take."""
     body = _camel(body)
-    _only(body, FIELDS, "")
+    only(body, FIELDS, "")
     conversation = Conversation()
     _read_tools(body, conversation)
     config = body.get("generationConfig") or {}
-    _only(config, CONFIG_FIELDS, "generation_config.")
+    only(config, CONFIG_FIELDS, "generation_config.")
     _read_config(config, conversation)
     if instruction := body.get("systemInstruction"):
         conversation.system = " ".join(part["text"] for part in instruction["parts"])
@@ -87,7 +87,7 @@ def refuse(message: str) -> Rejected:
     return Rejected(message)
 
 
-def _only(given: dict[str, Any], known: set[str], path: str) -> None:
+def only(given: dict[str, Any], known: set[str], path: str) -> None:
     for name in given:
         if name not in known:
             raise refuse(f'Invalid JSON payload received. Unknown name "{path}{name}": Cannot find field.')
@@ -95,9 +95,9 @@ def _only(given: dict[str, Any], known: set[str], path: str) -> None:
 
 def _read_tools(body: dict[str, Any], conversation: Conversation) -> None:
     for tool in body.get("tools") or []:
-        _only(tool, {"functionDeclarations", "googleSearch", "codeExecution", "urlContext"}, "tools.")
+        only(tool, {"functionDeclarations", "googleSearch", "codeExecution", "urlContext"}, "tools.")
         for function in tool.get("functionDeclarations") or []:
-            _only(function, {"name", "description", "parameters", "parametersJsonSchema"}, "function_declarations.")
+            only(function, {"name", "description", "parameters", "parametersJsonSchema"}, "function_declarations.")
             if "parameters" in function and "parametersJsonSchema" in function:
                 raise refuse("parameters and parametersJsonSchema are mutually exclusive.")
             schema = function.get("parametersJsonSchema") or _lower(function.get("parameters") or {})
@@ -158,7 +158,7 @@ def _read_parts(
 ) -> list[str]:
     texts, calls = [], []
     for part in parts:
-        _only(part, PART_FIELDS, "contents.parts.")
+        only(part, PART_FIELDS, "contents.parts.")
         if part.get("thought"):
             continue
         if "functionCall" in part:

@@ -1,11 +1,11 @@
-"""A provider that speaks Google's `generateContent`."""
+"""A provider that speaks Google's `generateContent`, and makes vectors."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Iterator
 
-from . import google_requests
+from . import google_embeddings, google_requests
 from .google_requests import SIGNATURES
 from .replies import Conversation, Reply, Usage, reply_to
 from .upstream import Protocol, Rejected
@@ -45,6 +45,8 @@ class Google(Protocol):
     def other(self, path: str, body: Any) -> dict[str, Any]:
         if path.endswith(":countTokens"):
             return {"totalTokens": 42, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 42}]}
+        if (vectors := google_embeddings.answer(path, body)) is not None:
+            return vectors
         raise Rejected(f"{path} is not found for API version v1beta.", status=404)
 
     def whole(self, body: Any, conversation: Conversation) -> dict[str, Any]:

@@ -109,6 +109,10 @@ id = "gemini-3-flash-preview"
 input = "0.50"
 output = "3"
 cache_read = "0.05"
+[[providers.models]]
+id = "embedding-model"
+mode = "embedding"
+input = "0.15"
 
 # A provider that refuses the gateway's own credential.
 [[providers]]

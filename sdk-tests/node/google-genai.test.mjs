@@ -76,3 +76,15 @@ test("google SDK: models are listed", gatewayOnly, async () => {
   const models = await collect(await google.models.list());
   assert.ok(models.some((model) => model.name === `models/${googleUpstream.model}`));
 });
+
+for (const [name, model] of [
+  ["google", isDirect ? "embedding-model" : "up-google/embedding-model"],
+  ["openai", "up-openai/embedding-model"],
+]) {
+  test(`google SDK: vectors of the ${name} upstream`, name === "openai" ? gatewayOnly : {}, async () => {
+    const config = { outputDimensionality: 4, taskType: "RETRIEVAL_QUERY" };
+    const answer = await google.models.embedContent({ model, contents: ["four", "x"], config });
+    const vector = (length) => Array.from({ length: 4 }, (_, at) => (length + at) / 16);
+    assert.deepEqual(answer.embeddings.map((one) => one.values), [vector(4), vector(1)]);
+  });
+}

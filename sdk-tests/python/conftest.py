@@ -5,6 +5,8 @@ from __future__ import annotations
 import anthropic
 import openai
 import pytest
+from google import genai
+from google.genai import types
 
 from targets import ANTHROPIC_UPSTREAM, IS_DIRECT, OPENAI_UPSTREAM, Upstream, address_of
 
@@ -26,6 +28,13 @@ def openai_client(request: pytest.FixtureRequest) -> openai.OpenAI:
 def anthropic_client(request: pytest.FixtureRequest) -> anthropic.Anthropic:
     _skip_what_needs_the_gateway(request, "anthropic")
     return anthropic.Anthropic(**address_of("anthropic"), max_retries=0, timeout=TIMEOUT_SECONDS)
+
+
+@pytest.fixture
+def google_client() -> genai.Client:
+    address = address_of("google")
+    options = types.HttpOptions(base_url=address["base_url"], timeout=int(TIMEOUT_SECONDS * 1000))
+    return genai.Client(api_key=address["api_key"], http_options=options)
 
 
 @pytest.fixture

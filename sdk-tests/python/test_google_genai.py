@@ -19,7 +19,6 @@ from targets import (
     marked,
 )
 
-TIMEOUT_MS = 30_000
 WEATHER = {"name": "get_weather", "description": "Does get_weather.", "parameters_json_schema": WEATHER_SCHEMA}
 
 
@@ -30,13 +29,6 @@ def served_by(request: pytest.FixtureRequest) -> Upstream:
     if IS_DIRECT and request.param.vendor != "google":
         pytest.skip("needs the gateway to translate")
     return request.param
-
-
-@pytest.fixture
-def google_client() -> genai.Client:
-    address = address_of("google")
-    options = types.HttpOptions(base_url=address["base_url"], timeout=TIMEOUT_MS)
-    return genai.Client(api_key=address["api_key"], http_options=options)
 
 
 def config(**fields: object) -> types.GenerateContentConfig:
@@ -141,7 +133,7 @@ def test_a_failure_within_a_stream_is_raised(google_client: genai.Client, served
 
 
 def test_an_unknown_key_is_refused(gateway_only: None) -> None:
-    options = types.HttpOptions(base_url=address_of("google")["base_url"], timeout=TIMEOUT_MS)
+    options = types.HttpOptions(base_url=address_of("google")["base_url"], timeout=30_000)
     client = genai.Client(api_key="made-up-and-wrong", http_options=options)
     with pytest.raises(errors.ClientError) as failure:
         client.models.generate_content(model=GOOGLE_UPSTREAM.model, contents="Hi")

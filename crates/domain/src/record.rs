@@ -29,6 +29,10 @@ pub enum Operation {
     CountContentTokens,
     /// `POST /v1/embeddings`.
     Embeddings,
+    /// `POST /v1beta/models/{model}:embedContent`.
+    EmbedContent,
+    /// `POST /v1beta/models/{model}:batchEmbedContents`.
+    BatchEmbedContents,
     /// `POST /v1/completions`.
     Completions,
     /// `POST /v1/rerank`.
@@ -54,7 +58,7 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 15] = [
+    pub const ALL: [Operation; 17] = [
         Operation::ChatCompletions,
         Operation::Responses,
         Operation::Messages,
@@ -62,6 +66,8 @@ impl Operation {
         Operation::GenerateContent,
         Operation::CountContentTokens,
         Operation::Embeddings,
+        Operation::EmbedContent,
+        Operation::BatchEmbedContents,
         Operation::Completions,
         Operation::Rerank,
         Operation::Moderations,
@@ -87,6 +93,8 @@ impl Operation {
             Operation::GenerateContent => "generate_content",
             Operation::CountContentTokens => "count_content_tokens",
             Operation::Embeddings => "embeddings",
+            Operation::EmbedContent => "embed_content",
+            Operation::BatchEmbedContents => "batch_embed_contents",
             Operation::Completions => "completions",
             Operation::Rerank => "rerank",
             Operation::Moderations => "moderations",

@@ -10,9 +10,10 @@ use gateway::bodies::Held;
 use gateway::inference::intake;
 use llm::amazon_events::{self, Unframer};
 use llm::form::Form;
+use llm::ir::VectorFormat;
 use llm::observe::edit;
 use llm::observe::{self, StreamObserver};
-use llm::protocol::{OutputLimit, StreamOptions, Target as EncodeTarget};
+use llm::protocol::{OutputLimit, Shape, StreamOptions, Target as EncodeTarget, embeddings, rerank};
 use llm::raw::RawObject;
 use llm::server_tools;
 use llm::set_aside::SetAside;
@@ -93,6 +94,7 @@ fn is_json(bytes: &[u8]) -> bool {
 }
 
 fn request(input: &[u8]) {
+    shaped_request(input);
     let body = Bytes::copy_from_slice(input);
     if let Ok(mut object) = RawObject::parse(body.clone()) {
         let keys: Vec<String> = object.keys().map(str::to_owned).collect();
@@ -152,7 +154,42 @@ fn request(input: &[u8]) {
     }
 }
 
+/// Requests for vectors and rankings, in the shape of every vendor.
+fn shaped_request(input: &[u8]) {
+    for (from, to) in Shape::OF_CALLERS.iter().flat_map(|from| Shape::ALL.map(|to| (from, to))) {
+        let Ok(request) = from.decode_embeddings(input, "a/b") else { continue };
+        if let Ok(encoded) = to.encode_embeddings(&request, "gemini-embedding-001") {
+            assert!(is_json(&encoded.body), "a request for vectors that is no JSON");
+        }
+    }
+    if let Ok(encoded) = rerank::encode_for_voyage(input, "m") {
+        assert!(is_json(&encoded.body), "a request for a ranking that is no JSON");
+    }
+    if let Ok(named) = embeddings::name_models(input, "a/b", "b") {
+        assert!(is_json(&named), "requests that are no JSON once they name their model");
+    }
+}
+
+/// Vectors and rankings, in the shape of every vendor.
+fn shaped_answer(input: &[u8]) {
+    for (shape, inputs) in Shape::ALL.iter().flat_map(|shape| [(shape, 1), (shape, 2)]) {
+        let Ok(response) = shape.decode_vectors(input, inputs) else { continue };
+        for (to, format) in Shape::OF_CALLERS
+            .iter()
+            .flat_map(|to| [VectorFormat::Numbers, VectorFormat::Base64].map(|format| (to, format)))
+        {
+            if let Ok(body) = to.encode_vectors(&response, format, Some(Money::from_nano(5))) {
+                assert!(is_json(&body), "vectors that are no JSON");
+            }
+        }
+    }
+    if let Ok(body) = rerank::decode_of_voyage(input, "req_1", "m", Some(Money::from_nano(5))) {
+        assert!(is_json(&body), "a ranking that is no JSON");
+    }
+}
+
 fn answer(input: &[u8]) {
+    shaped_answer(input);
     for makes_images in [false, true] {
         let told = media::answer(input, makes_images);
         if let Some(at) = told.and_then(|answer| answer.usage_at) {

@@ -34,9 +34,7 @@ pub async fn listed(
     let uri = provider.example_uri().as_ref().and_then(list_uri).ok_or(ListError::NoList)?;
     let mut request = Request::new(Full::new(Bytes::new()));
     *request.uri_mut() = uri;
-    if let Some(route) = provider.spec.routes.first() {
-        *request.headers_mut() = provider.headers(route, false, &[]);
-    }
+    *request.headers_mut() = provider.headers(false, &[]);
     if let Some(credential) = &provider.credential {
         let uri = request.uri().clone();
         let unsigned = Unsigned { method: Method::GET, uri: &uri, body: &[], region: None };

@@ -17,7 +17,8 @@ use domain::{Catalog, Mode, Model, Money, ProviderName, Secret, Terms, Told, Usa
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
-use llm::provider::{AbortPolicy, Auth, ProviderSpec, RegionChoice, Route, RouteKind};
+use llm::protocol::Shape;
+use llm::provider::{AbortPolicy, Auth, ProviderSpec, RegionChoice, RouteKind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -80,8 +81,6 @@ pub struct Provider {
     base_url: Option<String>,
     places: BTreeMap<String, String>,
     routes: Vec<Addressed>,
-    /// The key as it is sent on routes of OpenAI's protocol, where that is another way than elsewhere.
-    bearer: Option<HeaderValue>,
     headers: HeaderMap,
     stream_headers: HeaderMap,
 }
@@ -158,7 +157,6 @@ impl Provider {
         };
         Ok(Self {
             region: region(spec, &places),
-            bearer: bearer(spec, key.as_ref()),
             deployments,
             base_url,
             places,
@@ -180,7 +178,9 @@ impl Provider {
 
     /// The endpoint for a purpose and a model, preferring the one that speaks the caller's protocol.
     fn endpoint(&self, ask: Ask, model: &str, region: Option<&str>) -> Result<Option<Endpoint>, Refusal> {
-        let Some(route) = self.spec.route(ask.kind, ask.preferred, model) else { return Ok(None) };
+        let Some(route) = self.spec.route(ask.kind, (ask.preferred, ask.shape), model) else {
+            return Ok(None);
+        };
         let endpoint_of = |routes: &[Addressed]| {
             routes.iter().find(|known| known.route == route)?.endpoint(model, ask.is_stream)
         };
@@ -216,15 +216,8 @@ impl Provider {
 
     /// The headers of a call: those that every call carries (credentials, content type, what is accepted), and
     /// its own.
-    pub fn headers(&self, route: &Route, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+    pub fn headers(&self, is_stream: bool, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
         let mut headers = if is_stream { self.stream_headers.clone() } else { self.headers.clone() };
-        if let (Protocol::OpenAiChat, Auth::HeaderOrBearer(name), Some(bearer)) =
-            (route.protocol, self.spec.auth, &self.bearer)
-        {
-            // Two credentials at once are refused.
-            headers.remove(name);
-            headers.insert(AUTHORIZATION, bearer.clone());
-        }
         for (name, value) in own {
             headers.insert(name, value.clone());
         }
@@ -270,14 +263,6 @@ fn region(spec: &ProviderSpec, places: &BTreeMap<String, String>) -> Option<Stri
     places.get(name).map(String::as_str).or_else(default).map(str::to_owned)
 }
 
-/// The key as a bearer, where only some routes take it so.
-fn bearer(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderValue> {
-    let Auth::HeaderOrBearer(_) = spec.auth else { return None };
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key?.expose())).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -285,9 +270,7 @@ fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<He
     let Some(key) = key else { return Some(headers) };
     let (name, text) = match spec.auth {
         Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-        Auth::Header(name) | Auth::HeaderOrBearer(name) => {
-            (HeaderName::from_static(name), key.expose().clone())
-        }
+        Auth::Header(name) => (HeaderName::from_static(name), key.expose().clone()),
         Auth::None => return Some(headers),
     };
     let mut value = HeaderValue::from_str(&text).ok()?;
@@ -303,6 +286,8 @@ pub struct Ask {
     pub kind: RouteKind,
     /// The caller's protocol.
     pub preferred: Protocol,
+    /// The shape that the caller speaks, where it is no conversation that vendors have shapes of.
+    pub shape: Option<Shape>,
     /// The answer is to be streamed.
     pub is_stream: bool,
 }

@@ -4,7 +4,7 @@
 //! vocabularies of nine families of models (`bench/tokens` measures the error, `docs/benchmarks/tokens.md` has it). Whatever
 //! rests on it says so (`UsageSource::Estimate`).
 
-use crate::ir::{ChatRequest, Content, Part, Source};
+use crate::ir::{ChatRequest, Content, EmbeddingContent, EmbeddingRequest, Part, Source};
 
 /// Tokens in a text, estimated.
 pub fn of_text(text: &str) -> u64 {
@@ -37,6 +37,17 @@ const fn weight(letter: char) -> u64 {
 /// Tokens in so many bytes of JSON text whose content is no longer at hand.
 pub const fn of_bytes(bytes: u64) -> u64 {
     bytes.div_ceil(4)
+}
+
+/// Tokens of all inputs of a request for vectors that is translated, estimated.
+pub fn of_inputs(request: &EmbeddingRequest) -> u64 {
+    let of_content = |content: &EmbeddingContent| match content {
+        EmbeddingContent::Text(text) | EmbeddingContent::Parts { text: Some(text), .. } => of_text(text),
+        EmbeddingContent::Parts { text: None, .. } => IMAGE,
+        // Nobody is sent them.
+        EmbeddingContent::Tokens => 0,
+    };
+    request.inputs.iter().map(|input| of_content(&input.content)).sum()
 }
 
 /// What an image is taken for, whose size is not looked at: Anthropic's own figure for about a megapixel is

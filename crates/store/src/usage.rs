@@ -249,7 +249,7 @@ fn add(report: &mut UsageReport, query: &UsageQuery, row: &SqliteRow) -> Result<
             Operation::Messages,
             Operation::Completions,
         ]),
-        embeddings: of(&[Operation::Embeddings]),
+        embeddings: of(&[Operation::Embeddings, Operation::EmbedContent, Operation::BatchEmbedContents]),
         images: of(&[Operation::ImageGenerations, Operation::ImageEdits]),
         speech: of(&[Operation::Speech]),
         transcriptions: of(&[Operation::Transcriptions, Operation::Translations]),

@@ -45,8 +45,8 @@ pub async fn retrieve(
 fn entry(name: &str, provider: &Provider, model: &Model) -> Value {
     let methods: &[&str] = match model.mode {
         Mode::Chat | Mode::Responses => &["generateContent", "streamGenerateContent", "countTokens"],
-        Mode::Embedding
-        | Mode::Completion
+        Mode::Embedding => &["embedContent", "batchEmbedContents"],
+        Mode::Completion
         | Mode::Rerank
         | Mode::Moderation
         | Mode::Image

@@ -7,12 +7,13 @@
 
 use super::intake::Intake;
 use super::prepare::set_aside;
-use super::{media, nested, protocol_of, route_of};
+use super::{media, nested, protocol_of, route_of, shape_of};
 use crate::providers::Target;
 use domain::record::Operation;
 use domain::{Ceiling, Demand, ModelPrice, Money, Price, RegionDemand, Terms, TierDemand, Unpriced, Usage};
 use llm::Protocol;
 use llm::ir::{Content, Part, Source};
+use llm::protocol::Shape;
 use llm::provider::RouteKind;
 use llm::raw::RawObject;
 use llm::server_tools;
@@ -36,6 +37,10 @@ pub const SEARCHES_MAX: u64 = 5;
 pub const OUTPUT_MIN: u64 = 256;
 /// Tokens of an answer whose length nobody bounds; only where no hard limit applies.
 const ASSUMED_OUTPUT: u64 = 4_096;
+
+/// Tokens around each text of a request for vectors that are not in it: marks of its beginning and end, and what some
+/// providers say before it (<https://docs.voyageai.com/reference/embeddings-api>, read 2026-11-26: eight words).
+const INPUT_OVERHEAD: u64 = 32;
 
 /// How a text tells that a body may hold more than text. An escaped letter may hide any of the others.
 static HINTS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
@@ -65,6 +70,8 @@ static ITEM_HINTS: LazyLock<[Finder<'static>; 13]> = LazyLock::new(|| {
 /// The same for parts of Gemini's contents.
 static PART_HINTS: LazyLock<[Finder<'static>; 5]> =
     LazyLock::new(|| ["\"inline", "\"file", "\"executable", "\"codeExec", "\\u00"].map(Finder::new));
+/// How a film tells that it is one.
+static FILM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("video"));
 
 /// What a call may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,12 +135,14 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
     }
     let window = Some(model.context_window).filter(|tokens| *tokens > 0);
     let rounds = server_tools::rounds(&intake.body, target.endpoint.route.protocol, &target.model_id);
-    let input = input(operation, intake, window).and_then(|tokens| match (rounds.looks, window) {
+    let is_embedding = route_of(operation) == RouteKind::Embeddings;
+    let input =
+        if is_embedding { of_inputs(operation, intake, window) } else { input(operation, intake, window) };
+    let input = input.and_then(|tokens| match (rounds.looks, window) {
         (0, _) => Some(tokens),
         // Whatever was found, no look is at more than the model takes.
         (looks, window) => Some(tokens.saturating_add(window?.saturating_mul(looks))),
     });
-    let is_embedding = operation == Operation::Embeddings;
     let limit = output_limit(operation, &intake.body).filter(|_| !target.provider.ignores_output_limit);
     let longest = Some(model.max_output_tokens).filter(|tokens| *tokens > 0).or(window);
     let output = match (limit, longest) {
@@ -327,9 +336,6 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
     let may_hold_more =
         |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| hint.find(raw).is_some()));
     let text = bytes.saturating_sub(intake.saved_bytes.unwrap_or(0)) + OVERHEAD;
-    if operation == Operation::Embeddings {
-        return Some(text);
-    }
     let may_be_media =
         |field| body.get(field).is_some_and(|raw| PART_HINTS.iter().any(|hint| hint.find(raw).is_some()));
     let is_more_than_text = match protocol_of(operation) {
@@ -357,6 +363,27 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
         (Some(tokens), Some(window)) => Some(tokens.min(window.max(OVERHEAD))),
         (tokens, window) => tokens.or(window),
     }
+}
+
+/// Tokens that vectors are made of at the most. Google's models take pictures and sound, each input no more of them than
+/// a prompt may have; films cost more than any price here tells.
+fn of_inputs(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u64> {
+    let field = match shape_of(operation) {
+        Some(Shape::GeminiEmbed) => "content",
+        Some(Shape::GeminiBatch) => "requests",
+        Some(_) | None => "input",
+    };
+    let Some(raw) = intake.body.get(field) else { return Some(intake.bytes() + OVERHEAD) };
+    // A list of numbers is one input in tokens.
+    let is_several =
+        |inputs: &Vec<&RawValue>| inputs.iter().any(|one| one.get().starts_with(['"', '[', '{']));
+    let listed = serde_json::from_slice::<Vec<&RawValue>>(raw).ok().filter(is_several);
+    let inputs = listed.map_or(1, |inputs| inputs.len() as u64);
+    let has_media = field != "input" && PART_HINTS.iter().any(|hint| hint.find(raw).is_some());
+    if has_media {
+        return window.filter(|_| FILM.find(raw).is_none()).map(|window| window.saturating_mul(inputs));
+    }
+    Some((intake.bytes() + OVERHEAD).saturating_add(inputs.saturating_mul(INPUT_OVERHEAD)))
 }
 
 /// Whether the prompt is more than what stands in the request.

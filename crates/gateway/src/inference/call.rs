@@ -7,11 +7,12 @@ mod failures;
 mod form;
 mod metering;
 mod raw;
+mod shapes;
 mod streaming;
 
 use super::prepare::{Mode, Prepared};
 use super::stream::Gone;
-use super::{protocol_of, reply};
+use super::{BODY_BYTES_INLINE, protocol_of, reply};
 use crate::Gateway;
 use crate::abandoned::Place;
 use crate::record::Entry;
@@ -26,6 +27,7 @@ use llm::Protocol;
 use llm::media;
 use llm::observe::edit::{self, Edit};
 use llm::observe::{self, Observed};
+use llm::provider::RouteKind;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::journal::{Intent, Position, Record};
@@ -76,6 +78,8 @@ fn spawn(
 }
 
 type Reply = oneshot::Sender<Response<Body>>;
+/// The caller's answer, what it tells, and what it could not carry.
+type Made = Result<(Bytes, Observed, Vec<String>), Stop>;
 
 /// Why a call ended before its answer did.
 #[derive(Debug)]
@@ -343,7 +347,17 @@ impl Call {
             }
             (body, _) => body,
         };
-        match body.and_then(|body| self.whole(&body)) {
+        let made = match body {
+            Ok(body) if self.prepared.vectors.is_some() && body.len() > BODY_BYTES_INLINE => {
+                let apart = Box::pin(self.made_apart(body, answer.headers.clone()));
+                // The only fault of such a thread is a panic, which has been logged, and its entry recorded.
+                let Some((call, made)) = apart.await else { return };
+                self = call;
+                made
+            }
+            body => body.and_then(|body| self.whole(&body, &answer.headers)),
+        };
+        match made {
             Ok((body, observed, warnings)) => {
                 self.entry.note(|record| record.warnings.extend(warnings));
                 let usage = self.conclude(&attempt, Ok(()), &observed, true);
@@ -362,11 +376,14 @@ impl Call {
     }
 
     /// Reads a whole answer and makes the caller's of it, with its cost.
-    fn whole(&self, body: &Bytes) -> Result<(Bytes, Observed, Vec<String>), Stop> {
+    fn whole(&self, body: &Bytes, headers: &HeaderMap) -> Made {
         let outbound = self.prepared.target.endpoint.route.protocol;
         let unreadable = || Refusal::InvalidResponse("it is not in the provider's own protocol".to_owned());
         if self.prepared.operation.is_count() {
             return Ok((body.clone(), Observed::default(), Vec::new()));
+        }
+        if let Some(asked) = self.prepared.vectors {
+            return self.vectors(body, headers, asked);
         }
         let kind = self.prepared.target.endpoint.route.kind;
         let answer = match kind.is_text() {
@@ -386,6 +403,7 @@ impl Call {
                 let out = if edits.is_empty() { body.clone() } else { edit::edited(body, edits).into() };
                 Ok((out, answer.observed, Vec::new()))
             }
+            Mode::Translate if kind == RouteKind::Rerank => self.ranking(body),
             Mode::Translate => {
                 let mut response = outbound
                     .decode_response(body)

@@ -33,6 +33,8 @@ impl Called {
             "generateContent" => (Operation::GenerateContent, false),
             "streamGenerateContent" => (Operation::GenerateContent, true),
             "countTokens" => (Operation::CountContentTokens, false),
+            "embedContent" => (Operation::EmbedContent, false),
+            "batchEmbedContents" => (Operation::BatchEmbedContents, false),
             _ => return None,
         };
         let model = unescaped(model)?;
@@ -94,7 +96,9 @@ mod tests {
                 Some((generate, "ollama/llama3:8b", false)),
             ),
             ("/v1beta/models/a/b:countTokens", Some((Operation::CountContentTokens, "a/b", false))),
-            ("/v1beta/models/a/b:embedContent", None),
+            ("/v1beta/models/a/b:embedContent", Some((Operation::EmbedContent, "a/b", false))),
+            ("/v1/models/a/b:batchEmbedContents", Some((Operation::BatchEmbedContents, "a/b", false))),
+            ("/v1beta/models/a/b:embedText", None),
             ("/v1beta/models/a%2:generateContent", None),
             ("/v1beta/models/a/b", None),
             ("/v1/models/a/b:8b", None),

@@ -34,6 +34,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use intake::Intake;
 use llm::Protocol;
+use llm::protocol::Shape;
 use llm::provider::{ChatSearch, RouteKind};
 use llm::server_tools;
 use prepare::Next;
@@ -60,7 +61,32 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::Translations => Protocol::OpenAiChat,
         Operation::Responses => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
-        Operation::GenerateContent | Operation::CountContentTokens => Protocol::Gemini,
+        Operation::GenerateContent
+        | Operation::CountContentTokens
+        | Operation::EmbedContent
+        | Operation::BatchEmbedContents => Protocol::Gemini,
+    }
+}
+
+/// The shape of an endpoint that is no conversation, where vendors have shapes of their own.
+pub const fn shape_of(operation: Operation) -> Option<Shape> {
+    match operation {
+        Operation::Embeddings | Operation::Rerank => Some(Shape::OpenAi),
+        Operation::EmbedContent => Some(Shape::GeminiEmbed),
+        Operation::BatchEmbedContents => Some(Shape::GeminiBatch),
+        Operation::ChatCompletions
+        | Operation::Responses
+        | Operation::Messages
+        | Operation::CountTokens
+        | Operation::GenerateContent
+        | Operation::CountContentTokens
+        | Operation::Completions
+        | Operation::Moderations
+        | Operation::ImageGenerations
+        | Operation::ImageEdits
+        | Operation::Speech
+        | Operation::Transcriptions
+        | Operation::Translations => None,
     }
 }
 
@@ -71,7 +97,9 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         | Operation::Responses
         | Operation::Messages
         | Operation::GenerateContent => RouteKind::Chat,
-        Operation::Embeddings => RouteKind::Embeddings,
+        Operation::Embeddings | Operation::EmbedContent | Operation::BatchEmbedContents => {
+            RouteKind::Embeddings
+        }
         Operation::CountTokens | Operation::CountContentTokens => RouteKind::CountTokens,
         Operation::Completions => RouteKind::Completions,
         Operation::Rerank => RouteKind::Rerank,
@@ -81,6 +109,16 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         Operation::Speech => RouteKind::Speech,
         Operation::Transcriptions => RouteKind::Transcriptions,
         Operation::Translations => RouteKind::Translations,
+    }
+}
+
+/// What an endpoint asks of a provider, and how.
+pub const fn ask(operation: Operation, is_stream: bool) -> Ask {
+    Ask {
+        kind: route_of(operation),
+        preferred: protocol_of(operation),
+        shape: shape_of(operation),
+        is_stream,
     }
 }
 
@@ -344,8 +382,7 @@ fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed
 
 /// Where a request goes.
 pub fn target(providers: &Providers, operation: Operation, intake: &Intake) -> Result<Target, Refusal> {
-    let (kind, preferred, is_stream) = (route_of(operation), protocol_of(operation), intake.is_stream);
-    let ask = Ask { kind, preferred, is_stream };
+    let ask = ask(operation, intake.is_stream);
     let target = match providers.target(&intake.model, ask) {
         // A provider that cannot count is no obstacle: then the gateway estimates.
         Err(Refusal::WrongEndpoint { .. }) if operation.is_count() => {

@@ -2,9 +2,11 @@
 //!
 //! Where the provider speaks the caller's protocol the body's bytes are kept and only edited in place;
 //! elsewhere they are translated (`translate`). [`mode`] alone decides which. Of a body that passes through, a field with
-//! something in it that the provider is known to refuse is written anew (`rewrite`).
+//! something in it that the provider is known to refuse is written anew (`rewrite`). What is no conversation has shapes in
+//! place of protocols (`reshape`).
 
 mod caching;
+mod reshape;
 mod rewrite;
 mod translate;
 
@@ -12,7 +14,7 @@ use super::admit::OutputAllowance;
 use super::bound::Bound;
 use super::intake::{Intake, OPTION_OBJECTS};
 use super::media;
-use super::{protocol_of, takes_form};
+use super::{protocol_of, shape_of, takes_form};
 use crate::providers::{Target, Tariff};
 use crate::rates::Standing;
 use crate::refusal::Refusal;
@@ -24,11 +26,13 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
 use llm::ir::ChatResponse;
-use llm::protocol::{Echo, TranslateError};
-use llm::provider::{OutputLimit, RouteKind, StreamFraming};
+use llm::protocol::{Echo, TranslateError, embeddings};
+use llm::provider::{OutputLimit, Route, RouteKind, StreamFraming};
 use llm::raw::RawObject;
 use llm::set_aside::SetAside;
 use llm::structured::Form;
+pub use reshape::Vectors;
+use reshape::reshape;
 use rewrite::rewrite;
 use std::sync::Arc;
 pub(super) use translate::set_aside;
@@ -54,9 +58,13 @@ pub enum Mode {
     Translate,
 }
 
-/// Equal protocols pass through, others are translated. Nothing else chooses.
-pub fn mode(inbound: Protocol, outbound: Protocol) -> Mode {
-    if inbound == outbound { Mode::Passthrough } else { Mode::Translate }
+/// Equal protocols pass through, others are translated; where it is no conversation, equal shapes. Nothing else chooses.
+pub fn mode(operation: Operation, route: &Route) -> Mode {
+    let is_same = match shape_of(operation) {
+        Some(shape) => shape == route.shape,
+        None => protocol_of(operation) == route.protocol,
+    };
+    if is_same { Mode::Passthrough } else { Mode::Translate }
 }
 
 /// A request ready to be sent, and what must be known of it later.
@@ -94,6 +102,8 @@ pub struct Prepared {
     pub standing: Option<Standing>,
     /// What a call that is no conversation consumes, where its provider does not tell.
     pub about: Option<Usage>,
+    /// What is asked for where vectors are translated.
+    pub vectors: Option<Vectors>,
     /// What of the request a translated answer repeats (OpenAI's Responses).
     pub echo: Option<Arc<Echo>>,
     /// The form that was asked for in words, of an answer that is not streamed.
@@ -105,7 +115,7 @@ pub struct Prepared {
 impl Prepared {
     /// All headers for the provider.
     pub fn headers(&self) -> HeaderMap {
-        self.target.provider.headers(self.target.endpoint.route, self.is_stream, &self.own_headers)
+        self.target.provider.headers(self.is_stream, &self.own_headers)
     }
 
     /// How a streamed answer is framed.
@@ -171,7 +181,7 @@ pub fn prepare(
 /// What of the request its answer repeats, where the answer is not the provider's own. A field in which something was
 /// set aside is left out: nobody wants it back.
 fn echo(operation: Operation, intake: &Intake, target: &Target) -> Option<Arc<Echo>> {
-    let mode = mode(protocol_of(operation), target.endpoint.route.protocol);
+    let mode = mode(operation, target.endpoint.route);
     let is_whole = |raw: &[u8]| intake.bytes_of(raw) == raw.len() as u64;
     (operation == Operation::Responses && mode == Mode::Translate)
         .then(|| Arc::new(Echo::of(&intake.body, is_whole)))
@@ -212,7 +222,8 @@ fn prepare_as_it_is(
 ) -> Result<Next, Refusal> {
     let inbound = protocol_of(operation);
     let outbound = target.endpoint.route.protocol;
-    let about = media::consumed(operation, &intake, target.model.as_deref()).map(|consumed| consumed.about);
+    let mut about =
+        media::consumed(operation, &intake, target.model.as_deref()).map(|consumed| consumed.about);
     // What is counted in another protocol would be told in that one's shape.
     let can_count = target.endpoint.route.kind == RouteKind::CountTokens && inbound == outbound;
     if operation.is_count() && !can_count {
@@ -220,9 +231,10 @@ fn prepare_as_it_is(
         return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
     }
     let mut warnings = Vec::new();
-    let mode = mode(inbound, outbound);
+    let mode = mode(operation, target.endpoint.route);
     let is_cached = outbound == Protocol::AnthropicMessages && caching::is_wanted(&intake, caller);
     let mut form = None;
+    let mut vectors = None;
     let (body, answers) = match mode {
         Mode::Passthrough => {
             if matches!(target.endpoint.route.kind, RouteKind::Chat | RouteKind::CountTokens) {
@@ -238,6 +250,13 @@ fn prepare_as_it_is(
                 None => payload(intake.body),
             };
             (body, 1)
+        }
+        Mode::Translate if shape_of(operation).is_some() => {
+            let shaped = reshape(operation, intake.body, intake.held, &intake.model, &target)?;
+            warnings.extend(shaped.warnings.iter().map(ToString::to_string));
+            vectors = shaped.vectors;
+            about = shaped.about.or(about);
+            (shaped.body, 1)
         }
         Mode::Translate => {
             demand_limit(operation, &intake.body)?;
@@ -271,6 +290,7 @@ fn prepare_as_it_is(
         terms: Terms::default(),
         standing: None,
         about,
+        vectors,
         echo: None,
         form: form.filter(|_| !intake.is_stream).map(Arc::new),
         bound: None,
@@ -336,6 +356,12 @@ fn lost_headers(caller: &HeaderMap) -> impl Iterator<Item = String> {
 /// The edits of a body that passes through.
 fn edit(operation: Operation, intake: &mut Intake, target: &Target) -> Result<(), Refusal> {
     let body = &mut intake.body;
+    if operation == Operation::BatchEmbedContents
+        && let Some(requests) = body.get("requests")
+    {
+        let named = embeddings::name_models(requests, &intake.model, &target.model_id).map_err(refused)?;
+        body.set("requests", named);
+    }
     name_model(body, target);
     if !target.endpoint.route.has_stream_field {
         body.remove("stream");

@@ -206,7 +206,7 @@ mod tests {
             let at: Vec<String> =
                 routes.iter().map(|route| route.endpoint("m", true).unwrap().uri.to_string()).collect();
             assert_eq!(at[0], "https://x.example/v1beta/models/m:streamGenerateContent?alt=sse");
-            assert_eq!(at[2], "https://x.example/v1beta/openai/embeddings");
+            assert_eq!(at[2], "https://x.example/v1beta/models/m:batchEmbedContents");
         }
     }
 

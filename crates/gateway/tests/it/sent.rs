@@ -7,8 +7,8 @@ use domain::Secret;
 use domain::record::Operation;
 use gateway::bodies::Held;
 use gateway::inference::prepare::{Next, Prepared, prepare};
-use gateway::inference::{intake, protocol_of, route_of};
-use gateway::providers::{Ask, Provider, ProviderSettings, Providers};
+use gateway::inference::{ask, intake};
+use gateway::providers::{Provider, ProviderSettings, Providers};
 use http::HeaderMap;
 use llm::provider::{ALL, Place, ProviderSpec};
 use std::fmt::Write as _;
@@ -20,7 +20,9 @@ const MESSAGES: &str = r#"{"model":"p/m","max_tokens":64,"system":[{"type":"text
 const RESPONSES: &str = r#"{"model":"p/m","stream":true,"max_output_tokens":64,"instructions":"Be brief.","reasoning":{"effort":"max","summary":"auto"},"include":["reasoning.encrypted_content"],"store":false,"text":{"verbosity":"low"},"prompt_cache_key":"k","input":[{"role":"user","content":"Weather in Oslo?"},{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"Ask the tool."}]},{"type":"function_call","call_id":"call_1","name":"weather","arguments":"{\"city\":\"Oslo\"}"},{"type":"function_call_output","call_id":"call_1","output":"Rain."}],"tools":[{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}},"strict":false}],"tool_choice":"auto","unknown_field":1.50}"#;
 const CONTENTS: &str = r#"{"model":"p/m","systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"Weather in Oslo?"}]},{"role":"model","parts":[{"text":"Ask the tool.","thought":true},{"functionCall":{"id":"f1","name":"weather","args":{"city":"Oslo"}},"thoughtSignature":"U2ln"}]},{"role":"user","parts":[{"functionResponse":{"id":"f1","name":"weather","response":{"output":"Rain."}}}]}],"tools":[{"functionDeclarations":[{"name":"weather","parameters":{"type":"OBJECT","properties":{"city":{"type":"STRING"}}}}]}],"generationConfig":{"maxOutputTokens":64,"topK":1.50e1},"safetySettings":[]}"#;
 const EMBEDDINGS: &str = r#"{"model":"p/m","input":["a","b"],"dimensions":8}"#;
-const CALLS: [(Operation, &str); 7] = [
+const EMBED_CONTENT: &str = r#"{"model":"p/m","content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8}"#;
+const BATCH_EMBED_CONTENTS: &str = r#"{"model":"p/m","requests":[{"model":"models/p/m","content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}"#;
+const CALLS: [(Operation, &str); 9] = [
     (Operation::ChatCompletions, CHAT),
     (Operation::Responses, RESPONSES),
     (Operation::Messages, MESSAGES),
@@ -28,6 +30,8 @@ const CALLS: [(Operation, &str); 7] = [
     (Operation::GenerateContent, CONTENTS),
     (Operation::CountContentTokens, CONTENTS),
     (Operation::Embeddings, EMBEDDINGS),
+    (Operation::EmbedContent, EMBED_CONTENT),
+    (Operation::BatchEmbedContents, BATCH_EMBED_CONTENTS),
 ];
 
 fn place(spec: &ProviderSpec) -> PathBuf {
@@ -74,9 +78,8 @@ fn written(spec: &'static ProviderSpec) -> String {
             .unwrap();
             let body = body.replace("p/m", &format!("p/{model}"));
             let read = intake::read(operation, Held::short(body.into()), "").unwrap();
-            let (kind, preferred) = (route_of(operation), protocol_of(operation));
             let next = providers
-                .target(&read.model, Ask { kind, preferred, is_stream: read.is_stream })
+                .target(&read.model, ask(operation, read.is_stream))
                 .and_then(|target| prepare(operation, read, target, &HeaderMap::new()));
             match next {
                 Ok(Next::Call(prepared)) => request(&mut out, &prepared),

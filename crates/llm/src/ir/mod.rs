@@ -1,9 +1,10 @@
-//! A conversation free of any protocol's shape.
+//! A conversation free of any protocol's shape, and a request for vectors.
 //!
 //! Small on purpose: what two protocols share has a type, what only one knows travels as [`Json`] together
 //! with the protocol it belongs to and is given up, with a [`Warning`], towards any other. Schemas and
 //! cache markers are never re-serialized: their bytes are part of what providers cache by.
 
+mod embedding;
 mod json;
 mod part;
 mod reasoning;
@@ -13,6 +14,10 @@ mod stream;
 mod tool;
 mod warning;
 
+pub use embedding::{
+    EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, EmbeddingTask, Truncation, Vector,
+    VectorFormat,
+};
 pub use json::Json;
 pub use part::{Citation, Content, Part, Role, Signature, Source, ToolCall, ToolCallKind, ToolResult};
 pub use reasoning::{Effort, Reasoning, Thinking};

@@ -10,18 +10,22 @@ use domain::Money;
 pub mod anthropic_messages;
 pub mod bedrock_converse;
 mod data_url;
+pub mod embeddings;
 mod error;
 mod fields;
 mod free_text;
 pub mod gemini;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod rerank;
+mod shape;
 mod stream;
 mod unsaid;
 mod write;
 
 pub use error::{ErrorReply, Origin, ProviderError, StreamPlace, TranslateError};
 pub use openai_responses::Echo;
+pub use shape::Shape;
 pub use stream::{StreamDecoder, StreamEncoder, StreamOptions};
 
 /// A wire format.

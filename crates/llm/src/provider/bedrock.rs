@@ -6,6 +6,11 @@
 //! runs in one of several regions and may have a price of its own. Streams come in frames of Amazon's event stream
 //! encoding, but for those in OpenAI's protocol.
 //!
+//! Embeddings of Titan and Cohere are asked for in the shapes of those models
+//! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html>, read 2026-11-26). Titan takes one text a
+//! call. Cohere's answers tell no tokens; the header `x-amzn-bedrock-input-token-count` does, which AWS does not document
+//! (<https://github.com/vercel/ai/pull/15973>, read 2026-11-26).
+//!
 //! Requests are signed with access keys, or carry a key of Bedrock's own as a bearer. `AWS_REGION`,
 //! `AWS_BEARER_TOKEN_BEDROCK` and the variables of access keys are what AWS's own SDKs read. Only Bedrock's own key turns
 //! the provider on by itself: access keys are set on machines for many other reasons.
@@ -13,7 +18,7 @@
 use super::{
     AbortPolicy, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, RegionChoice, Route,
 };
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Shape};
 
 const VERSION: &str = "bedrock-2023-05-31";
 /// Base models and the profiles of places
@@ -49,6 +54,7 @@ const PROFILES: &[(&str, &[&str])] = &[
     ("ap-south-1", &["in.", "apac."]),
     ("ap-", &["apac."]),
 ];
+const COHERE_EMBED: &[&str] = &["cohere.embed", "eu.cohere.embed", "global.cohere.embed", "us.cohere.embed"];
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "bedrock",
@@ -72,6 +78,10 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
             .without_stream_field()
             .in_amazon_events(),
         Route::chat(Protocol::OpenAiChat, "/v1/chat/completions").for_models(OPENAI),
+        Route::embeddings("/model/{model}/invoke")
+            .shaped(Shape::BedrockTitan)
+            .for_models(&["amazon.titan-embed-text", "amazon.titan-embed-g1-text"]),
+        Route::embeddings("/model/{model}/invoke").shaped(Shape::BedrockCohere).for_models(COHERE_EMBED),
     ],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,

@@ -1,14 +1,15 @@
-//! Cohere: chat and embeddings over the compatibility API.
+//! Cohere: chat over the compatibility API, embeddings and rankings in its own.
 //!
 //! API: <https://docs.cohere.com/docs/compatibility-api>. Read 2026-11-22; `CO_API_KEY` is what Cohere's
 //! own client reads.
 //!
 //! The compatibility API refuses `stream_options`. It reports raw tokens, where Cohere's own API bills
-//! `billed_units`: costs are close, not exact. Rerankers are part of
-//! its own API only (<https://docs.cohere.com/reference/rerank>, read 2026-11-26), which bills search units.
+//! `billed_units`: costs of chats are close, not exact. Embeddings and rankings are asked of its own API
+//! (<https://docs.cohere.com/reference/embed>, <https://docs.cohere.com/reference/rerank>, read 2026-11-26), which tells what it
+//! bills: tokens, search units.
 
 use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, RouteKind};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Shape};
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "cohere",
@@ -17,7 +18,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     key_variables: &["COHERE_API_KEY", "CO_API_KEY"],
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
-        Route::embeddings("/embeddings"),
+        Route::embeddings("https://api.cohere.com/v2/embed").shaped(Shape::Cohere),
         Route::of(RouteKind::Rerank, "https://api.cohere.com/v2/rerank"),
     ],
     takes_stream_options: false,

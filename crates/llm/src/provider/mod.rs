@@ -5,7 +5,7 @@
 //! To add one: write its file, name it in the list below, put its prices into `catalog/<kind>.toml`.
 
 pub use crate::protocol::OutputLimit;
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Shape};
 pub use crate::terms::{Regions, ServiceTiers};
 pub use region::{RegionChoice, is_region};
 
@@ -62,6 +62,7 @@ mod upstage;
 mod vertex;
 mod vllm;
 mod volcengine;
+mod voyage;
 mod wandb;
 mod xai;
 mod xiaomi;
@@ -137,8 +138,6 @@ pub enum Auth {
     Bearer,
     /// The key alone, in the header of this name.
     Header(&'static str),
-    /// The key alone, in the header of this name; as a bearer where OpenAI's protocol is spoken.
-    HeaderOrBearer(&'static str),
     /// Nothing is sent; the provider lives in this process.
     None,
 }
@@ -170,13 +169,13 @@ impl ChatSearch {
 pub enum RouteKind {
     /// Conversations.
     Chat,
-    /// Vectors for texts (OpenAI's shape).
+    /// Vectors for texts.
     Embeddings,
     /// Counting a prompt's tokens before it is sent.
     CountTokens,
     /// Texts that go on where a prompt ends (OpenAI's older shape).
     Completions,
-    /// Documents by how well they fit a question (Cohere's and Jina's shape).
+    /// Documents by how well they fit a question.
     Rerank,
     /// Whether texts and pictures are harmful (OpenAI's shape).
     Moderations,
@@ -214,6 +213,8 @@ pub struct Route {
     pub kind: RouteKind,
     /// The protocol spoken there.
     pub protocol: Protocol,
+    /// Of embeddings and rankings: the shape they are asked for in.
+    pub shape: Shape,
     /// Appended to the base URL, or a whole address of another host of the provider's. `{model}` gives way to what the provider calls the model.
     pub path: &'static str,
     /// The same for streamed answers, where they have a path of their own.
@@ -244,6 +245,7 @@ impl Route {
         Self {
             kind,
             protocol,
+            shape: Shape::OpenAi,
             path,
             stream_path: None,
             models: &[],
@@ -264,6 +266,11 @@ impl Route {
     /// A token-counting route.
     pub const fn count_tokens(protocol: Protocol, path: &'static str) -> Self {
         Self::new(RouteKind::CountTokens, protocol, path)
+    }
+
+    /// The same route for embeddings or rankings, in this shape.
+    pub const fn shaped(self, shape: Shape) -> Self {
+        Self { shape, protocol: shape.protocol(), ..self }
     }
 
     /// The same route, with a path of its own for streamed answers.
@@ -390,11 +397,20 @@ pub struct ProviderSpec {
 }
 
 impl ProviderSpec {
-    /// The best route for a purpose and a model, if the provider has one; the caller's own protocol is preferred,
-    /// because bytes then pass through untouched.
-    pub fn route(&self, kind: RouteKind, preferred: Protocol, model: &str) -> Option<&'static Route> {
+    /// The best route for a purpose and a model, if the provider has one; what the caller speaks itself is preferred,
+    /// because bytes then pass through untouched: a protocol, or a shape where it is no conversation.
+    pub fn route(
+        &self,
+        kind: RouteKind,
+        (preferred, shape): (Protocol, Option<Shape>),
+        model: &str,
+    ) -> Option<&'static Route> {
         let mut of_kind = self.routes.iter().filter(|route| route.kind == kind && route.serves(model));
-        of_kind.clone().find(|route| route.protocol == preferred).or_else(|| of_kind.next())
+        let is_own = |route: &&Route| match shape {
+            Some(shape) => route.shape == shape,
+            None => route.protocol == preferred,
+        };
+        of_kind.clone().find(is_own).or_else(|| of_kind.next())
     }
 }
 
@@ -476,6 +492,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &vertex::SPEC,
     &vllm::SPEC,
     &volcengine::SPEC,
+    &voyage::SPEC,
     &wandb::SPEC,
     &xai::SPEC,
     &xiaomi::SPEC,

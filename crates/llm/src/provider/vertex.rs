@@ -7,14 +7,21 @@
 //! `publisher/model`. The location `global` has a host without a prefix; regional ones cost about a tenth more for
 //! recent models of Claude.
 //!
+//! Embeddings: <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api> and
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/projects.locations.publishers.models/embedContent>,
+//! read 2026-11-26. `gemini-embedding-2` takes one content a call. How many texts `gemini-embedding-001` takes is told in two
+//! ways (one, and 250): the provider decides. Some models are sold by letters; tokens at the catalogue's price are close.
+//!
 //! Signed with tokens of a service account or of the machine. `GOOGLE_CLOUD_PROJECT`, `GOOGLE_CLOUD_LOCATION` and
 //! `GOOGLE_APPLICATION_CREDENTIALS` are what Google's own SDKs read.
 
 use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, Place, ProviderSpec, RegionChoice, Route};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Shape};
 
 const VERSION: &str = "vertex-2023-10-16";
 const GOOGLE: &[&str] = &["gemini", "gemma"];
+const PREDICTED: &[&str] =
+    &["gemini-embedding-001", "text-embedding-", "text-multilingual-embedding-", "textembedding-gecko"];
 const OPEN: &[&str] = &[
     "deepseek-ai/",
     "meta/",
@@ -54,6 +61,12 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         .with_anthropic_version(VERSION),
         Route::count_tokens(Protocol::Gemini, "/publishers/google/models/{model}:countTokens")
             .for_models(GOOGLE),
+        Route::embeddings("/publishers/google/models/{model}:predict")
+            .shaped(Shape::VertexPredict)
+            .for_models(PREDICTED),
+        Route::embeddings("/publishers/google/models/{model}:embedContent")
+            .shaped(Shape::VertexEmbed)
+            .for_models(&["gemini-embedding"]),
     ],
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::Unknown,

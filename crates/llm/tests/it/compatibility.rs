@@ -2,8 +2,9 @@
 //!
 //! `cargo test -p llm --test it -- --ignored bless` writes it, to be reviewed.
 
-use crate::golden::cases;
+use crate::golden::{cases, embeddings};
 use llm::Protocol;
+use llm::protocol::Shape;
 use llm::provider::find;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -52,8 +53,7 @@ fn losses(case: &Path, inbound: Protocol, outbound: Protocol) -> Vec<String> {
                 line.strip_prefix(&named).or_else(|| line.strip_prefix("request: ").filter(|_| is_unnamed))?
             }
         };
-        let (feature, rest) = rest.split_once(" (")?;
-        Some(format!("`{feature}`: {}", rest.split_once("): ")?.1))
+        note(rest)
     };
     text.lines().filter_map(of_line).collect()
 }
@@ -69,25 +69,14 @@ fn cell(case: &Path, inbound: Protocol, outbound: Protocol, notes: &mut Vec<Stri
     }
     let is_error = case.file_name().unwrap().to_str().unwrap().contains("error");
     let is_whole = is_error || has(format!("request.{name}.json"));
-    let mut numbers: Vec<usize> = Vec::new();
-    for loss in losses(case, inbound, outbound) {
-        let at = notes.iter().position(|note| *note == loss).unwrap_or(notes.len());
-        if at == notes.len() {
-            notes.push(loss);
-        }
-        if !numbers.contains(&(at + 1)) {
-            numbers.push(at + 1);
-        }
-    }
-    numbers.sort_unstable();
-    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    let numbers = numbers(losses(case, inbound, outbound), notes);
     let mark = if is_whole { "✓" } else { "(✓)" };
-    format!("{mark} {}", numbers.join(", ")).trim_end().to_owned()
+    format!("{mark} {numbers}").trim_end().to_owned()
 }
 
 fn written() -> String {
     let mut by_provider: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for case in cases() {
+    for case in cases().into_iter().filter(|case| !is_of_embeddings(case)) {
         let provider = case.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
         by_provider.entry(provider).or_default().push(case);
     }
@@ -117,7 +106,73 @@ fn written() -> String {
             writeln!(out, "{number}. {note}").unwrap();
         }
     }
+    of_embeddings(&mut out);
     out
+}
+
+fn is_of_embeddings(case: &Path) -> bool {
+    embeddings::is_one(case.file_name().unwrap().to_str().unwrap())
+}
+
+/// The grid of embeddings: one for all providers, since each has few cases.
+fn of_embeddings(out: &mut String) {
+    out.push_str("\n## Embeddings\n\nThe callers' shapes are OpenAI's `/v1/embeddings` and Google's `embedContent` and `batchEmbedContents`.\n\n");
+    out.push_str("| | OpenAI | `embedContent` | `batchEmbedContents` |\n| --- | --- | --- | --- |\n");
+    let mut notes = Vec::new();
+    for case in cases().into_iter().filter(|case| is_of_embeddings(case)) {
+        let folder = |path: &Path| path.file_name().unwrap().to_str().unwrap().replace('_', " ");
+        write!(out, "| {}: {} |", folder(case.parent().unwrap()), folder(&case)).unwrap();
+        for shape in Shape::OF_CALLERS {
+            let name = shape.as_str();
+            let has = |file: String| case.join(file).is_file();
+            let mark = if !has(format!("request.{name}.json")) {
+                "–".to_owned()
+            } else if has(format!("upstream.request.from_{name}.json")) {
+                let numbers = numbers(losses_from(&case, name), &mut notes);
+                format!("✓ {numbers}").trim_end().to_owned()
+            } else {
+                "*bytes*".to_owned()
+            };
+            write!(out, " {mark} |").unwrap();
+        }
+        out.push('\n');
+    }
+    if !notes.is_empty() {
+        out.push('\n');
+    }
+    for (number, note) in (1..).zip(&notes) {
+        writeln!(out, "{number}. {note}").unwrap();
+    }
+}
+
+/// The losses of a request in a shape.
+fn losses_from(case: &Path, shape: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(case.join("warnings.txt")).unwrap_or_default();
+    let start = format!("request from_{shape}: ");
+    text.lines().filter_map(|line| line.strip_prefix(&start)).filter_map(note).collect()
+}
+
+/// A loss as a note, whoever it is told of.
+fn note(loss: &str) -> Option<String> {
+    let (feature, rest) = loss.split_once(" (")?;
+    Some(format!("`{feature}`: {}", rest.split_once("): ")?.1))
+}
+
+/// The numbers of notes, new ones added.
+fn numbers(losses: Vec<String>, notes: &mut Vec<String>) -> String {
+    let mut numbers: Vec<usize> = Vec::new();
+    for loss in losses {
+        let at = notes.iter().position(|note| *note == loss).unwrap_or(notes.len());
+        if at == notes.len() {
+            notes.push(loss);
+        }
+        if !numbers.contains(&(at + 1)) {
+            numbers.push(at + 1);
+        }
+    }
+    numbers.sort_unstable();
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    numbers.join(", ")
 }
 
 #[test]

@@ -11,8 +11,10 @@
 //! | `usage.json` | what is counted |
 //! | `warnings.txt` | what is told of losses |
 //!
-//! A case named `error_<status>` is an error body. A new case needs its source, a request and a response;
+//! A case named `error_<status>` is an error body; `embeddings` tells of those named `embed…`. A new case needs its source, a request and a response;
 //! `cargo test -p llm --test it -- --ignored bless` writes the rest, to be reviewed.
+
+pub mod embeddings;
 
 use crate::compatibility;
 use bytes::Bytes;
@@ -21,7 +23,7 @@ use llm::Protocol;
 use llm::amazon_events::{self, Unframer};
 use llm::failure::FailureClass;
 use llm::ir::StreamEvent;
-use llm::protocol::{Echo, ErrorReply, Origin, StreamOptions, StreamPlace, Target};
+use llm::protocol::{Echo, ErrorReply, Origin, ProviderError, StreamOptions, StreamPlace, Target};
 use llm::provider::{ProviderSpec, find};
 use llm::raw::RawObject;
 use llm::sse::Splitter;
@@ -98,6 +100,10 @@ impl Case {
 
     /// Writes everything that the case should hold beside its sources.
     fn run(mut self) -> Self {
+        if embeddings::is_one(self.name()) {
+            self.embeddings();
+            return self.with_warnings();
+        }
         self.requests();
         if let Some(status) = self.name().strip_prefix("error_") {
             let status = status.parse().unwrap();
@@ -109,6 +115,10 @@ impl Case {
         } else if let Some(lines) = self.read("upstream.response.jsonl") {
             self.stream(unframed(&lines));
         }
+        self.with_warnings()
+    }
+
+    fn with_warnings(mut self) -> Self {
         if !self.warnings.is_empty() {
             let text = self.warnings.join("\n") + "\n";
             self.written.insert("warnings.txt".to_owned(), text);
@@ -153,15 +163,7 @@ impl Case {
     fn error(&mut self, status: u16) {
         let body = self.read("upstream.response.json").unwrap();
         let error = self.protocol().decode_error(status, &body);
-        let class = FailureClass::of_status(status);
-        let reply = ErrorReply {
-            status: class.reply_status(status),
-            origin: Origin::Provider,
-            code: class.code(),
-            message: &error.message,
-            param: error.param.as_deref(),
-            request_id: REQUEST_ID,
-        };
+        let reply = error_reply(status, &error);
         for protocol in Protocol::OF_CALLERS {
             self.json(format!("reply.{}.json", protocol.as_str()), &protocol.encode_error(&reply));
         }
@@ -277,6 +279,19 @@ fn indented(text: &str) -> String {
     }
     out.push('\n');
     out
+}
+
+/// What a caller is told of a provider's error.
+fn error_reply(status: u16, error: &ProviderError) -> ErrorReply<'_> {
+    let class = FailureClass::of_status(status);
+    ErrorReply {
+        status: class.reply_status(status),
+        origin: Origin::Provider,
+        code: class.code(),
+        message: &error.message,
+        param: error.param.as_deref(),
+        request_id: REQUEST_ID,
+    }
 }
 
 fn stream_error(message: &str) -> ErrorReply<'_> {

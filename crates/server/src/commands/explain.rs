@@ -7,7 +7,7 @@ use crate::output;
 use gateway::bodies::Held;
 use gateway::http::called_at;
 use gateway::inference::prepare::{Next, Prepared, prepare};
-use gateway::inference::{intake, preset, protocol_of, target};
+use gateway::inference::{intake, preset, protocol_of, shape_of, target};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -56,12 +56,21 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     read.map(|_| bytes).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
 
-fn object(body: &Value, sent: &Value, prepared: &Prepared) -> Value {
+/// The words of the protocols of both sides, or of their shapes.
+fn protocols(prepared: &Prepared) -> (&'static str, &'static str) {
     let route = prepared.target.endpoint.route;
+    match shape_of(prepared.operation) {
+        Some(shape) => (shape.as_str(), route.shape.as_str()),
+        None => (protocol_of(prepared.operation).as_str(), route.protocol.as_str()),
+    }
+}
+
+fn object(body: &Value, sent: &Value, prepared: &Prepared) -> Value {
+    let (inbound, outbound) = protocols(prepared);
     json!({
-        "inbound": {"protocol": protocol_of(prepared.operation).as_str(), "body": body},
+        "inbound": {"protocol": inbound, "body": body},
         "outbound": {
-            "provider": prepared.target.provider.name.as_str(), "protocol": route.protocol.as_str(),
+            "provider": prepared.target.provider.name.as_str(), "protocol": outbound,
             "url": prepared.target.endpoint.uri.to_string(), "body": sent,
         },
         "losses": prepared.warnings,
@@ -69,8 +78,7 @@ fn object(body: &Value, sent: &Value, prepared: &Prepared) -> Value {
 }
 
 fn print(body: &Value, sent: &Value, prepared: &Prepared) -> Done {
-    let (inbound, outbound) =
-        (protocol_of(prepared.operation).as_str(), prepared.target.endpoint.route.protocol.as_str());
+    let (inbound, outbound) = protocols(prepared);
     output::line(format!("{inbound:WIDTH$} | {outbound}"));
     output::line(format!("{:WIDTH$} | POST {}", "", prepared.target.endpoint.uri));
     output::line(format!("{:-<WIDTH$}-+-{:-<WIDTH$}", "", ""));

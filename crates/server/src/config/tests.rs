@@ -171,7 +171,7 @@ fn a_deployment_is_asked_for_by_its_own_name() {
                 deployments = { \"gpt-5\" = \"ours\" }\n";
     let settings = from(text, &[]).unwrap();
     let providers = resolve(&settings, &Environment::default()).unwrap();
-    let ask = Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, is_stream: false };
+    let ask = Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, shape: None, is_stream: false };
     let target = providers.target("azure/gpt-5", ask).unwrap();
     assert_eq!((&*target.model_id, target.model.unwrap().id.as_str()), ("ours", "gpt-5"));
     assert_eq!(target.endpoint.uri, "https://x.openai.azure.com/openai/v1/chat/completions");
@@ -191,7 +191,8 @@ fn bedrock_comes_up_by_a_key_of_its_own_and_not_by_access_keys() {
     let settings = from("[[providers]]\nkind = \"bedrock\"\n", &[]).unwrap();
     let at = |variables: &[(&str, &str)]| {
         let providers = resolve(&settings, &Environment::of(variables)).unwrap();
-        let ask = Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, is_stream: true };
+        let ask =
+            Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, shape: None, is_stream: true };
         let target = providers.target("bedrock/amazon.nova-pro-v1:0", ask).unwrap();
         assert!(target.provider.credential.is_some());
         target.endpoint.uri.to_string()

@@ -369,3 +369,25 @@ async fn a_picture_by_address_is_refused_before_anything_is_sent() {
     assert!(reply.text().contains("image") && reply.text().contains("url"), "{}", reply.text());
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_request_for_vectors_is_signed_too() {
+    let vectors = json!({"embedding": [1, 2], "inputTextTokenCount": 3});
+    let denied = json!({"message": "Malformed input request: #: extraneous key [x] is not permitted"});
+    let upstream =
+        Upstream::start([Answer::json(200, &vectors.to_string()), Answer::json(400, &denied.to_string())])
+            .await;
+    let app = App::start(&bedrock(&upstream, &keys())).await;
+    let body = json!({"model": "b/amazon.titan-embed-text-v2:0", "input": "a"}).to_string();
+    let reply = app.post("/v1/embeddings", body.clone()).await;
+    assert_eq!(reply.json()["data"][0]["embedding"], json!([1, 2]), "{}", reply.text());
+    let refused = app.post("/v1/embeddings", body).await;
+    assert_eq!((refused.status, &refused.json()["error"]["message"]), (400, &denied["message"]));
+    for call in &upstream.calls() {
+        let id = verified(&call.line, &call.headers, &call.body, "eu-west-1/bedrock", SECRET);
+        assert_eq!(id, "AKIAMADEUP");
+        assert_eq!(call.path(), "/model/amazon.titan-embed-text-v2%3A0/invoke");
+    }
+    // Three tokens at 0.02 dollars per million, as the catalogue has it.
+    assert_eq!(app.finish().await[1]["cost"], "0.00000006");
+}

@@ -14,6 +14,8 @@ mod commands_limits;
 mod disconnect;
 mod documents;
 mod drain;
+mod embeddings;
+mod embeddings_failures;
 mod errors;
 mod gemini;
 mod growing;

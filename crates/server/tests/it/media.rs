@@ -62,6 +62,46 @@ async fn documents_are_ranked_and_cost_what_the_provider_counts() {
 }
 
 #[tokio::test]
+async fn voyage_ranks_in_its_own_words_and_answers_in_the_callers() {
+    let answer = json!({
+        "object": "list", "model": "rank", "usage": {"total_tokens": 26},
+        "data": [{"relevance_score": 0.9, "index": 1, "document": "b"}, {"relevance_score": 0.1, "index": 0, "document": "a"}],
+    });
+    let refused = json!({"detail": "Too many documents."});
+    let upstream = Upstream::start([
+        Answer::json(200, &answer.to_string()),
+        Answer::json(400, &refused.to_string()),
+        Answer::json(200, "{\"results\":[]}"),
+    ])
+    .await;
+    let priced = config(&upstream).replace("kind = \"openai-compatible\"", "kind = \"voyage\"");
+    let app = App::start(&priced.replace("per_1k_queries = \"2\"", "input = \"0.05\"")).await;
+    let body = r#"{"model":"p/rank","query":"q","documents":["a",{"text":"b"}],"top_n":2,"return_documents":true,"rank_fields":["x"]}"#;
+    let reply = app.post("/v1/rerank", body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let results = json!([
+        {"index": 1, "relevance_score": 0.9, "document": {"text": "b"}},
+        {"index": 0, "relevance_score": 0.1, "document": {"text": "a"}},
+    ]);
+    assert_eq!((&reply.json()["results"], &reply.json()["usage"]["total_tokens"]), (&results, &json!(26)));
+    assert_eq!(reply.json()["usage"]["cost"], json!(0.0000013));
+    assert_eq!(reply.header("x-signalbox-warnings"), "unknown fields (voyage): dropped: rank_fields");
+    let sent =
+        json!({"model": "rank", "query": "q", "documents": ["a", "b"], "top_k": 2, "return_documents": true});
+    assert_eq!(upstream.call().json(), sent);
+    let refused = app.post("/v1/rerank", r#"{"model":"p/rank","query":"q","documents":["a"]}"#).await;
+    assert_eq!((refused.status, &refused.json()["error"]["message"]), (400, &json!("Too many documents.")));
+    let broken = app.post("/v1/rerank", r#"{"model":"p/rank","query":"q","documents":["a"]}"#).await;
+    assert_eq!((broken.status, &broken.json()["error"]["code"]), (424, &json!("invalid_provider_response")));
+    let pictures =
+        app.post("/v1/rerank", r#"{"model":"p/rank","query":"q","documents":[{"image":"x"}]}"#).await;
+    assert_eq!((pictures.status, &pictures.json()["error"]["param"]), (400, &json!("documents[0].text")));
+    let records = app.finish().await;
+    let told = records.iter().find(|record| record["usage_source"] == "provider_final").unwrap();
+    assert_eq!((cost(told), &told["input_tokens"]), ("0.0000013", &json!(26)));
+}
+
+#[tokio::test]
 async fn what_a_ranking_may_cost_is_held_and_refused_where_it_does_not_fit() {
     let upstream = Upstream::start([]).await;
     let app = App::start(&config(&upstream)).await;

@@ -36,7 +36,7 @@ fn target(kind: &str, id: &str) -> Target {
     providers
         .target(
             &format!("p/{id}"),
-            Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, is_stream: false },
+            Ask { kind: RouteKind::Chat, preferred: Protocol::OpenAiChat, shape: None, is_stream: false },
         )
         .unwrap()
 }

@@ -15,7 +15,10 @@ fn target(kind: &str, model: &str, preferred: Protocol) -> Target {
     };
     let providers = Providers::new([Provider::new(settings).unwrap()]);
     providers
-        .target(&format!("p/{model}"), Ask { kind: RouteKind::Chat, preferred, is_stream: false })
+        .target(
+            &format!("p/{model}"),
+            Ask { kind: RouteKind::Chat, preferred, shape: None, is_stream: false },
+        )
         .unwrap()
 }
 

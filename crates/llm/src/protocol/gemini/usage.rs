@@ -19,7 +19,8 @@ struct Wire<'a> {
     thoughts_token_count: Count,
     tool_use_prompt_token_count: Count,
     total_token_count: Count,
-    #[serde(borrow)]
+    /// Of embeddings it has another name (<https://github.com/pydantic/pydantic-ai/issues/6781>, read 2026-11-26).
+    #[serde(borrow, alias = "promptTokenDetails")]
     prompt_tokens_details: Option<Vec<Details<'a>>>,
     #[serde(borrow)]
     cache_tokens_details: Option<Vec<Details<'a>>>,

@@ -1,0 +1,70 @@
+//! Shapes: the wire formats of what is no conversation, where vendors have their own.
+
+use super::Protocol;
+
+/// A wire format of embeddings or rankings. What [`Protocol`] is to conversations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Shape {
+    /// OpenAI's; of rankings, which OpenAI has not, the one that Cohere and Jina share.
+    OpenAi,
+    /// Google's `embedContent`: one content, one vector.
+    GeminiEmbed,
+    /// Google's `batchEmbedContents`.
+    GeminiBatch,
+    /// `embedContent` of Google's cloud, whose settings are an object of their own.
+    VertexEmbed,
+    /// `predict` of Google's cloud, for its text embeddings.
+    VertexPredict,
+    /// Cohere's `/v2/embed`.
+    Cohere,
+    /// Voyage's embeddings and rankings.
+    Voyage,
+    /// Amazon's Titan text embeddings behind Bedrock's InvokeModel.
+    BedrockTitan,
+    /// Cohere's Embed behind Bedrock's InvokeModel.
+    BedrockCohere,
+}
+
+impl Shape {
+    /// All of them.
+    pub const ALL: [Shape; 9] = [
+        Shape::OpenAi,
+        Shape::GeminiEmbed,
+        Shape::GeminiBatch,
+        Shape::VertexEmbed,
+        Shape::VertexPredict,
+        Shape::Cohere,
+        Shape::Voyage,
+        Shape::BedrockTitan,
+        Shape::BedrockCohere,
+    ];
+
+    /// Those that callers ask for embeddings in.
+    pub const OF_CALLERS: [Shape; 3] = [Shape::OpenAi, Shape::GeminiEmbed, Shape::GeminiBatch];
+
+    /// The word used in warnings and file names.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Shape::OpenAi => "openai",
+            Shape::GeminiEmbed => "gemini_embed",
+            Shape::GeminiBatch => "gemini_batch",
+            Shape::VertexEmbed => "vertex_embed",
+            Shape::VertexPredict => "vertex_predict",
+            Shape::Cohere => "cohere",
+            Shape::Voyage => "voyage",
+            Shape::BedrockTitan => "bedrock_titan",
+            Shape::BedrockCohere => "bedrock_cohere",
+        }
+    }
+
+    /// The protocol whose credentials and errors it shares.
+    pub const fn protocol(self) -> Protocol {
+        match self {
+            Shape::OpenAi | Shape::Cohere | Shape::Voyage => Protocol::OpenAiChat,
+            Shape::GeminiEmbed | Shape::GeminiBatch | Shape::VertexEmbed | Shape::VertexPredict => {
+                Protocol::Gemini
+            }
+            Shape::BedrockTitan | Shape::BedrockCohere => Protocol::BedrockConverse,
+        }
+    }
+}
