@@ -45,6 +45,8 @@ pub enum Operation {
     Transcriptions,
     /// `POST /v1/audio/translations`.
     Translations,
+    /// `GET /v1/realtime`: a whole session.
+    Realtime,
 }
 
 /// A text that is none of the words it should be one of.
@@ -54,7 +56,7 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 15] = [
+    pub const ALL: [Operation; 16] = [
         Operation::ChatCompletions,
         Operation::Responses,
         Operation::Messages,
@@ -70,6 +72,7 @@ impl Operation {
         Operation::Speech,
         Operation::Transcriptions,
         Operation::Translations,
+        Operation::Realtime,
     ];
 
     /// Whether tokens are counted and nothing is made: it costs nothing.
@@ -95,6 +98,7 @@ impl Operation {
             Operation::Speech => "speech",
             Operation::Transcriptions => "transcriptions",
             Operation::Translations => "translations",
+            Operation::Realtime => "realtime",
         }
     }
 }

@@ -53,6 +53,7 @@ fn entry(provider: &Provider, model: &Model) -> Value {
         | Mode::Image
         | Mode::Speech
         | Mode::Transcription
+        | Mode::Realtime
         | Mode::Other => &[],
     };
     json!({

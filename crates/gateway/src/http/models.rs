@@ -90,6 +90,7 @@ fn entry(provider: &Provider, model: &Model) -> serde_json::Value {
         Mode::Image => "image",
         Mode::Speech => "speech",
         Mode::Transcription => "transcription",
+        Mode::Realtime => "realtime",
         Mode::Other => "other",
     };
     let mut entry = json!({

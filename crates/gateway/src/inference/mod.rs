@@ -55,7 +55,8 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::ImageEdits
         | Operation::Speech
         | Operation::Transcriptions
-        | Operation::Translations => Protocol::OpenAiChat,
+        | Operation::Translations
+        | Operation::Realtime => Protocol::OpenAiChat,
         Operation::Responses => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
         Operation::GenerateContent | Operation::CountContentTokens => Protocol::Gemini,
@@ -79,6 +80,7 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         Operation::Speech => RouteKind::Speech,
         Operation::Transcriptions => RouteKind::Transcriptions,
         Operation::Translations => RouteKind::Translations,
+        Operation::Realtime => RouteKind::Realtime,
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::SPEECH,
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,
+        usual::REALTIME,
     ],
     ..OPENAI_COMPATIBLE
 };
