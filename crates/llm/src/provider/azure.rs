@@ -8,7 +8,8 @@
 //! A prompt that its content filter stops is answered with 400 and the code `content_filter`. Streams begin with a
 //! chunk without choices that holds the filter's findings.
 //!
-//! Responses, pictures and sound stand at the paths of OpenAI in the v1 API.
+//! Responses, pictures, sound and Realtime stand at the paths of OpenAI in the v1 API
+//! (<https://learn.microsoft.com/en-us/azure/foundry/openai/how-to/realtime-audio-websockets>, read 2026-11-26).
 
 use super::{AbortPolicy, Auth, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route, usual};
 use crate::protocol::Protocol;

@@ -8,6 +8,10 @@
 //! penalties. Prompts above 200 000 tokens cost more. The Anthropic-compatible path is a leftover and not
 //! used.
 //!
+//! Its Realtime speaks OpenAI's events and is billed by the second of sound and by the text message, which none of its events
+//! tells (<https://docs.x.ai/developers/models/speech-to-speech>, read 2026-11-26): it is not served, since it could not be
+//! charged.
+//!
 //! Pictures: <https://docs.x.ai/docs/guides/image-generations>, as of 2026-11-26.
 
 use super::{AbortPolicy, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, usual};
