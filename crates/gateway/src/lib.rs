@@ -17,6 +17,7 @@ pub mod phase;
 pub mod providers;
 mod random;
 pub mod rates;
+pub mod realtime;
 pub mod record;
 pub mod refusal;
 pub mod shed;
@@ -61,6 +62,8 @@ pub struct Limits {
     pub total: Duration,
     /// How long a caller may leave its answer unread.
     pub write_stall: Duration,
+    /// Of realtime sessions.
+    pub realtime: realtime::Bounds,
 }
 
 /// State shared by all requests.
@@ -85,6 +88,8 @@ pub struct Gateway {
     pub abandoned: Abandoned,
     /// How many bytes of bodies are held at once.
     pub bodies: Bodies,
+    /// How many realtime sessions run at once.
+    pub sessions: realtime::Sessions,
     /// Call tasks, waited for at shutdown.
     pub tasks: Tasks,
     /// Wall-clock time.

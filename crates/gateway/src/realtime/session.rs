@@ -1,0 +1,410 @@
+//! The task of a session: opens the provider's socket, lets the caller in, relays until one side ends it or something
+//! runs out.
+//!
+//! It is never aborted, only asked to stop. Whatever happens, the entry it owns writes exactly one record.
+
+use super::farewell::End;
+use super::side::{Ear, Heard, Mouth, Side};
+use super::spending::{Edit, Spending};
+use super::{Admitted, Bounds, Place, handshake};
+use crate::Gateway;
+use crate::inference::call::{self, CLIENT_REQUEST_ID, ERROR_BYTES_MAX, TICK, failures};
+use crate::inference::{admit, reply};
+use crate::providers::Target;
+use crate::rates::Standing;
+use crate::record::Entry;
+use crate::refusal::Refusal;
+use crate::upstream::{Collected, UpstreamError, socket::Opened};
+use axum::body::Body;
+use bytes::Bytes;
+use domain::{Account, AttemptId, Money, Timestamp};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
+use hyper::upgrade::Upgraded;
+use llm::Protocol;
+use llm::realtime::{self, CallerEvent, ErrorEvent, ProviderEvent};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::journal::{Record, record::Checkpoint};
+use tokio::sync::oneshot;
+use tokio::time::{sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+use tokio_tungstenite::tungstenite::{Bytes as Payload, Utf8Bytes};
+
+/// For a caller to be behind its connection, once it has our consent.
+const CONSENT_WAIT: Duration = Duration::from_secs(10);
+/// For a provider to say whether it opens a socket.
+const OPEN_WAIT: Duration = Duration::from_secs(30);
+/// Both sides are asked whether they are there: a host that has vanished is noticed by what it does not acknowledge.
+const PING: Duration = Duration::from_secs(30);
+const BETA: HeaderName = HeaderName::from_static("openai-beta");
+
+type Reply = oneshot::Sender<Response<Body>>;
+
+/// A session that runs.
+pub struct Session {
+    pub gateway: Arc<Gateway>,
+    pub entry: Entry,
+    pub target: Target,
+    pub spending: Spending,
+    pub attempt: Attempt,
+    account: Arc<Account>,
+    standing: Option<Standing>,
+    bounds: Bounds,
+    _place: Place,
+}
+
+/// Its one attempt.
+pub struct Attempt {
+    pub id: AttemptId,
+    pub started: Instant,
+    pub started_at: Timestamp,
+    pub status: u16,
+    pub first_token: Option<Instant>,
+    /// What the journal knows: the amount held, tokens of the answers.
+    noted: (Money, u64),
+}
+
+/// Hands the session to a task of its own and waits for what its caller is answered.
+pub async fn start(gateway: &Arc<Gateway>, admitted: Admitted, entry: Entry) -> Response<Body> {
+    let id = entry.id;
+    let (reply, answer) = oneshot::channel();
+    let Admitted { asked, target, account, spending, warnings, standing, on_upgrade, place } = admitted;
+    let attempt = Attempt {
+        id: AttemptId { request: id, number: 1 },
+        started: Instant::now(),
+        started_at: gateway.clock.now(),
+        status: 0,
+        first_token: None,
+        noted: (entry.held(), 0),
+    };
+    let (gateway, bounds) = (gateway.clone(), gateway.limits.realtime);
+    let tasks = gateway.tasks.clone();
+    let mut session =
+        Session { gateway, entry, target, spending, attempt, account, standing, bounds, _place: place };
+    session.entry.note(|record| record.warnings = warnings);
+    tasks.spawn(async move {
+        let Some((upgraded, reply)) = session.open(reply, asked.beta.as_ref()).await else { return };
+        let consent = session.with_head(None, |head| reply::with_head(head, handshake::consent(&asked)));
+        let caller = match reply.send(consent) {
+            Ok(()) => timeout(CONSENT_WAIT, on_upgrade).await.ok().and_then(Result::ok),
+            Err(_) => None,
+        };
+        let longest = session.bounds.message_bytes_max;
+        let provider = Side::new(upgraded, Role::Client, longest).await;
+        match caller {
+            Some(caller) => session.run(Side::new(caller, Role::Server, longest).await, provider).await,
+            None => session.part(None, provider, End::CallerGone).await,
+        }
+    });
+    match answer.await {
+        Ok(response) => response,
+        // The task panicked; its entry has been recorded as such.
+        Err(_) => reply::refusal(Protocol::OpenAiChat, id, &Refusal::Internal),
+    }
+}
+
+impl Session {
+    /// Writes down what is about to be done, and opens the provider's socket. `None`: there is none, and the caller
+    /// knows why.
+    async fn open(&mut self, mut reply: Reply, beta: Option<&HeaderValue>) -> Option<(Upgraded, Reply)> {
+        let written = self.entry.intend(self.attempt.id, &self.target, true, self.spending.is_unpriced());
+        let position = match written.map_err(call::not_written) {
+            Ok(position) => position,
+            Err(refusal) => {
+                self.entry.fail(refusal.status(), &refusal);
+                let _ = reply.send(reply::refusal(Protocol::OpenAiChat, self.entry.id, &refusal));
+                return None;
+            }
+        };
+        let asking = async {
+            self.entry.journal().settled(position).await.map_err(call::not_written)?;
+            self.ask(beta).await
+        };
+        let opened = tokio::select! {
+            biased;
+            opened = timeout(OPEN_WAIT, asking) => opened.unwrap_or(Err(Refusal::Timeout("no socket"))),
+            () = reply.closed() => {
+                self.conclude(End::CallerGone);
+                return None;
+            }
+        };
+        match opened {
+            Ok(Opened::Open(upgraded)) => {
+                self.attempt.status = 101;
+                Some((upgraded, reply))
+            }
+            Ok(Opened::Refused(mut answer)) => {
+                let status = answer.status.as_u16();
+                self.attempt.status = status;
+                let body = match timeout(OPEN_WAIT, answer.collect(ERROR_BYTES_MAX)).await {
+                    Ok(Ok(Collected::Whole(body))) => body,
+                    Ok(Ok(Collected::TooLong) | Err(_)) | Err(_) => Bytes::new(),
+                };
+                let refusal = match status {
+                    400.. => failures::provider_error(&self.target, status, &body),
+                    _ => Refusal::InvalidResponse("the provider opened no WebSocket".to_owned()),
+                };
+                self.refuse(reply, refusal, Some(&answer.headers));
+                None
+            }
+            Err(refusal) => {
+                self.refuse(reply, refusal, None);
+                None
+            }
+        }
+    }
+
+    async fn ask(&self, beta: Option<&HeaderValue>) -> Result<Opened, Refusal> {
+        let Target { provider, endpoint, model_id, .. } = &self.target;
+        let mut own: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(2);
+        own.extend(HeaderValue::try_from(self.attempt.id.to_string()).ok().map(|id| (CLIENT_REQUEST_ID, id)));
+        own.extend(beta.map(|beta| (BETA, beta.clone())));
+        let headers = provider.headers(endpoint.route, false, &own);
+        let model: String = form_urlencoded::byte_serialize(model_id.as_bytes()).collect();
+        let uri: Uri = format!("{}?model={model}", endpoint.uri).parse().map_err(|_| Refusal::Internal)?;
+        let Gateway { upstream, clock, .. } = &*self.gateway;
+        let mut opened = upstream.open_socket(&self.target, uri.clone(), headers.clone(), &**clock).await;
+        if let Err(UpstreamError::Connect) = opened {
+            // Nothing was sent.
+            opened = upstream.open_socket(&self.target, uri, headers, &**clock).await;
+        }
+        opened.map_err(|error| failures::no_answer(&self.target, &error))
+    }
+
+    fn refuse(&mut self, reply: Reply, refusal: Refusal, provider_headers: Option<&HeaderMap>) {
+        self.conclude(End::Stopped(refusal.clone()));
+        self.entry.fail(refusal.status(), &refusal);
+        self.with_head(provider_headers, |head| {
+            // The caller may have gone at this very moment; the record stands all the same.
+            let _ = reply.send(reply::failure(Protocol::OpenAiChat, head, &refusal));
+        });
+    }
+
+    fn with_head<T>(
+        &self,
+        provider_headers: Option<&HeaderMap>,
+        write: impl FnOnce(&reply::Head<'_>) -> T,
+    ) -> T {
+        write(&reply::Head {
+            id: self.entry.id,
+            provider: Some(&self.target.provider.header),
+            warnings: self.entry.record().map_or(&[], |record| &record.warnings),
+            clamped: None,
+            standing: self.standing,
+            provider_headers,
+        })
+    }
+
+    /// Relays until something ends it.
+    async fn run(mut self, mut caller: Side, mut provider: Side) {
+        let end = self.relay(&mut caller, &mut provider).await;
+        self.part(Some(caller), provider, end).await;
+    }
+
+    async fn relay(&mut self, caller: &mut Side, provider: &mut Side) -> End {
+        let began = Instant::now();
+        let (mut heard, mut pinged) = (began, began);
+        let mut look = began + TICK;
+        loop {
+            // Who does not take what it is told is not listened to either: nothing piles up, and nothing is begun whose
+            // end could not be seen.
+            let (hears_caller, hears_provider) =
+                (caller.mouth.is_free() && provider.mouth.is_free(), caller.mouth.is_free());
+            let (tells_caller, tells_provider) = (!caller.mouth.is_free(), !provider.mouth.is_free());
+            let end = tokio::select! {
+                told = caller.mouth.speak(), if tells_caller => told.err().map(|_| End::CallerGone),
+                told = provider.mouth.speak(), if tells_provider => told.err().map(|_| End::ProviderGone),
+                said = caller.ear.hear(), if hears_caller => {
+                    heard = Instant::now();
+                    self.on_caller(said, &mut caller.mouth, &mut provider.mouth)
+                }
+                said = provider.ear.hear(), if hears_provider => {
+                    heard = Instant::now();
+                    self.on_provider(said, &mut caller.mouth)
+                }
+                () = sleep_until(look.into()) => {
+                    look = Instant::now() + TICK;
+                    if pinged.elapsed() >= PING && caller.mouth.is_free() && provider.mouth.is_free() {
+                        pinged = Instant::now();
+                        caller.mouth.tell(Message::Ping(Payload::new()));
+                        provider.mouth.tell(Message::Ping(Payload::new()));
+                    }
+                    self.run_out(began, heard, &caller.mouth, &provider.mouth)
+                }
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    /// What has run out, if anything has.
+    fn run_out(&self, began: Instant, heard: Instant, caller: &Mouth, provider: &Mouth) -> Option<End> {
+        let stall = self.gateway.limits.write_stall;
+        let is_stuck = |mouth: &Mouth| mouth.busy_since().is_some_and(|since| since.elapsed() >= stall);
+        if self.gateway.tasks.is_over() {
+            Some(End::Stopped(Refusal::ShuttingDown))
+        } else if began.elapsed() >= self.bounds.length {
+            Some(End::Stopped(Refusal::SessionOver("the session has lasted as long as one may")))
+        } else if heard.elapsed() >= self.bounds.idle {
+            Some(End::Stopped(Refusal::SessionOver(
+                "nothing was said for as long as a session may be silent",
+            )))
+        } else if is_stuck(caller) {
+            Some(End::CallerGone)
+        } else if is_stuck(provider) {
+            Some(End::ProviderGone)
+        } else {
+            None
+        }
+    }
+
+    /// Relays what a caller says, once it is paid for.
+    fn on_caller(&mut self, said: Heard, caller: &mut Mouth, provider: &mut Mouth) -> Option<End> {
+        let text = match said {
+            Heard::Message(Message::Text(text)) => text,
+            Heard::Message(Message::Binary(_)) => {
+                let refusal = Refusal::invalid("events are JSON in text messages");
+                caller.tell(self.error(&refusal, None));
+                return None;
+            }
+            Heard::Message(Message::Close(frame)) => return Some(End::CallerClosed(frame)),
+            // Answered already, on this side alone.
+            Heard::Message(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => return None,
+            Heard::TooLong => {
+                return Some(End::Stopped(Refusal::MessageTooLarge(self.bounds.message_bytes_max)));
+            }
+            Heard::Gone => return Some(End::CallerGone),
+        };
+        let event = realtime::read_caller(&text).map_err(|error| Refusal::invalid(error.to_string()));
+        // Sound comes often and is long: its id is of no use here.
+        let raw = match &event {
+            Ok(CallerEvent::Sound) => None,
+            Ok(CallerEvent::Create { .. } | CallerEvent::Update(_) | CallerEvent::Other) | Err(_) => {
+                realtime::parse(text.clone().into())
+            }
+        };
+        let named = raw.as_ref().and_then(realtime::event_id);
+        let new_id = || format!("event_{}", self.gateway.request_id());
+        let edit =
+            match event.and_then(|event| self.spending.hear_caller(&event, &text, new_id, named.clone())) {
+                Ok(edit) => edit,
+                Err(refusal) => {
+                    caller.tell(self.error(&refusal, named.as_deref()));
+                    return None;
+                }
+            };
+        if let Err(refusal) = self.cover() {
+            // It was not relayed: nothing comes of it.
+            if let Edit::Id(ours) = &edit {
+                self.spending.failed(ours);
+            }
+            return Some(End::Stopped(refusal));
+        }
+        let edited = raw.and_then(|mut raw| {
+            match &edit {
+                Edit::None => return None,
+                Edit::Id(ours) => raw.set_string("event_id", ours),
+                Edit::Model => {
+                    realtime::set_within(&mut raw, "session", "model", Some(&self.target.model_id));
+                }
+            }
+            Utf8Bytes::try_from(raw.to_bytes()).ok()
+        });
+        provider.tell(Message::Text(edited.unwrap_or(text)));
+        None
+    }
+
+    /// Counts what a provider says, and relays it.
+    fn on_provider(&mut self, said: Heard, caller: &mut Mouth) -> Option<End> {
+        let text = match said {
+            Heard::Message(Message::Text(text)) => text,
+            Heard::Message(Message::Binary(bytes)) => {
+                caller.tell(Message::Binary(bytes));
+                return None;
+            }
+            Heard::Message(Message::Close(frame)) => return Some(End::ProviderClosed(frame)),
+            Heard::Message(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => return None,
+            Heard::TooLong => {
+                let message = format!("a message is longer than {} bytes", self.bounds.message_bytes_max);
+                return Some(End::Stopped(Refusal::BrokenStream(message)));
+            }
+            Heard::Gone => return Some(End::ProviderGone),
+        };
+        let counted = self.count(&text);
+        match counted {
+            Ok(edited) => caller.tell(Message::Text(edited.unwrap_or(text))),
+            Err(refusal) => return Some(End::Stopped(refusal)),
+        }
+        self.cover().err().map(End::Stopped)
+    }
+
+    /// Counts an event of the provider's. Gives it edited, where it names an event by a name that its caller never gave.
+    pub fn count(&mut self, text: &Utf8Bytes) -> Result<Option<Utf8Bytes>, Refusal> {
+        match realtime::read_provider(text) {
+            ProviderEvent::Session { is_new, id, now } => {
+                self.spending.configured(&now, is_new, text.len() as u64);
+                if is_new {
+                    self.entry.note(|record| record.response_id = id);
+                }
+            }
+            ProviderEvent::Started(id) => self.spending.started(id)?,
+            ProviderEvent::Done { id, has_failed, usage } => self.spending.done(&id, usage, has_failed),
+            ProviderEvent::Committed => self.spending.committed(),
+            ProviderEvent::Transcribed(usage) => self.spending.transcribed(usage, false),
+            ProviderEvent::NotTranscribed => self.spending.transcribed(None, true),
+            ProviderEvent::Error(Some(id)) => {
+                if let Some(theirs) = self.spending.failed(&id) {
+                    let mut raw = realtime::parse(text.clone().into());
+                    if let Some(raw) = &mut raw {
+                        realtime::set_within(raw, "error", "event_id", theirs.as_deref());
+                    }
+                    return Ok(raw.and_then(|raw| Utf8Bytes::try_from(raw.to_bytes()).ok()));
+                }
+            }
+            ProviderEvent::Content => {
+                self.attempt.first_token.get_or_insert_with(Instant::now);
+            }
+            ProviderEvent::Error(None) | ProviderEvent::Other => {}
+        }
+        Ok(None)
+    }
+
+    /// Sees to it that all is held that may have to be paid before the session can be ended.
+    fn cover(&mut self) -> Result<(), Refusal> {
+        let (needed, held) = (self.spending.needed(), self.entry.held());
+        let Some(hold) = self.entry.hold.as_mut().filter(|_| needed > held) else { return Ok(()) };
+        let missing = Money::from_nano(needed.nano().saturating_sub(held.nano()));
+        if hold.extend(&self.account, missing.saturating_add(self.spending.slack())).is_err() {
+            hold.extend(&self.account, missing).map_err(|over| admit::refuse(&over))?;
+        }
+        let noted = (hold.amount(), self.spending.output_tokens());
+        if self.attempt.noted != noted {
+            self.attempt.noted = noted;
+            let (held, output_tokens) = noted;
+            let checkpoint = Checkpoint { attempt: self.attempt.id, held, output_tokens };
+            self.entry.journal().record(&Record::Checkpoint(&checkpoint));
+        }
+        Ok(())
+    }
+
+    /// What the caller is told of a failure, because of its event of this id.
+    pub fn error(&self, refusal: &Refusal, event_id: Option<&str>) -> Message {
+        let id = format!("event_{}", self.entry.id);
+        let message = refusal.to_string();
+        let (status, code, param) = (refusal.status(), refusal.code(), refusal.param());
+        Message::text(realtime::error(&ErrorEvent {
+            id: &id,
+            status,
+            code,
+            message: &message,
+            param,
+            event_id,
+        }))
+    }
+}
+
+/// What of a side is heard, to its end: what is said is let go.
+pub async fn drain(ear: &mut Ear) {
+    while let Heard::Message(_) = ear.hear().await {}
+}
