@@ -113,6 +113,19 @@ impl Gateway {
         Refusal::Overloaded { retry_after_seconds: 1 + self.metrics.count_shed() % RETRY_SPREAD }
     }
 
+    /// Whether a call is taken at the moment, and can be written down.
+    pub fn check_open(&self) -> Result<(), Refusal> {
+        if !self.takes_calls() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if self.recorder.journal.is_full() { Err(Refusal::StorageExhausted) } else { Ok(()) }
+    }
+
+    /// What a call is told that finds no room, or waited for it in vain.
+    pub fn shed(&self) -> Refusal {
+        if self.tasks.is_over() { Refusal::ShuttingDown } else { self.overloaded() }
+    }
+
     /// Ends all calls now, those that wait to begin included: the drain deadline has passed.
     pub fn end_calls(&self) {
         self.tasks.end_all();

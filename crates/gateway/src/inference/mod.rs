@@ -105,21 +105,17 @@ pub async fn serve(
         Ok(principal) => principal,
         Err(refusal) => return refuse(refusal),
     };
-    if !gateway.takes_calls() {
-        return refuse(Refusal::ShuttingDown);
+    if let Err(refusal) = gateway.check_open() {
+        return refuse(refusal);
     }
-    if gateway.recorder.journal.is_full() {
-        return refuse(Refusal::StorageExhausted);
-    }
-    let shed = || if gateway.tasks.is_over() { Refusal::ShuttingDown } else { gateway.overloaded() };
     // Before the slot, so that bodies that wait for room keep no other call from running.
     let share = match gateway.bodies.admit(&body.size_hint()).await {
         Ok(share) => share,
-        Err(Shed) => return refuse(shed()),
+        Err(Shed) => return refuse(gateway.shed()),
     };
     let slot = match gateway.gate.enter(principal.key).await {
         Ok(slot) => slot,
-        Err(Shed) => return refuse(shed()),
+        Err(Shed) => return refuse(gateway.shed()),
     };
     if let Some(keys) = &gateway.idempotency
         && headers.contains_key(idempotency::IDEMPOTENCY_KEY)

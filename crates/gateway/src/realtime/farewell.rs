@@ -60,7 +60,7 @@ fn sendable(frame: Option<CloseFrame>) -> Option<CloseFrame> {
 /// How a failure closes the caller's socket.
 fn code_of(refusal: &Refusal) -> CloseCode {
     match refusal.status() {
-        402 | 412 => CloseCode::Policy,
+        401 | 402 | 412 => CloseCode::Policy,
         413 => CloseCode::Size,
         408 => CloseCode::Normal,
         _ if matches!(refusal, Refusal::ShuttingDown) => CloseCode::Away,

@@ -20,7 +20,7 @@ use crate::shed::Shed;
 use crate::{Gateway, auth};
 use axum::body::Body;
 use domain::record::{Operation, Outcome};
-use domain::{Account, Enforcement};
+use domain::{Account, Enforcement, KeyHash};
 use handshake::Asked;
 use http::{Method, Response, request};
 use hyper::body::Incoming;
@@ -82,6 +82,7 @@ struct Admitted {
     asked: Asked,
     target: Target,
     account: Arc<Account>,
+    key: KeyHash,
     spending: Spending,
     warnings: Vec<String>,
     standing: Option<Standing>,
@@ -102,20 +103,17 @@ pub async fn serve(gateway: &Arc<Gateway>, mut request: http::Request<Incoming>)
         Ok(principal) => principal,
         Err(refusal) => return refuse(refusal),
     };
-    if !gateway.takes_calls() {
-        return refuse(Refusal::ShuttingDown);
+    if let Err(refusal) = gateway.check_open() {
+        return refuse(refusal);
     }
-    if gateway.recorder.journal.is_full() {
-        return refuse(Refusal::StorageExhausted);
-    }
-    let shed = || if gateway.tasks.is_over() { Refusal::ShuttingDown } else { gateway.overloaded() };
-    let Some(place) = gateway.sessions.enter() else { return refuse(shed()) };
+    let Some(place) = gateway.sessions.enter() else { return refuse(gateway.shed()) };
     let slot = match gateway.gate.enter(principal.key).await {
         Ok(slot) => slot,
-        Err(Shed) => return refuse(shed()),
+        Err(Shed) => return refuse(gateway.shed()),
     };
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
+    let key = KeyHash::of(handshake::key(&head.headers).unwrap_or_default());
     let mut entry = Entry::open(gateway.recorder.clone(), id, &principal, Operation::Realtime, now);
     entry.take_slot(slot);
     // Until the session's task takes over, a vanished caller drops this future: the record then says so.
@@ -125,7 +123,7 @@ pub async fn serve(gateway: &Arc<Gateway>, mut request: http::Request<Incoming>)
             let standing = entry.admission.as_ref().map(Admission::standing);
             let account = principal.account;
             let admitted =
-                Admitted { asked, target, account, spending, warnings, standing, on_upgrade, place };
+                Admitted { asked, target, account, key, spending, warnings, standing, on_upgrade, place };
             session::start(gateway, admitted, entry).await
         }
         Err(refusal) => {

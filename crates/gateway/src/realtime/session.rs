@@ -17,11 +17,11 @@ use crate::refusal::Refusal;
 use crate::upstream::{Collected, UpstreamError, socket::Opened};
 use axum::body::Body;
 use bytes::Bytes;
-use domain::{Account, AttemptId, Money, Timestamp};
+use domain::{Account, AttemptId, KeyHash, Money, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use hyper::upgrade::Upgraded;
 use llm::Protocol;
-use llm::realtime::{self, CallerEvent, ErrorEvent, ProviderEvent};
+use llm::realtime::{self, CallerEvent, ErrorEvent, ProviderEvent, Unreadable};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::journal::{Record, record::Checkpoint};
@@ -48,6 +48,7 @@ pub struct Session {
     pub spending: Spending,
     pub attempt: Attempt,
     account: Arc<Account>,
+    key: KeyHash,
     standing: Option<Standing>,
     bounds: Bounds,
     _place: Place,
@@ -68,7 +69,7 @@ pub struct Attempt {
 pub async fn start(gateway: &Arc<Gateway>, admitted: Admitted, entry: Entry) -> Response<Body> {
     let id = entry.id;
     let (reply, answer) = oneshot::channel();
-    let Admitted { asked, target, account, spending, warnings, standing, on_upgrade, place } = admitted;
+    let Admitted { asked, target, account, key, spending, warnings, standing, on_upgrade, place } = admitted;
     let attempt = Attempt {
         id: AttemptId { request: id, number: 1 },
         started: Instant::now(),
@@ -80,7 +81,7 @@ pub async fn start(gateway: &Arc<Gateway>, admitted: Admitted, entry: Entry) -> 
     let (gateway, bounds) = (gateway.clone(), gateway.limits.realtime);
     let tasks = gateway.tasks.clone();
     let mut session =
-        Session { gateway, entry, target, spending, attempt, account, standing, bounds, _place: place };
+        Session { gateway, entry, target, spending, attempt, account, key, standing, bounds, _place: place };
     session.entry.note(|record| record.warnings = warnings);
     tasks.spawn(async move {
         let Some((upgraded, reply)) = session.open(reply, asked.beta.as_ref()).await else { return };
@@ -244,6 +245,8 @@ impl Session {
         let is_stuck = |mouth: &Mouth| mouth.busy_since().is_some_and(|since| since.elapsed() >= stall);
         if self.gateway.tasks.is_over() {
             Some(End::Stopped(Refusal::ShuttingDown))
+        } else if !self.may_go_on() {
+            Some(End::Stopped(Refusal::InvalidKey))
         } else if began.elapsed() >= self.bounds.length {
             Some(End::Stopped(Refusal::SessionOver("the session has lasted as long as one may")))
         } else if heard.elapsed() >= self.bounds.idle {
@@ -257,6 +260,12 @@ impl Session {
         } else {
             None
         }
+    }
+
+    /// Whether the key still works: one that is taken away ends its sessions.
+    fn may_go_on(&self) -> bool {
+        let now = self.gateway.clock.now();
+        self.gateway.snapshot.load().caller(&self.key).is_some_and(|(key, _)| key.is_usable(now))
     }
 
     /// Relays what a caller says, once it is paid for.
@@ -276,14 +285,15 @@ impl Session {
             }
             Heard::Gone => return Some(End::CallerGone),
         };
-        let event = realtime::read_caller(&text).map_err(|error| Refusal::invalid(error.to_string()));
+        let event = realtime::read_caller(&text);
         // Sound comes often and is long: its id is of no use here.
-        let raw = match &event {
-            Ok(CallerEvent::Sound) => None,
-            Ok(CallerEvent::Create { .. } | CallerEvent::Update(_) | CallerEvent::Other) | Err(_) => {
-                realtime::parse(text.clone().into())
-            }
+        let is_sound = matches!(event, Ok(CallerEvent::Sound));
+        let raw = if is_sound { None } else { realtime::parse(text.clone().into()) };
+        let event = match event {
+            Ok(_) if raw.is_none() && !is_sound => Err(Unreadable::NotAnEvent),
+            event => event,
         };
+        let event = event.map_err(|error| Refusal::invalid(error.to_string()));
         let named = raw.as_ref().and_then(realtime::event_id);
         let new_id = || format!("event_{}", self.gateway.request_id());
         let edit =

@@ -1,7 +1,7 @@
 //! Realtime sessions: relayed as they are, metered exactly, ended before a limit is passed.
 
 use crate::support::*;
-use domain::{Enforcement, Limit, Money, Scope, Window};
+use domain::{Clock, Enforcement, Limit, Money, Scope, SystemClock, Window};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -431,6 +431,18 @@ async fn silence_and_length_have_an_end() {
         assert_eq!(side.closed().await, Some(1000));
         assert_eq!(app.finish_one().await["outcome"], "timeout");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_away_ends_its_session() {
+    let (app, _provider, mut caller, mut side) = session().await;
+    let key = app.db.keys_of(app.org).await.unwrap().remove(0);
+    app.db.delete_key(key.id, SystemClock.now()).await.unwrap();
+    app.read_configuration().await;
+    assert_eq!(caller.event().await["error"]["code"], "invalid_api_key");
+    assert_eq!(caller.closed().await, Some(1008));
+    assert_eq!(side.closed().await, Some(1000));
+    assert_eq!(app.finish_one().await["error_code"], "invalid_api_key");
 }
 
 #[tokio::test]
