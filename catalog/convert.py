@@ -253,8 +253,23 @@ def file(facts, rows):
     return "\n".join(lines) + "\n"
 
 
+def lengthen(rows):
+    """The longest prompts and answers of Azure's realtime models are those of OpenAI's: the dataset has one figure for all
+    of Azure's, and what is held for an answer must not be too little."""
+    vendors = {row["id"]: row for row in rows if row["provider"] == "openai" and row["mode"] == "realtime"}
+    for row in rows:
+        vendor = vendors.get(row["id"])
+        if row["provider"] != "azure" or vendor is None:
+            continue
+        for name in ("context_window", "max_output_tokens"):
+            if vendor.get(name, 0) > row.get(name, 0):
+                row[name] = vendor[name]
+                notes["lengths of Azure's realtime models taken from OpenAI's"] += 1
+
+
 def main():
     models, providers = ([json.loads(line) for line in open(path, encoding="utf-8")] for path in sys.argv[1:3])
+    lengthen(models)
     by_provider = defaultdict(list)
     for row in models:
         by_provider[row["provider"]].append(row)
