@@ -24,14 +24,14 @@ use llm::Protocol;
 use llm::realtime::{self, CallerEvent, ErrorEvent, ProviderEvent, Unreadable};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::journal::{Record, record::Checkpoint};
+use store::journal::{Position, Record, record::Checkpoint};
 use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::tungstenite::{Bytes as Payload, Utf8Bytes};
 
 /// For a caller to be behind its connection, once it has our consent.
-const CONSENT_WAIT: Duration = Duration::from_secs(10);
+const CONSENT_WAIT: Duration = Duration::from_secs(3);
 /// For a provider to say whether it opens a socket.
 const OPEN_WAIT: Duration = Duration::from_secs(30);
 /// Both sides are asked whether they are there: a host that has vanished is noticed by what it does not acknowledge.
@@ -63,6 +63,19 @@ pub struct Attempt {
     pub first_token: Option<Instant>,
     /// What the journal knows: the amount held, tokens of the answers.
     noted: (Money, u64),
+}
+
+/// Why there is no socket: the provider's status, where it gave one, and what the caller is told.
+struct NotOpened {
+    status: u16,
+    refusal: Refusal,
+    headers: Option<Box<HeaderMap>>,
+}
+
+impl From<Refusal> for NotOpened {
+    fn from(refusal: Refusal) -> Self {
+        Self { status: 0, refusal, headers: None }
+    }
 }
 
 /// Hands the session to a task of its own and waits for what its caller is answered.
@@ -117,42 +130,59 @@ impl Session {
                 return None;
             }
         };
-        let asking = async {
-            self.entry.journal().settled(position).await.map_err(call::not_written)?;
-            self.ask(beta).await
-        };
         let opened = tokio::select! {
             biased;
-            opened = timeout(OPEN_WAIT, asking) => opened.unwrap_or(Err(Refusal::Timeout("no socket"))),
+            opened = timeout(OPEN_WAIT, self.dial(position, beta)) => opened.unwrap_or_else(|_| {
+                Err(NotOpened::from(Refusal::Timeout("no socket")))
+            }),
             () = reply.closed() => {
                 self.conclude(End::CallerGone);
                 return None;
             }
+            () = self.is_over() => Err(NotOpened::from(Refusal::ShuttingDown)),
         };
         match opened {
-            Ok(Opened::Open(upgraded)) => {
+            Ok(upgraded) => {
                 self.attempt.status = 101;
                 Some((upgraded, reply))
             }
-            Ok(Opened::Refused(mut answer)) => {
-                let status = answer.status.as_u16();
+            Err(NotOpened { status, refusal, headers }) => {
                 self.attempt.status = status;
-                let body = match timeout(OPEN_WAIT, answer.collect(ERROR_BYTES_MAX)).await {
-                    Ok(Ok(Collected::Whole(body))) => body,
-                    Ok(Ok(Collected::TooLong) | Err(_)) | Err(_) => Bytes::new(),
-                };
-                let refusal = match status {
-                    400.. => failures::provider_error(&self.target, status, &body),
-                    _ => Refusal::InvalidResponse("the provider opened no WebSocket".to_owned()),
-                };
-                self.refuse(reply, refusal, Some(&answer.headers));
-                None
-            }
-            Err(refusal) => {
-                self.refuse(reply, refusal, None);
+                self.conclude(End::Stopped(refusal.clone()));
+                self.entry.fail(refusal.status(), &refusal);
+                self.with_head(headers.as_deref(), |head| {
+                    // The caller may have gone at this very moment; the record stands all the same.
+                    let _ = reply.send(reply::failure(Protocol::OpenAiChat, head, &refusal));
+                });
                 None
             }
         }
+    }
+
+    /// Resolves when the process must end.
+    async fn is_over(&self) {
+        while !self.gateway.tasks.is_over() {
+            sleep(TICK).await;
+        }
+    }
+
+    /// Asks for the provider's socket, once the disk has what was written down.
+    async fn dial(&self, position: Position, beta: Option<&HeaderValue>) -> Result<Upgraded, NotOpened> {
+        self.entry.journal().settled(position).await.map_err(call::not_written)?;
+        let mut answer = match self.ask(beta).await? {
+            Opened::Open(upgraded) => return Ok(upgraded),
+            Opened::Refused(answer) => answer,
+        };
+        let status = answer.status.as_u16();
+        let body = match answer.collect(ERROR_BYTES_MAX).await {
+            Ok(Collected::Whole(body)) => body,
+            Ok(Collected::TooLong) | Err(_) => Bytes::new(),
+        };
+        let refusal = match status {
+            400.. => failures::provider_error(&self.target, status, &body),
+            _ => Refusal::InvalidResponse("the provider opened no WebSocket".to_owned()),
+        };
+        Err(NotOpened { status, refusal, headers: Some(Box::new(answer.headers)) })
     }
 
     async fn ask(&self, beta: Option<&HeaderValue>) -> Result<Opened, Refusal> {
@@ -170,15 +200,6 @@ impl Session {
             opened = upstream.open_socket(&self.target, uri, headers, &**clock).await;
         }
         opened.map_err(|error| failures::no_answer(&self.target, &error))
-    }
-
-    fn refuse(&mut self, reply: Reply, refusal: Refusal, provider_headers: Option<&HeaderMap>) {
-        self.conclude(End::Stopped(refusal.clone()));
-        self.entry.fail(refusal.status(), &refusal);
-        self.with_head(provider_headers, |head| {
-            // The caller may have gone at this very moment; the record stands all the same.
-            let _ = reply.send(reply::failure(Protocol::OpenAiChat, head, &refusal));
-        });
     }
 
     fn with_head<T>(

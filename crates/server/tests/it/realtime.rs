@@ -474,6 +474,33 @@ async fn a_process_that_ends_tells_both_sides() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_a_provider_can_leave_and_the_process_can_end() {
+    let upstream = Upstream::start([Answer::silence(), Answer::silence()]).await;
+    let base = format!("http://{}/v1", upstream.address);
+    let app = App::start(&format!(
+        "[[providers]]\nkind = \"openai\"\nbase_url = \"{base}\"\napi_key = \"{PROVIDER_KEY}\"\n"
+    ))
+    .await;
+    {
+        let waiting = open_socket(app.address, QUERY, &[]);
+        tokio::select! {
+            opened = waiting => panic!("answered: {:?}", opened.is_ok()),
+            () = upstream.called(1) => {}
+        }
+    }
+    assert_eq!(app.recorded(1).await[0]["outcome"], "client_gone");
+    let waiting = async { open_socket(app.address, QUERY, &[]).await.err().unwrap() };
+    let ending = async {
+        upstream.called(2).await;
+        app.gateway().end_calls();
+    };
+    let (refused, ()) = tokio::join!(waiting, ending);
+    assert_eq!((refused.status, &refused.body["error"]["code"]), (503, &json!("shutting_down")));
+    let records = app.finish().await;
+    assert!(records.iter().all(|record| nano(record) == 0), "nothing was opened: {records:?}");
+}
+
+#[tokio::test]
 async fn a_caller_who_does_not_read_is_not_heard_and_then_given_up() {
     let mut provider = Provider::start().await;
     let app = App::with(&openai(&provider), |limits| limits.write_stall = Duration::from_millis(500)).await;
