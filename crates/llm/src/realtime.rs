@@ -116,8 +116,9 @@ pub enum ProviderEvent {
     Other,
 }
 
-/// All events that callers send but those that are read.
-const OTHERS: [&str; 9] = [
+/// All events that callers send but those that are read, and `transcription_session.update` of the beta interface, whose
+/// sessions are not served.
+const OTHERS: [&str; 8] = [
     "conversation.item.create",
     "conversation.item.delete",
     "conversation.item.retrieve",
@@ -126,8 +127,6 @@ const OTHERS: [&str; 9] = [
     "input_audio_buffer.commit",
     "output_audio_buffer.clear",
     "response.cancel",
-    // Of the beta interface.
-    "transcription_session.update",
 ];
 
 #[derive(Deserialize)]

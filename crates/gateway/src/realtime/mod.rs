@@ -1,11 +1,12 @@
 //! Realtime sessions: a WebSocket of a caller's, relayed to one at a provider, and metered on the way.
 //!
 //! [`serve`] does what is done before any call: who calls, whether there is room, what it may cost. The provider's
-//! socket is opened before the caller's, so that every refusal is an ordinary answer. [`session`] then owns both in a
-//! task of its own; [`spending`] decides what must be held. See ADR 0016.
+//! socket is opened before the caller's ([`opening`]), so that every refusal is an ordinary answer. [`session`] owns both in
+//! a task of its own; [`spending`] decides what must be held. See ADR 0016.
 
 mod farewell;
 mod handshake;
+mod opening;
 mod session;
 mod side;
 mod spending;
@@ -16,11 +17,11 @@ use crate::providers::{Ask, Target};
 use crate::rates::{Admission, Standing};
 use crate::record::Entry;
 use crate::refusal::Refusal;
-use crate::shed::Shed;
+use crate::shed::{Shed, Slot};
 use crate::{Gateway, auth};
 use axum::body::Body;
 use domain::record::{Operation, Outcome};
-use domain::{Account, Enforcement, KeyHash};
+use domain::{Account, Enforcement, KeyHash, Principal, Timestamp};
 use handshake::Asked;
 use http::{Method, Response, request};
 use hyper::body::Incoming;
@@ -94,22 +95,10 @@ struct Admitted {
 pub async fn serve(gateway: &Arc<Gateway>, mut request: http::Request<Incoming>) -> Response<Body> {
     let id = gateway.request_id();
     let refuse = |refusal: Refusal| reply::refusal(Protocol::OpenAiChat, id, &refusal);
-    if request.method() != Method::GET {
-        return refuse(Refusal::MethodNotAllowed(request.method().to_string()));
-    }
     let now = gateway.clock.now();
-    let shown = handshake::key(request.headers());
-    let principal = match auth::authenticate_key(&gateway.snapshot.load(), shown, now) {
-        Ok(principal) => principal,
+    let (principal, place, slot) = match enter(gateway, &request, now).await {
+        Ok(entered) => entered,
         Err(refusal) => return refuse(refusal),
-    };
-    if let Err(refusal) = gateway.check_open() {
-        return refuse(refusal);
-    }
-    let Some(place) = gateway.sessions.enter() else { return refuse(gateway.shed()) };
-    let slot = match gateway.gate.enter(principal.key).await {
-        Ok(slot) => slot,
-        Err(Shed) => return refuse(gateway.shed()),
     };
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
@@ -124,13 +113,30 @@ pub async fn serve(gateway: &Arc<Gateway>, mut request: http::Request<Incoming>)
             let account = principal.account;
             let admitted =
                 Admitted { asked, target, account, key, spending, warnings, standing, on_upgrade, place };
-            session::start(gateway, admitted, entry).await
+            opening::start(gateway, admitted, entry).await
         }
         Err(refusal) => {
             entry.fail(refusal.status(), &refusal);
             refuse(refusal)
         }
     }
+}
+
+/// Who calls, and whether there is room. Strangers are refused before they can occupy anything.
+async fn enter<B>(
+    gateway: &Gateway,
+    request: &http::Request<B>,
+    now: Timestamp,
+) -> Result<(Principal, Place, Slot), Refusal> {
+    if request.method() != Method::GET {
+        return Err(Refusal::MethodNotAllowed(request.method().to_string()));
+    }
+    let shown = handshake::key(request.headers());
+    let principal = auth::authenticate_key(&gateway.snapshot.load(), shown, now)?;
+    gateway.check_open()?;
+    let place = gateway.sessions.enter().ok_or_else(|| gateway.shed())?;
+    let slot = gateway.gate.enter(principal.key).await.map_err(|Shed| gateway.shed())?;
+    Ok((principal, place, slot))
 }
 
 /// May it be opened: the order of the lines is the order of enforcement.

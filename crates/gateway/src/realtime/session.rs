@@ -1,224 +1,73 @@
-//! The task of a session: opens the provider's socket, lets the caller in, relays until one side ends it or something
-//! runs out.
+//! The task of a session: relays until one side ends it or something runs out.
 //!
 //! It is never aborted, only asked to stop. Whatever happens, the entry it owns writes exactly one record.
 
 use super::farewell::End;
 use super::side::{Ear, Heard, Mouth, Side};
 use super::spending::{Edit, Spending};
-use super::{Admitted, Bounds, Place, handshake};
+use super::{Bounds, Place};
 use crate::Gateway;
-use crate::inference::call::{self, CLIENT_REQUEST_ID, ERROR_BYTES_MAX, TICK, failures};
-use crate::inference::{admit, reply};
+use crate::inference::admit;
+use crate::inference::call::TICK;
 use crate::providers::Target;
 use crate::rates::Standing;
 use crate::record::Entry;
 use crate::refusal::Refusal;
-use crate::upstream::{Collected, UpstreamError, socket::Opened};
-use axum::body::Body;
-use bytes::Bytes;
 use domain::{Account, AttemptId, KeyHash, Money, Timestamp};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
-use hyper::upgrade::Upgraded;
-use llm::Protocol;
 use llm::realtime::{self, CallerEvent, ErrorEvent, ProviderEvent, Unreadable};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::journal::{Position, Record, record::Checkpoint};
-use tokio::sync::oneshot;
-use tokio::time::{sleep, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+use store::journal::{Record, record::Checkpoint};
+use tokio::time::sleep_until;
+use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_tungstenite::tungstenite::{Bytes as Payload, Utf8Bytes};
 
-/// For a caller to be behind its connection, once it has our consent.
-const CONSENT_WAIT: Duration = Duration::from_secs(3);
-/// For a provider to say whether it opens a socket.
-const OPEN_WAIT: Duration = Duration::from_secs(30);
 /// Both sides are asked whether they are there: a host that has vanished is noticed by what it does not acknowledge.
 const PING: Duration = Duration::from_secs(30);
-const BETA: HeaderName = HeaderName::from_static("openai-beta");
-
-type Reply = oneshot::Sender<Response<Body>>;
 
 /// A session that runs.
 pub struct Session {
+    /// The shared state.
     pub gateway: Arc<Gateway>,
+    /// What is written down of it, and held for it.
     pub entry: Entry,
+    /// Who is asked.
     pub target: Target,
+    /// What it costs, and may cost.
     pub spending: Spending,
+    /// Its one attempt.
     pub attempt: Attempt,
-    account: Arc<Account>,
-    key: KeyHash,
-    standing: Option<Standing>,
-    bounds: Bounds,
-    _place: Place,
+    /// Whose limits apply.
+    pub account: Arc<Account>,
+    /// The key that was shown.
+    pub key: KeyHash,
+    /// How far the caller's rate limits are used up.
+    pub standing: Option<Standing>,
+    /// How long it may be, and its messages.
+    pub bounds: Bounds,
+    /// Its place among the sessions.
+    pub _place: Place,
 }
 
-/// Its one attempt.
+/// One try of one target.
 pub struct Attempt {
+    /// Its name in the journal.
     pub id: AttemptId,
+    /// When it started.
     pub started: Instant,
+    /// The same on the clock.
     pub started_at: Timestamp,
+    /// The provider's HTTP status; zero while none has come.
     pub status: u16,
+    /// When the first piece of an answer came.
     pub first_token: Option<Instant>,
     /// What the journal knows: the amount held, tokens of the answers.
-    noted: (Money, u64),
-}
-
-/// Why there is no socket: the provider's status, where it gave one, and what the caller is told.
-struct NotOpened {
-    status: u16,
-    refusal: Refusal,
-    headers: Option<Box<HeaderMap>>,
-}
-
-impl From<Refusal> for NotOpened {
-    fn from(refusal: Refusal) -> Self {
-        Self { status: 0, refusal, headers: None }
-    }
-}
-
-/// Hands the session to a task of its own and waits for what its caller is answered.
-pub async fn start(gateway: &Arc<Gateway>, admitted: Admitted, entry: Entry) -> Response<Body> {
-    let id = entry.id;
-    let (reply, answer) = oneshot::channel();
-    let Admitted { asked, target, account, key, spending, warnings, standing, on_upgrade, place } = admitted;
-    let attempt = Attempt {
-        id: AttemptId { request: id, number: 1 },
-        started: Instant::now(),
-        started_at: gateway.clock.now(),
-        status: 0,
-        first_token: None,
-        noted: (entry.held(), 0),
-    };
-    let (gateway, bounds) = (gateway.clone(), gateway.limits.realtime);
-    let tasks = gateway.tasks.clone();
-    let mut session =
-        Session { gateway, entry, target, spending, attempt, account, key, standing, bounds, _place: place };
-    session.entry.note(|record| record.warnings = warnings);
-    tasks.spawn(async move {
-        let Some((upgraded, reply)) = session.open(reply, asked.beta.as_ref()).await else { return };
-        let consent = session.with_head(None, |head| reply::with_head(head, handshake::consent(&asked)));
-        let caller = match reply.send(consent) {
-            Ok(()) => timeout(CONSENT_WAIT, on_upgrade).await.ok().and_then(Result::ok),
-            Err(_) => None,
-        };
-        let longest = session.bounds.message_bytes_max;
-        let provider = Side::new(upgraded, Role::Client, longest).await;
-        match caller {
-            Some(caller) => session.run(Side::new(caller, Role::Server, longest).await, provider).await,
-            None => session.part(None, provider, End::CallerGone).await,
-        }
-    });
-    match answer.await {
-        Ok(response) => response,
-        // The task panicked; its entry has been recorded as such.
-        Err(_) => reply::refusal(Protocol::OpenAiChat, id, &Refusal::Internal),
-    }
+    pub noted: (Money, u64),
 }
 
 impl Session {
-    /// Writes down what is about to be done, and opens the provider's socket. `None`: there is none, and the caller
-    /// knows why.
-    async fn open(&mut self, mut reply: Reply, beta: Option<&HeaderValue>) -> Option<(Upgraded, Reply)> {
-        let written = self.entry.intend(self.attempt.id, &self.target, true, self.spending.is_unpriced());
-        let position = match written.map_err(call::not_written) {
-            Ok(position) => position,
-            Err(refusal) => {
-                self.entry.fail(refusal.status(), &refusal);
-                let _ = reply.send(reply::refusal(Protocol::OpenAiChat, self.entry.id, &refusal));
-                return None;
-            }
-        };
-        let opened = tokio::select! {
-            biased;
-            opened = timeout(OPEN_WAIT, self.dial(position, beta)) => opened.unwrap_or_else(|_| {
-                Err(NotOpened::from(Refusal::Timeout("no socket")))
-            }),
-            () = reply.closed() => {
-                self.conclude(End::CallerGone);
-                return None;
-            }
-            () = self.is_over() => Err(NotOpened::from(Refusal::ShuttingDown)),
-        };
-        match opened {
-            Ok(upgraded) => {
-                self.attempt.status = 101;
-                Some((upgraded, reply))
-            }
-            Err(NotOpened { status, refusal, headers }) => {
-                self.attempt.status = status;
-                self.conclude(End::Stopped(refusal.clone()));
-                self.entry.fail(refusal.status(), &refusal);
-                self.with_head(headers.as_deref(), |head| {
-                    // The caller may have gone at this very moment; the record stands all the same.
-                    let _ = reply.send(reply::failure(Protocol::OpenAiChat, head, &refusal));
-                });
-                None
-            }
-        }
-    }
-
-    /// Resolves when the process must end.
-    async fn is_over(&self) {
-        while !self.gateway.tasks.is_over() {
-            sleep(TICK).await;
-        }
-    }
-
-    /// Asks for the provider's socket, once the disk has what was written down.
-    async fn dial(&self, position: Position, beta: Option<&HeaderValue>) -> Result<Upgraded, NotOpened> {
-        self.entry.journal().settled(position).await.map_err(call::not_written)?;
-        let mut answer = match self.ask(beta).await? {
-            Opened::Open(upgraded) => return Ok(upgraded),
-            Opened::Refused(answer) => answer,
-        };
-        let status = answer.status.as_u16();
-        let body = match answer.collect(ERROR_BYTES_MAX).await {
-            Ok(Collected::Whole(body)) => body,
-            Ok(Collected::TooLong) | Err(_) => Bytes::new(),
-        };
-        let refusal = match status {
-            400.. => failures::provider_error(&self.target, status, &body),
-            _ => Refusal::InvalidResponse("the provider opened no WebSocket".to_owned()),
-        };
-        Err(NotOpened { status, refusal, headers: Some(Box::new(answer.headers)) })
-    }
-
-    async fn ask(&self, beta: Option<&HeaderValue>) -> Result<Opened, Refusal> {
-        let Target { provider, endpoint, model_id, .. } = &self.target;
-        let mut own: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(2);
-        own.extend(HeaderValue::try_from(self.attempt.id.to_string()).ok().map(|id| (CLIENT_REQUEST_ID, id)));
-        own.extend(beta.map(|beta| (BETA, beta.clone())));
-        let headers = provider.headers(endpoint.route, false, &own);
-        let model: String = form_urlencoded::byte_serialize(model_id.as_bytes()).collect();
-        let uri: Uri = format!("{}?model={model}", endpoint.uri).parse().map_err(|_| Refusal::Internal)?;
-        let Gateway { upstream, clock, .. } = &*self.gateway;
-        let mut opened = upstream.open_socket(&self.target, uri.clone(), headers.clone(), &**clock).await;
-        if let Err(UpstreamError::Connect) = opened {
-            // Nothing was sent.
-            opened = upstream.open_socket(&self.target, uri, headers, &**clock).await;
-        }
-        opened.map_err(|error| failures::no_answer(&self.target, &error))
-    }
-
-    fn with_head<T>(
-        &self,
-        provider_headers: Option<&HeaderMap>,
-        write: impl FnOnce(&reply::Head<'_>) -> T,
-    ) -> T {
-        write(&reply::Head {
-            id: self.entry.id,
-            provider: Some(&self.target.provider.header),
-            warnings: self.entry.record().map_or(&[], |record| &record.warnings),
-            clamped: None,
-            standing: self.standing,
-            provider_headers,
-        })
-    }
-
     /// Relays until something ends it.
-    async fn run(mut self, mut caller: Side, mut provider: Side) {
+    pub async fn run(mut self, mut caller: Side, mut provider: Side) {
         let end = self.relay(&mut caller, &mut provider).await;
         self.part(Some(caller), provider, end).await;
     }

@@ -123,6 +123,8 @@ fn what_could_be_read_in_two_ways_is_not_relayed() {
     }
     let unknown = Err(Unreadable::Unknown("response.make".to_owned()));
     assert_eq!(read_caller(r#"{"type":"response.make"}"#), unknown);
+    let other = read_caller(r#"{"type":"transcription_session.update","session":{}}"#);
+    assert!(matches!(other, Err(Unreadable::Unknown(_))));
     // A letter may be written in another way.
     let create = Ok(CallerEvent::Create { answer_limit: None, has_tools_of_provider: false });
     assert_eq!(read_caller(r#"{"type":"response\u002ecreate"}"#), create);

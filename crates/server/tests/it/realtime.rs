@@ -54,7 +54,7 @@ async fn session() -> (App, Provider, Caller, Caller) {
 }
 
 /// Asks for an answer and lets it begin.
-async fn begin(caller: &mut Caller, side: &mut Caller, id: &str) {
+async fn begin<S: Stream>(caller: &mut Caller<S>, side: &mut Caller, id: &str) {
     caller.send(CREATE).await;
     assert_eq!(side.event().await["type"], "response.create");
     side.send(&started(id)).await;
@@ -498,6 +498,22 @@ async fn whoever_waits_for_a_provider_can_leave_and_the_process_can_end() {
     assert_eq!((refused.status, &refused.body["error"]["code"]), (503, &json!("shutting_down")));
     let records = app.finish().await;
     assert!(records.iter().all(|record| nano(record) == 0), "nothing was opened: {records:?}");
+}
+
+#[tokio::test]
+async fn a_session_may_be_encrypted() {
+    let mut provider = Provider::start().await;
+    let certificate = Certificate::new();
+    let app = App::start(&(openai(&provider) + &certificate.settings)).await;
+    let stream = certificate.connect(app.address, b"http/1.1").await;
+    let mut caller = Caller::over(stream, "wss://localhost", QUERY).await;
+    let mut side = provider.session().await;
+    begin(&mut caller, &mut side, "resp_1").await;
+    side.send(&done("resp_1", "completed")).await;
+    caller.event().await;
+    caller.close(1000).await;
+    assert_eq!(caller.closed().await, Some(1000));
+    assert_eq!(nano(&app.finish_one().await), COST_NANO);
 }
 
 #[tokio::test]

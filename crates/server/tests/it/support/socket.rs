@@ -5,6 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -14,14 +15,25 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::tungstenite::{Bytes, Error};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
+/// What a socket is spoken over.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
 /// One end of a socket.
-pub struct Caller {
-    socket: WebSocketStream<TcpStream>,
+pub struct Caller<S = TcpStream> {
+    socket: WebSocketStream<S>,
     /// What the other side answered to the request for it.
     pub headers: http::HeaderMap,
 }
 
-impl Caller {
+impl<S: Stream> Caller<S> {
+    /// Opens one over a connection, with the test's key.
+    pub async fn over(stream: S, base: &str, query: &str) -> Self {
+        let request = with_key(&format!("{base}/v1/realtime{query}"));
+        let (socket, response) = client_async(request, stream).await.unwrap();
+        Self { socket, headers: response.headers().clone() }
+    }
+
     /// Sends an event.
     pub async fn send(&mut self, event: &str) {
         self.socket.send(Message::text(event)).await.unwrap();
@@ -137,15 +149,21 @@ pub struct RefusedSocket {
     pub body: Value,
 }
 
+fn with_key(url: &str) -> http::Request<()> {
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {KEY}").parse().unwrap());
+    request
+}
+
 /// Opens a session at a gateway, with the test's key unless the headers say otherwise.
 pub async fn open_socket(
     address: SocketAddr,
     query: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<Caller, RefusedSocket> {
-    let mut request = format!("ws://{address}/v1/realtime{query}").into_client_request().unwrap();
-    if headers.is_empty() {
-        request.headers_mut().insert("authorization", format!("Bearer {KEY}").parse().unwrap());
+    let mut request = with_key(&format!("ws://{address}/v1/realtime{query}"));
+    if !headers.is_empty() {
+        request.headers_mut().remove("authorization");
     }
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
