@@ -86,11 +86,11 @@ impl Session {
                 told = caller.mouth.speak(), if tells_caller => told.err().map(|_| End::CallerGone),
                 told = provider.mouth.speak(), if tells_provider => told.err().map(|_| End::ProviderGone),
                 said = caller.ear.hear(), if hears_caller => {
-                    heard = Instant::now();
+                    heard = if said.is_event() { Instant::now() } else { heard };
                     self.on_caller(said, &mut caller.mouth, &mut provider.mouth)
                 }
                 said = provider.ear.hear(), if hears_provider => {
-                    heard = Instant::now();
+                    heard = if said.is_event() { Instant::now() } else { heard };
                     self.on_provider(said, &mut caller.mouth)
                 }
                 () = sleep_until(look.into()) => {

@@ -46,6 +46,13 @@ pub enum Heard {
     Gone,
 }
 
+impl Heard {
+    /// Whether something was said: a ping says nothing.
+    pub fn is_event(&self) -> bool {
+        matches!(self, Heard::Message(Message::Text(_) | Message::Binary(_)))
+    }
+}
+
 impl Side {
     /// A side behind a connection. No message of it may be longer than `message_bytes_max`.
     pub async fn new(upgraded: Upgraded, role: Role, message_bytes_max: usize) -> Self {
