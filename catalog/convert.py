@@ -28,14 +28,19 @@ PRICES = {
     "audio_input": ("input_audio", "input"),
     "audio_output": ("output_audio", "output"),
     "audio_cache_read": ("cached_audio", None),
+    "image_cache_read": ("cached_image", None),
     "image_input": ("input_image", "input"),
     "image_output": ("output_image", "output"),
     "video_input": ("input_video", "input"),
     "video_output": ("output_video", "output"),
 }
 INPUT_SIDE = {
-    "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_cache_read", "image_input", "video_input",
+    "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_cache_read", "image_input", "image_cache_read", "video_input",
 }
+
+# What no dataset has: cached pictures of OpenAI's realtime models, by their price of pictures. From the models' own pages,
+# <https://developers.openai.com/api/docs/models/gpt-realtime-2.md> and its like, read 2026-11-26.
+CACHED_IMAGES = {"5": "0.5", "0.8": "0.08"}
 
 # Units whose name or size differs from the source's.
 UNITS = {
@@ -114,6 +119,9 @@ def base_price(row):
     if row["mode"] == "embedding" and Decimal(price.get("input", 0)) > EMBEDDING_PRICE_MAX:
         notes["embeddings at a price that none has: left out"] += 1
         return {}
+    if row["provider"] in ("openai", "azure") and row["mode"] == "realtime" and "input_image" in price:
+        price = price | {"cached_image": CACHED_IMAGES[amount(price["input_image"])]}
+        notes["realtime models given a price of cached pictures"] += 1
     ours = prices(price)
     if "image_output" in ours and "per_image_output" in units and "input" not in ours:
         notes["sold by the image: price of image tokens left out"] += 1
@@ -250,8 +258,23 @@ def file(facts, rows):
     return "\n".join(lines) + "\n"
 
 
+def lengthen(rows):
+    """The longest prompts and answers of Azure's realtime models are those of OpenAI's: the dataset has one figure for all
+    of Azure's, and what is held for an answer must not be too little."""
+    vendors = {row["id"]: row for row in rows if row["provider"] == "openai" and row["mode"] == "realtime"}
+    for row in rows:
+        vendor = vendors.get(row["id"])
+        if row["provider"] != "azure" or vendor is None:
+            continue
+        for name in ("context_window", "max_output_tokens"):
+            if vendor.get(name, 0) > row.get(name, 0):
+                row[name] = vendor[name]
+                notes["lengths of Azure's realtime models taken from OpenAI's"] += 1
+
+
 def main():
     models, providers = ([json.loads(line) for line in open(path, encoding="utf-8")] for path in sys.argv[1:3])
+    lengthen(models)
     by_provider = defaultdict(list)
     for row in models:
         by_provider[row["provider"]].append(row)

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from . import forms
+from . import forms, realtime
 from .record import Call, Record
 from .replies import Conversation, ScriptError, reply_to
 from .scripted import Scripts
@@ -135,6 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(200, [call.as_json() for call in found])
         elif address.path == "/__stats":
             self._send_json(200, self.record.stats())
+        elif (self.headers.get("upgrade") or "").lower() == "websocket":
+            self._open_socket(address.path, question)
         else:
             self._answer(None, "")
 
@@ -146,6 +148,41 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(200, None)
             return
         self._answer(raw, raw.decode("utf-8", "replace"))
+
+    def _open_socket(self, path: str, question: dict[str, list[str]]) -> None:
+        """A realtime session, from the handshake to its end. What its client says is the call's text."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        call = Call(path, headers, question, "")
+        self.record.begin(call)
+        self.close_connection = True
+        try:
+            self.protocol.check_credential(headers)
+            model = question.get("model", [""])[0]
+            if path != realtime.PATH or model not in realtime.MODELS:
+                raise Rejected(f"The model '{model}' does not exist.", status=404, code="model_not_found")
+        except Rejected as rejected:
+            call.outcome, call.status, call.reason = "rejected", rejected.status, rejected.message
+            error_body, error_headers = self.protocol.error(rejected)
+            self._send_json(rejected.status, error_body, error_headers)
+            return
+        self.send_response(101)
+        self.send_header("upgrade", "websocket")
+        self.send_header("connection", "Upgrade")
+        self.send_header("sec-websocket-accept", realtime.accept_of(headers["sec-websocket-key"]))
+        self.end_headers()
+        call.status = 101
+        socket = realtime.Socket(self.rfile, self.wfile)
+        session = realtime.Session(socket, model)
+        try:
+            session.begin()
+            while True:
+                text = socket.receive()
+                call.text += text
+                session.hear(text)
+        except realtime.Closed:
+            call.outcome = "completed"
+        except (BrokenPipeError, ConnectionResetError):
+            call.outcome = "cancelled"
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -59,6 +59,28 @@ id = "rerank-model"
 mode = "rerank"
 input = "0.05"
 
+# The same fake's realtime sessions.
+[[providers]]
+name = "up-live"
+kind = "openai-compatible"
+base_url = "{openai}/v1"
+api_key = "{openai_key}"
+[[providers.models]]
+id = "live-model"
+mode = "realtime"
+input = "4"
+output = "16"
+cache_read = "0.40"
+audio_input = "32"
+audio_output = "64"
+context_window = 32000
+max_output_tokens = 4096
+[[providers.models]]
+id = "gone-model"
+mode = "realtime"
+input = "4"
+output = "16"
+
 # The same fake by its Responses API.
 [[providers]]
 name = "up-responses"

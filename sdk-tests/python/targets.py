@@ -95,6 +95,16 @@ RESPONSES_UPSTREAM = replace(
 )
 
 
+LIVE_UPSTREAM = replace(
+    OPENAI_UPSTREAM,
+    provider="up-live",
+    model_name="live-model",
+    input_price=4e-6,
+    output_price=16e-6,
+    cache_read_price=0.40e-6,
+)
+
+
 def address_of(vendor: str) -> dict[str, str]:
     """Base URL and key for the SDK of this vendor."""
     base = GATEWAY_URL or os.environ[f"FAKE_{vendor.upper()}_URL"]

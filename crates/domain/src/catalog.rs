@@ -33,6 +33,8 @@ pub enum Mode {
     Speech,
     /// Speech written down.
     Transcription,
+    /// Conversations over a connection that stays open, spoken or written.
+    Realtime,
     /// Anything else the catalogue knows and the gateway does not serve yet.
     Other,
 }

@@ -27,6 +27,10 @@ pub struct TokenPrices {
     pub image_input: Option<Price>,
     /// Image tokens out; without a price of their own they cost as output.
     pub image_output: Option<Price>,
+    /// Audio tokens read from cache; without a price of their own they cost as audio tokens in.
+    pub audio_cache_read: Option<Price>,
+    /// Image tokens read from cache; without a price of their own they cost as image tokens in.
+    pub image_cache_read: Option<Price>,
 }
 
 /// Prices that apply to the whole request once its prompt is longer than a threshold.
@@ -154,8 +158,15 @@ impl ModelPrice {
 
 impl TokenPrices {
     fn dearest_input(&self) -> Price {
-        let others =
-            [self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input, self.image_input];
+        let others = [
+            self.cache_read,
+            self.cache_write,
+            self.cache_write_1h,
+            self.audio_input,
+            self.image_input,
+            self.audio_cache_read,
+            self.image_cache_read,
+        ];
         others.into_iter().flatten().fold(self.input, Price::max)
     }
 
@@ -183,6 +194,8 @@ impl TokenPrices {
             audio_output: output(listed.audio_output, self.audio_output),
             image_input: input(listed.image_input, self.image_input),
             image_output: output(listed.image_output, self.image_output),
+            audio_cache_read: input(listed.audio_cache_read, self.audio_cache_read),
+            image_cache_read: input(listed.image_cache_read, self.image_cache_read),
         }
     }
 
@@ -247,15 +260,18 @@ impl ModelPrice {
     pub fn cost(&self, usage: &Usage, terms: Terms) -> Option<Money> {
         let (p, factor) = self.on(terms, usage.total_input())?;
         let cache_write = p.cache_write.unwrap_or(p.input);
+        let (audio_input, image_input) = (p.audio_input.unwrap_or(p.input), p.image_input.unwrap_or(p.input));
         let tokens = p.input.times(usage.input)
             + p.cache_read.unwrap_or(p.input).times(usage.cache_read)
             + cache_write.times(usage.cache_write)
             + p.cache_write_1h.unwrap_or(cache_write).times(usage.cache_write_1h)
             + p.output.times(usage.output)
             + p.reasoning.unwrap_or(p.output).times(usage.reasoning)
-            + p.audio_input.unwrap_or(p.input).times(usage.audio_input)
+            + audio_input.times(usage.audio_input)
+            + p.audio_cache_read.unwrap_or(audio_input).times(usage.audio_cache_read)
             + p.audio_output.unwrap_or(p.output).times(usage.audio_output)
-            + p.image_input.unwrap_or(p.input).times(usage.image_input)
+            + image_input.times(usage.image_input)
+            + p.image_cache_read.unwrap_or(image_input).times(usage.image_cache_read)
             + p.image_output.unwrap_or(p.output).times(usage.image_output);
         let rest = self.per_image.times(usage.images)
             + self.per_web_search.times(usage.web_searches)

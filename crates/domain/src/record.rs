@@ -49,6 +49,8 @@ pub enum Operation {
     Transcriptions,
     /// `POST /v1/audio/translations`.
     Translations,
+    /// `GET /v1/realtime`: a whole session.
+    Realtime,
 }
 
 /// A text that is none of the words it should be one of.
@@ -58,7 +60,7 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 17] = [
+    pub const ALL: [Operation; 18] = [
         Operation::ChatCompletions,
         Operation::Responses,
         Operation::Messages,
@@ -76,6 +78,7 @@ impl Operation {
         Operation::Speech,
         Operation::Transcriptions,
         Operation::Translations,
+        Operation::Realtime,
     ];
 
     /// Whether tokens are counted and nothing is made: it costs nothing.
@@ -103,6 +106,7 @@ impl Operation {
             Operation::Speech => "speech",
             Operation::Transcriptions => "transcriptions",
             Operation::Translations => "translations",
+            Operation::Realtime => "realtime",
         }
     }
 }

@@ -37,11 +37,15 @@ pub struct Usage {
     pub characters: u64,
     /// Milliseconds of sound in the input, where sound is sold by its length.
     pub audio_ms: u64,
+    /// Audio tokens in the input that were read from the provider's prompt cache, where they are counted apart.
+    pub audio_cache_read: u64,
+    /// The same of image tokens.
+    pub image_cache_read: u64,
 }
 
 impl Usage {
     /// All kinds, in the order of the fields.
-    pub const fn to_array(self) -> [u64; 15] {
+    pub const fn to_array(self) -> [u64; 17] {
         [
             self.input,
             self.cache_read,
@@ -58,11 +62,13 @@ impl Usage {
             self.queries,
             self.characters,
             self.audio_ms,
+            self.audio_cache_read,
+            self.image_cache_read,
         ]
     }
 
     /// The usage of these figures, in the order of the fields.
-    pub const fn from_array(kinds: [u64; 15]) -> Self {
+    pub const fn from_array(kinds: [u64; 17]) -> Self {
         let [input, cache_read, cache_write, cache_write_1h, output, reasoning, audio_input, ..] = kinds;
         let [
             ..,
@@ -74,6 +80,8 @@ impl Usage {
             queries,
             characters,
             audio_ms,
+            audio_cache_read,
+            image_cache_read,
         ] = kinds;
         Self {
             input,
@@ -91,6 +99,8 @@ impl Usage {
             queries,
             characters,
             audio_ms,
+            audio_cache_read,
+            image_cache_read,
         }
     }
 
@@ -111,6 +121,8 @@ impl Usage {
         queries: 0,
         characters: 0,
         audio_ms: 0,
+        audio_cache_read: 0,
+        image_cache_read: 0,
     };
 
     /// All tokens of the prompt, cached or not. This is what price tiers look at.
@@ -121,6 +133,8 @@ impl Usage {
             .saturating_add(self.cache_write_1h)
             .saturating_add(self.audio_input)
             .saturating_add(self.image_input)
+            .saturating_add(self.audio_cache_read)
+            .saturating_add(self.image_cache_read)
     }
 
     /// All tokens of the answer, reasoning included.
@@ -158,6 +172,8 @@ impl Usage {
             queries: of(self.queries, other.queries),
             characters: of(self.characters, other.characters),
             audio_ms: of(self.audio_ms, other.audio_ms),
+            audio_cache_read: of(self.audio_cache_read, other.audio_cache_read),
+            image_cache_read: of(self.image_cache_read, other.image_cache_read),
         }
     }
 }

@@ -19,7 +19,7 @@ use llm::server_tools;
 use llm::set_aside::SetAside;
 use llm::sse::{Event, Splitter};
 use llm::terms;
-use llm::{Protocol, media};
+use llm::{Protocol, media, realtime};
 use server::catalog_file;
 use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
@@ -46,6 +46,22 @@ const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     searches_in_chat: true,
     takes_schema: true,
 };
+
+/// An event of a realtime session, from either side.
+fn event(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let _ = realtime::read_provider(text);
+    if realtime::read_caller(text).is_err() {
+        return;
+    }
+    let Some(mut raw) = realtime::parse(Bytes::copy_from_slice(input)) else { return };
+    raw.set_string("event_id", "ours");
+    realtime::set_within(&mut raw, "session", "model", Some("m"));
+    let edited = raw.to_bytes();
+    let read = std::str::from_utf8(&edited).map(realtime::read_caller);
+    assert!(matches!(read, Ok(Ok(_))), "an edited event that cannot be read");
+    assert!(realtime::event_id(&raw).as_deref() == Some("ours"), "an event without its id");
+}
 
 /// One of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,6 +143,7 @@ fn request(input: &[u8]) {
             assert!(is_json(&intake.body.to_bytes()), "a body that is no JSON");
         }
     }
+    event(input);
     let aside = RawObject::parse(body).ok().and_then(|object| SetAside::of_texts(&object, [7; 10]));
     for (protocol, to) in PROTOCOLS.iter().flat_map(|protocol| PROTOCOLS.map(|to| (protocol, to))) {
         let model = match to {

@@ -22,7 +22,16 @@ pub fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// Finds the caller behind a request.
 pub fn authenticate(snapshot: &Snapshot, headers: &HeaderMap, now: Timestamp) -> Result<Principal, Refusal> {
-    let shown = shown_key(headers).ok_or(Refusal::MissingKey)?;
+    authenticate_key(snapshot, shown_key(headers), now)
+}
+
+/// The same for a key that was shown, wherever it stood.
+pub fn authenticate_key(
+    snapshot: &Snapshot,
+    shown: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<Principal, Refusal> {
+    let shown = shown.ok_or(Refusal::MissingKey)?;
     let caller = snapshot.caller(&KeyHash::of(shown)).filter(|(key, _)| key.is_usable(now));
     let (key, principal) = caller.ok_or(Refusal::InvalidKey)?;
     if key.permissions.completions < Access::Write {

@@ -17,6 +17,7 @@ pub mod phase;
 pub mod providers;
 mod random;
 pub mod rates;
+pub mod realtime;
 pub mod record;
 pub mod refusal;
 pub mod shed;
@@ -61,6 +62,8 @@ pub struct Limits {
     pub total: Duration,
     /// How long a caller may leave its answer unread.
     pub write_stall: Duration,
+    /// Of realtime sessions.
+    pub realtime: realtime::Bounds,
 }
 
 /// State shared by all requests.
@@ -85,6 +88,8 @@ pub struct Gateway {
     pub abandoned: Abandoned,
     /// How many bytes of bodies are held at once.
     pub bodies: Bodies,
+    /// How many realtime sessions run at once.
+    pub sessions: realtime::Sessions,
     /// Call tasks, waited for at shutdown.
     pub tasks: Tasks,
     /// Wall-clock time.
@@ -106,6 +111,19 @@ impl Gateway {
     /// Counts a call that is shed, and says when to try again: not all at the same time.
     pub fn overloaded(&self) -> Refusal {
         Refusal::Overloaded { retry_after_seconds: 1 + self.metrics.count_shed() % RETRY_SPREAD }
+    }
+
+    /// Whether a call is taken at the moment, and can be written down.
+    pub fn check_open(&self) -> Result<(), Refusal> {
+        if !self.takes_calls() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if self.recorder.journal.is_full() { Err(Refusal::StorageExhausted) } else { Ok(()) }
+    }
+
+    /// What a call is told that finds no room, or waited for it in vain.
+    pub fn shed(&self) -> Refusal {
+        if self.tasks.is_over() { Refusal::ShuttingDown } else { self.overloaded() }
     }
 
     /// Ends all calls now, those that wait to begin included: the drain deadline has passed.

@@ -346,6 +346,7 @@ fn takes(kind: RouteKind, mode: Mode) -> bool {
         RouteKind::ImageGenerations | RouteKind::ImageEdits => mode == Mode::Image,
         RouteKind::Speech => mode == Mode::Speech,
         RouteKind::Transcriptions | RouteKind::Translations => mode == Mode::Transcription,
+        RouteKind::Realtime => mode == Mode::Realtime,
     }
 }
 

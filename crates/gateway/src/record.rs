@@ -5,16 +5,17 @@
 //! held for it settled.
 
 use crate::metrics::Metrics;
+use crate::providers::Target;
 use crate::rates::Admission;
 use crate::refusal::Refusal;
 use crate::shed::Slot;
 use domain::record::{Operation, Outcome};
-use domain::{AttemptRecord, Money, Principal, RequestId, RequestRecord, Timestamp, UsageSource};
+use domain::{AttemptId, AttemptRecord, Money, Principal, RequestId, RequestRecord, Timestamp, UsageSource};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::journal::{Intent, Record};
-use store::{Applier, Budgets, Hold, Journal, failpoint};
+use store::journal::{Intent, Position, Record};
+use store::{Applier, Budgets, Hold, Journal, JournalError, failpoint};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -144,6 +145,37 @@ impl Entry {
     pub fn held(&self) -> Money {
         let held = self.hold.as_ref().map_or(Money::ZERO, Hold::amount);
         Money::from_nano(held.nano().saturating_sub(self.spent.nano()).max(0))
+    }
+
+    /// Writes an attempt down that is about to be made: without that, nothing is sent. Gives the place in the journal.
+    pub fn intend(
+        &mut self,
+        attempt: AttemptId,
+        target: &Target,
+        is_stream: bool,
+        is_unpriced: bool,
+    ) -> Result<Position, JournalError> {
+        // A request that is over makes no attempts.
+        let Some(record) = self.record() else { return Err(JournalError::Full) };
+        failpoint::hit("before_intent");
+        let intent = Box::new(Intent {
+            attempt,
+            at: record.at,
+            org: record.org,
+            key: record.key,
+            scopes: record.scopes.clone(),
+            operation: record.operation,
+            model_requested: record.model_requested.clone(),
+            provider: target.provider.label.clone(),
+            model: target.model_id.clone(),
+            is_stream,
+            held: self.held(),
+            is_unpriced,
+        });
+        let position = self.journal().admit(&Record::Intent(&intent))?;
+        self.intended = Some(intent);
+        failpoint::hit("after_intent");
+        Ok(position)
     }
 
     /// The journal.

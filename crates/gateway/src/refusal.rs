@@ -33,6 +33,12 @@ pub enum Refusal {
     /// The body is longer than allowed.
     #[error("the request body is larger than {0} bytes")]
     BodyTooLarge(usize),
+    /// A message of a session is longer than allowed.
+    #[error("the message is larger than {0} bytes")]
+    MessageTooLarge(usize),
+    /// A session has lasted, or has been silent, for as long as one may.
+    #[error("{0}")]
+    SessionOver(&'static str),
     /// The body did not arrive in time.
     #[error("the request body did not arrive within {0} seconds")]
     BodyTooSlow(u64),
@@ -156,8 +162,8 @@ impl Refusal {
             | Refusal::TranslationLoss(_)
             | Refusal::WrongEndpoint { .. }
             | Refusal::BodyCut => 400,
-            Refusal::BodyTooLarge(_) => 413,
-            Refusal::BodyTooSlow(_) => 408,
+            Refusal::BodyTooLarge(_) | Refusal::MessageTooLarge(_) => 413,
+            Refusal::BodyTooSlow(_) | Refusal::SessionOver(_) => 408,
             Refusal::UnknownModel(_) | Refusal::NoSuchEndpoint(_) | Refusal::StoredByProvider(_) => 404,
             Refusal::MethodNotAllowed(_) => 405,
             Refusal::IdempotencyKeyReused(_) => 422,
@@ -209,6 +215,8 @@ impl Refusal {
             Refusal::InvalidRequest { .. } => "invalid_request",
             Refusal::TranslationLoss(_) => "translation_loss",
             Refusal::BodyTooLarge(_) => "body_too_large",
+            Refusal::MessageTooLarge(_) => "message_too_large",
+            Refusal::SessionOver(_) => "session_expired",
             Refusal::BodyTooSlow(_) => "body_too_slow",
             Refusal::BodyCut => "body_cut",
             Refusal::UnknownModel(_) => "model_not_found",
@@ -245,6 +253,8 @@ impl Refusal {
             | Refusal::NotPermitted(_)
             | Refusal::TranslationLoss(_)
             | Refusal::BodyTooLarge(_)
+            | Refusal::MessageTooLarge(_)
+            | Refusal::SessionOver(_)
             | Refusal::BodyTooSlow(_)
             | Refusal::BodyCut
             | Refusal::NoSuchEndpoint(_)
@@ -277,7 +287,7 @@ impl Refusal {
     pub fn outcome(&self) -> domain::record::Outcome {
         use domain::record::Outcome;
         match self {
-            Refusal::Timeout(_) => Outcome::Timeout,
+            Refusal::Timeout(_) | Refusal::SessionOver(_) => Outcome::Timeout,
             Refusal::Provider { .. }
             | Refusal::Unreachable(_)
             | Refusal::InvalidResponse(_)
@@ -291,6 +301,7 @@ impl Refusal {
             | Refusal::InvalidRequest { .. }
             | Refusal::TranslationLoss(_)
             | Refusal::BodyTooLarge(_)
+            | Refusal::MessageTooLarge(_)
             | Refusal::BodyTooSlow(_)
             | Refusal::UnknownModel(_)
             | Refusal::WrongEndpoint { .. }

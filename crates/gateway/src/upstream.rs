@@ -2,6 +2,7 @@
 
 mod payload;
 mod plain;
+pub mod socket;
 
 pub use payload::{Outgoing, Payload};
 pub use plain::PlainRoute;
@@ -67,6 +68,7 @@ pub fn enter_core(index: usize) {
 #[derive(Clone, Debug)]
 pub struct Upstream {
     cores: Arc<[Core]>,
+    sockets: socket::Opener,
     exchange: Exchange,
 }
 
@@ -98,7 +100,7 @@ impl Upstream {
     /// Clients for so many cores, which give up connecting after `connect`.
     pub fn new(connect: Duration, cores: usize) -> Self {
         let cores = (0..cores.max(1)).map(|_| Core::new(connect)).collect();
-        Self { cores, exchange: Exchange::default() }
+        Self { cores, sockets: socket::Opener::new(tcp(connect)), exchange: Exchange::default() }
     }
 
     /// Sends a body to a target and waits for the head of the answer.
@@ -153,12 +155,7 @@ impl Upstream {
 impl Core {
     /// Clients that give up connecting after `connect`.
     fn new(connect: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_recv_buffer_size(Some(RECEIVE_BUFFER));
-        tcp.set_connect_timeout(Some(connect));
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        let tcp = tcp(connect);
         let connector = HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()
@@ -175,6 +172,16 @@ impl Core {
             .build(connector);
         Self { plain: Plain::new(tcp, POOL_IDLE), any }
     }
+}
+
+fn tcp(connect: Duration) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_recv_buffer_size(Some(RECEIVE_BUFFER));
+    tcp.set_connect_timeout(Some(connect));
+    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    tcp
 }
 
 fn demo(path: &str, body: &[u8], now: domain::Timestamp) -> Answer {

@@ -16,6 +16,7 @@ pub mod observe;
 pub mod protocol;
 pub mod provider;
 pub mod raw;
+pub mod realtime;
 pub mod server_tools;
 pub mod set_aside;
 pub mod sse;

@@ -157,6 +157,8 @@ impl Entry {
                 FileMode::Rerank => Mode::Rerank,
                 FileMode::Speech => Mode::Speech,
                 FileMode::Transcription => Mode::Transcription,
+                // What is sold by the length of a session is not told of by its events.
+                FileMode::Realtime if self.price.is_some() => Mode::Realtime,
                 FileMode::Ocr | FileMode::Realtime => Mode::Other,
             },
             capabilities: Capability::known(&self.capabilities),
@@ -257,6 +259,8 @@ impl Entry {
             audio_output: prices.audio_output.map(per_million),
             image_input: prices.image_input.map(per_million),
             image_output: prices.image_output.map(per_million),
+            audio_cache_read: prices.audio_cache_read.map(per_million),
+            image_cache_read: prices.image_cache_read.map(per_million),
         })
     }
 }
@@ -305,7 +309,7 @@ mod tests {
                 priced += usize::from(model.price.is_some());
                 let Some(price) = model.price.filter(|_| model.mode != Mode::Other) else { continue };
                 // Some prices are a fraction of a nano-dollar for each.
-                let all = Usage::from_array([1_000; 15]);
+                let all = Usage::from_array([1_000; 17]);
                 assert!(cost(&all, &price) > domain::Money::ZERO, "{kind}/{}", model.id);
             }
         }
@@ -395,6 +399,30 @@ mod tests {
         assert_eq!(on("anthropic", "claude-opus-5-5", dearest).as_deref(), Some("0.01782"));
         assert_eq!(on("anthropic", "claude-haiku-4-5", dearest), None);
         assert_eq!(price("mistral", "mistral-large-latest").special, None);
+    }
+
+    #[test]
+    fn a_spoken_turn_costs_what_its_kinds_of_tokens_do() {
+        // The first two kinds come from the cache; 28 + 20 + 12 of the prompt, 40 + 8 of the answer.
+        let turn = Usage {
+            cache_read: 100,
+            audio_cache_read: 50,
+            image_cache_read: 10,
+            input: 28,
+            audio_input: 20,
+            image_input: 12,
+            audio_output: 40,
+            output: 8,
+            ..Usage::ZERO
+        };
+        let costs = |id| cost(&turn, &price("openai", id)).to_string();
+        // 40 + 20 + 5 + 112 + 640 + 60 + 2560 + 128 millionths
+        assert_eq!(costs("gpt-realtime"), "0.003565");
+        // 6 + 15 + 0.8 + 16.8 + 200 + 9.6 + 800 + 19.2 millionths
+        assert_eq!(costs("gpt-realtime-mini"), "0.0010674");
+        assert_eq!(model("openai", "gpt-realtime").mode, Mode::Realtime);
+        // By the minute.
+        assert_eq!(model("openai", "gpt-live-1").mode, Mode::Other);
     }
 
     #[test]

@@ -200,7 +200,7 @@ async fn http_connection(
     router: Service,
     stop: CancellationToken,
 ) {
-    let connection = builder.serve_connection(TokioIo::new(stream), router);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), router);
     tokio::pin!(connection);
     // Looked at only when one of them has something to say, and not at each of the connection's own steps.
     let mut signs: FuturesUnordered<Pin<Box<dyn Future<Output = Sign> + Send + '_>>> =

@@ -7,6 +7,7 @@ use control::Control;
 use domain::{Clock, Timestamp, Windows};
 use gateway::idempotency::{Idempotency, Keeper};
 use gateway::metrics::Metrics;
+use gateway::realtime::Sessions;
 use gateway::{Abandoned, Bodies, Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
 use std::path::Path;
 use std::sync::Arc;
@@ -98,12 +99,13 @@ pub async fn build(
         providers: ArcSwap::from_pointee(providers),
         upstream: Upstream::new(Duration::from_secs(settings.timeouts.connect_seconds), cores::count()),
         recorder: Recorder { journal, budgets },
-        rates: Rates::new(Duration::from_secs(settings.timeouts.total_seconds) + LEASE_MARGIN),
+        rates: Rates::new(settings.longest_call() + LEASE_MARGIN),
         idempotency,
         metrics: metrics.clone(),
         gate: Gate::new(settings.gate_bounds()),
         abandoned: Abandoned::new(settings.limits.abandoned_calls_max),
         bodies: Bodies::new(settings.bodies_bounds()),
+        sessions: Sessions::new(settings.realtime.sessions_max),
         tasks: Tasks::default(),
         clock,
         limits: settings.gateway_limits(),

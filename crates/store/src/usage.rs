@@ -278,8 +278,11 @@ fn other_tokens(text: &str) -> (u64, u64) {
         return (0, 0);
     }
     let usage: Value = serde_json::from_str(text).unwrap_or_default();
-    let sum = |kinds: [&str; 2]| kinds.iter().filter_map(|kind| usage.get(kind)?.as_u64()).sum();
-    (sum(["audio_input", "image_input"]), sum(["audio_output", "image_output"]))
+    let sum = |kinds: &[&str]| kinds.iter().filter_map(|kind| usage.get(kind)?.as_u64()).sum();
+    (
+        sum(&["audio_input", "image_input", "audio_cache_read", "image_cache_read"]),
+        sum(&["audio_output", "image_output"]),
+    )
 }
 
 fn period(resolution: Resolution, hour: i64) -> Timestamp {

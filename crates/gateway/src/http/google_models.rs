@@ -52,6 +52,7 @@ fn entry(name: &str, provider: &Provider, model: &Model) -> Value {
         | Mode::Image
         | Mode::Speech
         | Mode::Transcription
+        | Mode::Realtime
         | Mode::Other => &[],
     };
     json!({

@@ -8,7 +8,7 @@ mod privacy;
 use crate::auth::GOOGLE_KEY;
 use crate::inference::called::{Called, query_value};
 use crate::inference::{protocol_of, reply, serve};
-use crate::{Gateway, Refusal};
+use crate::{Gateway, Refusal, realtime};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -114,6 +114,10 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
                     }
                     Ok(serve(&gateway, &called, &head.headers, body).await)
                 })
+            }
+            None if request.uri().path() == realtime::PATH => {
+                let gateway = self.gateway.clone();
+                Box::pin(async move { Ok(realtime::serve(&gateway, request).await) })
             }
             _ => self.rest.call(request).boxed(),
         }

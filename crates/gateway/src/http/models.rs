@@ -87,6 +87,7 @@ fn entry(name: &str, provider: &Provider, model: &Model) -> serde_json::Value {
         Mode::Image => "image",
         Mode::Speech => "speech",
         Mode::Transcription => "transcription",
+        Mode::Realtime => "realtime",
         Mode::Other => "other",
     };
     let (is_kept, days) = provider.catalog.privacy.keeps();

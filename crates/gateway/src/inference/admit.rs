@@ -240,7 +240,7 @@ fn reserve_part(
     reserve(gateway, account, bound.cost_of(output.tokens), now)
 }
 
-fn reserve(
+pub(crate) fn reserve(
     gateway: &Gateway,
     account: &Account,
     amount: Money,

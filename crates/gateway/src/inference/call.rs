@@ -3,7 +3,7 @@
 //! It is never aborted, only asked to stop: by a caller who leaves, by a time limit, by a shutdown that can
 //! wait no longer. Whatever happens, the entry it owns writes exactly one record when it is dropped.
 
-mod failures;
+pub(crate) mod failures;
 mod form;
 mod metering;
 mod raw;
@@ -30,7 +30,7 @@ use llm::observe::{self, Observed};
 use llm::provider::RouteKind;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use store::journal::{Intent, Position, Record};
+use store::journal::{Position, Record};
 use store::{JournalError, failpoint};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -39,12 +39,12 @@ use tokio::time::sleep_until;
 const ATTEMPTS_MAX: u16 = 2;
 /// How often a waiting call looks whether the process must stop. One timer serves for this and for the time
 /// limits: registering with a shared signal would cost every request a lock.
-const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 /// Tells the provider our name of the attempt, so that its books and ours can be laid side by side. OpenAI keeps
 /// it in its logs (<https://platform.openai.com/docs/api-reference/debugging-requests>, read 2026-11-26).
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 /// Bytes of a provider's error that are read.
-const ERROR_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const ERROR_BYTES_MAX: usize = 256 * 1024;
 
 /// Hands the call to a task of its own and waits for the head of the answer.
 pub async fn start(
@@ -102,7 +102,7 @@ impl From<Gone> for Stop {
     }
 }
 
-fn not_written(error: JournalError) -> Refusal {
+pub(crate) fn not_written(error: JournalError) -> Refusal {
     tracing::warn!(%error, "a call is refused: it cannot be written down");
     Refusal::StorageExhausted
 }
@@ -168,7 +168,7 @@ impl Call {
                 }
                 Ok(Err(error)) => {
                     let was_sent = matches!(error, UpstreamError::NoAnswer | UpstreamError::Cut);
-                    let stop = Stop::Failed(self.no_answer(&error));
+                    let stop = Stop::Failed(failures::no_answer(&self.prepared.target, &error));
                     return self.refuse(reply, &attempt, stop, None, was_sent);
                 }
                 Err(stop) => return self.refuse(reply, &attempt, stop, None, true),
@@ -199,32 +199,14 @@ impl Call {
     ///
     /// Gives the place in the journal that the disk must have first, where the settings ask for that.
     fn intend(&mut self, attempt: &Attempt) -> Result<Option<Position>, Refusal> {
-        let Some(record) = self.entry.record() else { return Err(Refusal::Internal) };
         // Nothing is billed, so nothing can be lost.
         if self.prepared.operation.is_count() {
             return Ok(None);
         }
-        failpoint::hit("before_intent");
-        let intent = Box::new(Intent {
-            attempt: attempt.id,
-            at: record.at,
-            org: record.org,
-            key: record.key,
-            scopes: record.scopes.clone(),
-            operation: record.operation,
-            model_requested: record.model_requested.clone(),
-            provider: self.prepared.target.provider.label.clone(),
-            model: self.prepared.target.model_id.clone(),
-            is_stream: self.prepared.is_stream,
-            held: self.entry.held(),
-            is_unpriced: self.prepared.is_unpriced,
-        });
-        let journal = self.entry.journal();
-        let position = journal.admit(&Record::Intent(&intent)).map_err(not_written)?;
-        let must_wait = journal.is_strict();
-        self.entry.intended = Some(intent);
-        failpoint::hit("after_intent");
-        Ok(must_wait.then_some(position))
+        let Prepared { target, is_stream, is_unpriced, .. } = &*self.prepared;
+        let written = self.entry.intend(attempt.id, target, *is_stream, *is_unpriced).map_err(not_written)?;
+        let must_wait = self.entry.journal().is_strict();
+        Ok(must_wait.then_some(written))
     }
 
     /// Waits until the disk has what is about to be sent.
@@ -317,8 +299,10 @@ impl Call {
         let body =
             self.watch(&mut reply, collecting, Instant::now() + self.gateway.limits.idle, "error body").await;
         let stop = match body {
-            Ok(Ok(Collected::Whole(body))) => self.provider_error(attempt.status, &body).into(),
-            Ok(_) => self.provider_error(attempt.status, b"").into(),
+            Ok(Ok(Collected::Whole(body))) => {
+                failures::provider_error(&self.prepared.target, attempt.status, &body).into()
+            }
+            Ok(_) => failures::provider_error(&self.prepared.target, attempt.status, b"").into(),
             Err(stop) => stop,
         };
         self.refuse(reply, &attempt, stop, Some(&answer.headers), false);

@@ -42,9 +42,11 @@ pub fn consumed(operation: Operation, intake: &Intake, model: Option<&Model>) ->
     let kind = route_of(operation);
     let price = model.and_then(|model| model.price.as_ref());
     Some(match kind {
-        RouteKind::Chat | RouteKind::Embeddings | RouteKind::CountTokens | RouteKind::Completions => {
-            return None;
-        }
+        RouteKind::Chat
+        | RouteKind::Embeddings
+        | RouteKind::CountTokens
+        | RouteKind::Completions
+        | RouteKind::Realtime => return None,
         RouteKind::Moderations => {
             let text = tokens::of_bytes(intake.bytes());
             let most = Usage { input: intake.bytes() + OVERHEAD, ..Usage::ZERO };

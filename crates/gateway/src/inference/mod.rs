@@ -58,7 +58,8 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::ImageEdits
         | Operation::Speech
         | Operation::Transcriptions
-        | Operation::Translations => Protocol::OpenAiChat,
+        | Operation::Translations
+        | Operation::Realtime => Protocol::OpenAiChat,
         Operation::Responses => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
         Operation::GenerateContent
@@ -86,7 +87,8 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::ImageEdits
         | Operation::Speech
         | Operation::Transcriptions
-        | Operation::Translations => None,
+        | Operation::Translations
+        | Operation::Realtime => None,
     }
 }
 
@@ -109,6 +111,7 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         Operation::Speech => RouteKind::Speech,
         Operation::Transcriptions => RouteKind::Transcriptions,
         Operation::Translations => RouteKind::Translations,
+        Operation::Realtime => RouteKind::Realtime,
     }
 }
 
@@ -143,21 +146,17 @@ pub async fn serve(
         Ok(principal) => principal,
         Err(refusal) => return refuse(refusal),
     };
-    if !gateway.takes_calls() {
-        return refuse(Refusal::ShuttingDown);
+    if let Err(refusal) = gateway.check_open() {
+        return refuse(refusal);
     }
-    if gateway.recorder.journal.is_full() {
-        return refuse(Refusal::StorageExhausted);
-    }
-    let shed = || if gateway.tasks.is_over() { Refusal::ShuttingDown } else { gateway.overloaded() };
     // Before the slot, so that bodies that wait for room keep no other call from running.
     let share = match gateway.bodies.admit(&body.size_hint()).await {
         Ok(share) => share,
-        Err(Shed) => return refuse(shed()),
+        Err(Shed) => return refuse(gateway.shed()),
     };
     let slot = match gateway.gate.enter(principal.key).await {
         Ok(slot) => slot,
-        Err(Shed) => return refuse(shed()),
+        Err(Shed) => return refuse(gateway.shed()),
     };
     if let Some(keys) = &gateway.idempotency
         && headers.contains_key(idempotency::IDEMPOTENCY_KEY)

@@ -131,6 +131,12 @@ pub fn raw(head: &Head<'_>, kind: Option<HeaderValue>, body: Body) -> Response<B
     response
 }
 
+/// An answer of another kind, with what every head tells.
+pub fn with_head(head: &Head<'_>, mut response: Response<Body>) -> Response<Body> {
+    head.write(response.headers_mut());
+    response
+}
+
 /// A failure before anything was sent, without a provider.
 pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response<Body> {
     failure(

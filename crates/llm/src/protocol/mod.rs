@@ -24,6 +24,7 @@ mod unsaid;
 mod write;
 
 pub use error::{ErrorReply, Origin, ProviderError, StreamPlace, TranslateError};
+pub(crate) use openai_chat::error_kind;
 pub use openai_responses::Echo;
 pub use shape::Shape;
 pub use stream::{StreamDecoder, StreamEncoder, StreamOptions};

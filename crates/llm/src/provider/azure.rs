@@ -8,7 +8,8 @@
 //! A prompt that its content filter stops is answered with 400 and the code `content_filter`. Streams begin with a
 //! chunk without choices that holds the filter's findings.
 //!
-//! Responses, pictures and sound stand at the paths of OpenAI in the v1 API.
+//! Responses, pictures, sound and Realtime stand at the paths of OpenAI in the v1 API
+//! (<https://learn.microsoft.com/en-us/azure/foundry/openai/how-to/realtime-audio-websockets>, read 2026-11-26).
 
 use super::{
     AbortPolicy, Auth, ChatSearch, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, Route,
@@ -37,6 +38,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::SPEECH,
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,
+        usual::REALTIME,
     ],
     chat_search: ChatSearch::Named(&["-search-"]),
     ..OPENAI_COMPATIBLE

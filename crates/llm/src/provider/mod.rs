@@ -189,6 +189,8 @@ pub enum RouteKind {
     Transcriptions,
     /// Speech written down in English (OpenAI's shape, a form).
     Translations,
+    /// Conversations over a WebSocket (OpenAI's Realtime).
+    Realtime,
 }
 
 impl RouteKind {
@@ -321,6 +323,7 @@ pub(crate) mod usual {
     pub const SPEECH: Route = Route::of(RouteKind::Speech, "/audio/speech");
     pub const TRANSCRIPTIONS: Route = Route::of(RouteKind::Transcriptions, "/audio/transcriptions");
     pub const TRANSLATIONS: Route = Route::of(RouteKind::Translations, "/audio/translations");
+    pub const REALTIME: Route = Route::of(RouteKind::Realtime, "/realtime");
 }
 
 /// A part of a provider's address that differs from customer to customer.

@@ -13,6 +13,8 @@
 //!
 //! Pictures, speech, transcriptions, moderations and the older completions:
 //! <https://platform.openai.com/docs/api-reference/introduction>, as of 2026-11-26. Speech that comes as bare sound tells no usage.
+//!
+//! Realtime over a WebSocket: <https://developers.openai.com/api/docs/guides/realtime-websocket>, read 2026-11-26.
 
 use super::{
     AbortPolicy, ChatSearch, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, RegionChoice, Regions, Route,
@@ -54,6 +56,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::SPEECH,
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,
+        usual::REALTIME,
     ],
     chat_search: ChatSearch::Named(&["-search-"]),
     ..OPENAI_COMPATIBLE

@@ -19,6 +19,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         usual::SPEECH,
         usual::TRANSCRIPTIONS,
         usual::TRANSLATIONS,
+        usual::REALTIME,
     ],
     chat_search: ChatSearch::Always,
     ..OPENAI_COMPATIBLE

@@ -10,6 +10,10 @@
 //!
 //! Its models search in Responses only (<https://docs.x.ai/docs/guides/tools/overview>, as of 2026-11-26).
 //!
+//! Its Realtime speaks OpenAI's events and is billed by the second of sound and by the text message, which none of its events
+//! tells (<https://docs.x.ai/developers/models/speech-to-speech>, read 2026-11-26): it is not served, since it could not be
+//! charged.
+//!
 //! Pictures: <https://docs.x.ai/docs/guides/image-generations>, as of 2026-11-26.
 
 use super::{AbortPolicy, ChatSearch, OPENAI_COMPATIBLE, OutputLimit, ProviderSpec, Route, usual};

@@ -68,7 +68,7 @@ pub(super) struct Entry {
 /// Dollars per million tokens.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "usage does not count cached audio and video apart yet")]
+#[expect(dead_code, reason = "usage does not count video apart yet")]
 pub(super) struct Prices {
     /// In `price_tiers` only.
     pub(super) above_input_tokens: Option<u64>,
@@ -80,9 +80,10 @@ pub(super) struct Prices {
     pub(super) reasoning: Option<Amount>,
     pub(super) audio_input: Option<Amount>,
     pub(super) audio_output: Option<Amount>,
-    audio_cache_read: Option<Amount>,
+    pub(super) audio_cache_read: Option<Amount>,
     pub(super) image_input: Option<Amount>,
     pub(super) image_output: Option<Amount>,
+    pub(super) image_cache_read: Option<Amount>,
     video_input: Option<Amount>,
     video_output: Option<Amount>,
 }

@@ -109,6 +109,8 @@ fn view(provider: &Provider, model: &Model) -> Value {
         ("audio_output", p.audio_output),
         ("image_input", p.image_input),
         ("image_output", p.image_output),
+        ("audio_cache_read", p.audio_cache_read),
+        ("image_cache_read", p.image_cache_read),
         ("characters", Some(price.per_character)),
     ];
     let known = per_million.into_iter().filter_map(|(kind, price)| Some((kind, price?)));

@@ -104,6 +104,8 @@ pub struct Settings {
     pub journal: JournalSettings,
     /// What is kept of calls under an `Idempotency-Key`.
     pub idempotency: IdempotencySettings,
+    /// Bounds of realtime sessions.
+    pub realtime: RealtimeSettings,
     /// The providers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderEntry>,
@@ -125,6 +127,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             journal: JournalSettings::default(),
             idempotency: IdempotencySettings::default(),
+            realtime: RealtimeSettings::default(),
             providers: Vec::new(),
             aliases: Vec::new(),
         }
@@ -251,6 +254,26 @@ impl Default for IdempotencySettings {
     }
 }
 
+/// Bounds of realtime sessions.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RealtimeSettings {
+    /// Sessions that are open at once.
+    pub sessions_max: usize,
+    /// Longest message of either side, in bytes.
+    pub message_bytes_max: usize,
+    /// Silence of both sides after which a session is ended.
+    pub idle_seconds: u64,
+    /// From the beginning of a session to its end.
+    pub session_seconds: u64,
+}
+
+impl Default for RealtimeSettings {
+    fn default() -> Self {
+        Self { sessions_max: 256, message_bytes_max: 4 << 20, idle_seconds: 600, session_seconds: 3_600 }
+    }
+}
+
 /// Bounds in time, in seconds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -304,7 +327,17 @@ impl Settings {
             idle: seconds(self.timeouts.idle_seconds),
             total: seconds(self.timeouts.total_seconds),
             write_stall: seconds(self.timeouts.write_stall_seconds),
+            realtime: gateway::realtime::Bounds {
+                message_bytes_max: self.realtime.message_bytes_max,
+                idle: seconds(self.realtime.idle_seconds),
+                length: seconds(self.realtime.session_seconds),
+            },
         }
+    }
+
+    /// Longer than any call or session.
+    pub fn longest_call(&self) -> Duration {
+        Duration::from_secs(self.timeouts.total_seconds.max(self.realtime.session_seconds))
     }
 
     /// How many calls run and wait.
@@ -439,6 +472,10 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
             "idempotency.answer_bytes_max",
             "one answer cannot be larger than all, `memory_bytes_max`",
         );
+    }
+    let realtime = &settings.realtime;
+    if realtime.message_bytes_max == 0 || realtime.idle_seconds == 0 || realtime.session_seconds == 0 {
+        return refuse("realtime", "a limit of 0 would refuse every session; `sessions_max = 0` says so");
     }
     let timeouts = &settings.timeouts;
     let all = [

@@ -111,6 +111,8 @@ pub enum ModeSetting {
     Speech,
     /// Speech written down.
     Transcription,
+    /// Conversations over a connection that stays open.
+    Realtime,
 }
 
 impl From<ModeSetting> for Mode {
@@ -124,6 +126,7 @@ impl From<ModeSetting> for Mode {
             ModeSetting::Image => Mode::Image,
             ModeSetting::Speech => Mode::Speech,
             ModeSetting::Transcription => Mode::Transcription,
+            ModeSetting::Realtime => Mode::Realtime,
         }
     }
 }
@@ -155,6 +158,15 @@ pub struct ModelSettings {
     /// Input written to cache for an hour. Not given: as `cache_write`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<String>,
+    /// Audio tokens in. Not given: as input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_input: Option<String>,
+    /// Audio tokens out. Not given: as output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_output: Option<String>,
+    /// Audio tokens read from cache. Not given: as `audio_input`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_cache_read: Option<String>,
     /// A picture that is made, in USD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_image: Option<String>,
@@ -367,6 +379,9 @@ fn model_of(settings: &ModelSettings) -> Result<Model, String> {
         cache_read: price("cache_read", &settings.cache_read)?,
         cache_write: price("cache_write", &settings.cache_write)?,
         cache_write_1h: price("cache_write_1h", &settings.cache_write_1h)?,
+        audio_input: price("audio_input", &settings.audio_input)?,
+        audio_output: price("audio_output", &settings.audio_output)?,
+        audio_cache_read: price("audio_cache_read", &settings.audio_cache_read)?,
         ..TokenPrices::default()
     };
     let pieces = [

@@ -7,7 +7,6 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 #[tokio::test]
 async fn http2_without_an_upgrade_is_spoken() {
@@ -42,15 +41,8 @@ async fn an_http2_stream_that_its_caller_resets_is_cancelled() {
     app.finish_one().await;
 }
 
-async fn over_tls(app: &App, certificate: rustls_pki_types::CertificateDer<'static>, alpn: &[u8]) -> u16 {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![alpn.to_vec()];
-    let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
-    let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(alpn));
+async fn over_tls(app: &App, certificate: &Certificate, alpn: &[u8]) -> u16 {
+    let stream = certificate.connect(app.address, alpn).await;
     let request = Request::get("https://localhost/healthz")
         .header("host", "localhost")
         .body(Full::<Bytes>::default())
@@ -68,14 +60,10 @@ async fn over_tls(app: &App, certificate: rustls_pki_types::CertificateDer<'stat
 
 #[tokio::test]
 async fn tls_is_spoken_where_it_is_configured() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let app = App::start(&format!("[tls]\ncert = {cert:?}\nkey = {key:?}\n")).await;
+    let certificate = Certificate::new();
+    let app = App::start(&certificate.settings).await;
     for alpn in [b"http/1.1".as_slice(), b"h2"] {
-        assert_eq!(over_tls(&app, made.cert.der().clone(), alpn).await, 200);
+        assert_eq!(over_tls(&app, &certificate, alpn).await, 200);
     }
     app.finish().await;
 }

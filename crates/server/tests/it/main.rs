@@ -31,6 +31,7 @@ mod overload;
 mod passthrough;
 mod provider_errors;
 mod rates;
+mod realtime;
 mod records;
 mod responses;
 mod secrets;

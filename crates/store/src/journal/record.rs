@@ -4,12 +4,15 @@
 //! journal that an older version left behind must be read by a newer one: a layout that changes takes another
 //! letter, and the old one stays readable.
 
+mod kinds;
+
 use domain::record::{AttemptRecord, Metadata, Operation, Outcome, RequestRecord};
 use domain::{
     AttemptId, GroupId, KeyId, Money, OrgId, ProjectId, RequestId, Scope, ServiceAccountId, Timestamp, Usage,
     UsageSource, UserId,
 };
 use foldhash::HashSet;
+use kinds::{FirstKinds, Kinds, SecondKinds};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -128,9 +131,9 @@ impl Record<'_> {
                 write(out, b'C', &(attempt_wire(*attempt), held.nano(), *output_tokens));
             }
             Record::Ended(attempt, record) => {
-                write(out, b'F', &(attempt_wire(*attempt), AttemptWire::<Kinds>::of(record)));
+                write(out, b'G', &(attempt_wire(*attempt), AttemptWire::<Kinds>::of(record)));
             }
-            Record::Request(record) => write(out, b'S', &RequestWire::<Kinds>::of(record)),
+            Record::Request(record) => write(out, b'T', &RequestWire::<Kinds>::of(record)),
         }
     }
 }
@@ -151,8 +154,10 @@ impl Owned {
                 let (attempt, held) = (attempt_of(attempt), Money::from_nano(held));
                 Ok(Owned::Checkpoint(Checkpoint { attempt, held, output_tokens }))
             }
-            b'F' => ended::<Kinds>(fields, texts),
-            b'S' => request::<Kinds>(fields, texts),
+            b'G' => ended::<Kinds>(fields, texts),
+            b'T' => request::<Kinds>(fields, texts),
+            b'F' => ended::<SecondKinds>(fields, texts),
+            b'S' => request::<SecondKinds>(fields, texts),
             b'E' => ended::<FirstKinds>(fields, texts),
             b'R' => request::<FirstKinds>(fields, texts),
             other => Err(format!("its kind {other:?} is unknown")),
@@ -170,34 +175,6 @@ fn request<'a, K: Into<Usage> + Deserialize<'a>>(
     texts: &mut Texts,
 ) -> Result<Owned, String> {
     Ok(Owned::Request(Box::new(parse::<RequestWire<'a, K>>(fields)?.into_record(texts)?)))
-}
-
-/// What was consumed, in the layout of today.
-#[derive(Serialize, Deserialize)]
-struct Kinds([u64; 15]);
-
-/// The same before rerankers and sound were counted.
-#[derive(Serialize, Deserialize)]
-struct FirstKinds([u64; 12]);
-
-impl From<Kinds> for Usage {
-    fn from(Kinds(kinds): Kinds) -> Self {
-        Usage::from_array(kinds)
-    }
-}
-
-impl From<FirstKinds> for Usage {
-    fn from(FirstKinds(first): FirstKinds) -> Self {
-        let mut kinds = [0; 15];
-        kinds[..first.len()].copy_from_slice(&first);
-        Usage::from_array(kinds)
-    }
-}
-
-impl From<Usage> for Kinds {
-    fn from(usage: Usage) -> Self {
-        Self(usage.to_array())
-    }
 }
 
 /// The letter of an intent.
@@ -584,13 +561,23 @@ mod tests {
         let attempt = AttemptRecord { usage, ..intent.assumed(Outcome::Success, "") };
         let AttemptWire { p, m, by, st, oc, er, sa, du, ft, so, co, he, un, .. } =
             AttemptWire::<Kinds>::of(&attempt);
+        let read = |bytes: &[u8]| Owned::read(bytes, &mut Texts::default()).unwrap();
         let mut first = [0; 12];
         first.copy_from_slice(&usage.to_array()[..12]);
         let us = FirstKinds(first);
-        let older = AttemptWire { p, m, by, st, oc, er, sa, du, ft, us, so, co, he, un };
+        let first = AttemptWire { p, m, by, st, oc, er, sa, du, ft, us, so, co, he, un };
         let mut bytes = Vec::new();
-        write(&mut bytes, b'E', &(attempt_wire(intent.attempt), older));
-        let read = Owned::read(&bytes, &mut Texts::default()).unwrap();
-        assert_eq!(read, Owned::Ended(intent.attempt, Box::new(attempt)));
+        write(&mut bytes, b'E', &(attempt_wire(intent.attempt), first));
+        assert_eq!(read(&bytes), Owned::Ended(intent.attempt, Box::new(attempt.clone())));
+
+        let AttemptWire { p, m, by, st, oc, er, sa, du, ft, so, co, he, un, .. } =
+            AttemptWire::<Kinds>::of(&attempt);
+        let mut second = [0; 15];
+        second.copy_from_slice(&usage.to_array()[..15]);
+        let us = SecondKinds(second);
+        let second = AttemptWire { p, m, by, st, oc, er, sa, du, ft, us, so, co, he, un };
+        let mut bytes = Vec::new();
+        write(&mut bytes, b'F', &(attempt_wire(intent.attempt), second));
+        assert_eq!(read(&bytes), Owned::Ended(intent.attempt, Box::new(attempt)));
     }
 }

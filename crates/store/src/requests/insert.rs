@@ -178,6 +178,8 @@ fn other_usage(usage: &Usage) -> Option<String> {
         ("queries", usage.queries),
         ("characters", usage.characters),
         ("audio_ms", usage.audio_ms),
+        ("audio_cache_read", usage.audio_cache_read),
+        ("image_cache_read", usage.image_cache_read),
     ];
     if kinds.iter().all(|(_, n)| *n == 0) {
         return None;

@@ -90,6 +90,8 @@ async fn every_column_is_read_as_it_was_written() {
         queries: 13,
         characters: 14,
         audio_ms: 15,
+        audio_cache_read: 16,
+        image_cache_read: 17,
     };
     store.write(&[record.clone()]).await;
     let expected = json!({
@@ -100,7 +102,8 @@ async fn every_column_is_read_as_it_was_written() {
         "cache_write_tokens": 7, "output_tokens": 5, "reasoning_tokens": 6,
         "other_usage": {"cache_write_1h": 4, "audio_input": 7, "audio_output": 8, "image_input": 9,
             "image_output": 10, "images": 11, "web_searches": 12,
-            "queries": 13, "characters": 14, "audio_ms": 15},
+            "queries": 13, "characters": 14, "audio_ms": 15,
+            "audio_cache_read": 16, "image_cache_read": 17},
         "usage_source": "provider_final", "cost": "0.00002", "is_unpriced": false, "duration_ms": 1234.567,
         "first_token_ms": 2.5, "response_id": "chatcmpl-1", "tool_calls": ["get_weather", "say \"hi\""],
         "warnings": ["seed: dropped"], "user_id": "user-7", "trace_id": "trace-8", "tags": ["blue"],

@@ -2,7 +2,7 @@
 //! differ. The second try is an attempt of its own, with its intent, its hold and its record; the caller is told what both
 //! cost. A streamed answer is on its way before it could be looked at, and is not checked.
 
-use super::{Attempt, Call, Reply, Stop};
+use super::{Attempt, Call, Reply, Stop, failures};
 use crate::inference::bound;
 use crate::inference::prepare::{Mode, Prepared};
 use crate::inference::reply;
@@ -159,7 +159,7 @@ impl Call {
         let limits = self.gateway.limits;
         let mut answer = match self.send(reply, second).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err((self.no_answer(&error).into(), true)),
+            Ok(Err(error)) => return Err((failures::no_answer(&self.prepared.target, &error).into(), true)),
             Err(stop) => return Err((stop, true)),
         };
         second.status = answer.status.as_u16();
@@ -174,7 +174,10 @@ impl Call {
             Err(stop) => return Err((stop, true)),
         };
         if !answer.status.is_success() {
-            return Err((self.provider_error(second.status, &body).into(), false));
+            return Err((
+                failures::provider_error(&self.prepared.target, second.status, &body).into(),
+                false,
+            ));
         }
         second.first_token = Some(Instant::now());
         let mut read = self.read(&body).map_err(|refusal| (refusal.into(), true))?;

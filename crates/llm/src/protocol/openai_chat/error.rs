@@ -22,7 +22,7 @@ struct Inner<'a> {
 }
 
 /// The word OpenAI uses for a status. It tells a bad key and an unknown model by `code`, not by `type`.
-const fn kind(status: u16) -> &'static str {
+pub(crate) const fn kind(status: u16) -> &'static str {
     match status {
         402 => "insufficient_quota",
         403 => "permission_error",

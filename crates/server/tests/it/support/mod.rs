@@ -3,11 +3,15 @@
 mod app;
 mod failure;
 mod process;
+mod socket;
+mod tls;
 mod upstream;
 
 pub use app::{App, KEY, Reply};
 pub use failure::{anthropic_type, assert_anthropic_error, assert_openai_error};
 pub use process::{Process, run, tail};
+pub use socket::{Caller, Provider, Stream, open_socket};
+pub use tls::Certificate;
 pub use upstream::{Answer, Ended, Upstream};
 
 use std::time::Duration;

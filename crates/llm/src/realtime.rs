@@ -1,0 +1,402 @@
+//! Events of OpenAI's Realtime API, as far as a relay must understand them: what makes a model answer, what an answer
+//! consumed, and what decides how long it may be. They pass through as they are; the few edits are here too.
+//!
+//! Shapes: `types/realtime` of OpenAI's Python SDK 3.54, and <https://developers.openai.com/api/docs/guides/realtime-costs>,
+//! both read 2026-11-26. Fields that stand elsewhere in the beta interface are read at both places.
+
+mod usage;
+
+use crate::protocol::error_kind;
+use crate::raw::RawObject;
+use bytes::Bytes;
+use domain::Usage;
+use serde::de::Deserializer;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Why an event cannot be relayed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no JSON object with a `type`, or says something twice.
+    #[error("the event is not a JSON object that says each thing once")]
+    NotAnEvent,
+    /// Its `type` is none that callers send.
+    #[error("the event type `{0}` is not known")]
+    Unknown(String),
+}
+
+/// The longest answer that is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnswerLimit {
+    /// So many tokens.
+    Tokens(u64),
+    /// As many as the model makes.
+    Unlimited,
+}
+
+/// What a session's configuration says, or what of it changes.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct SessionChange {
+    /// `transcription` for a session that only writes speech down.
+    pub kind: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// The longest answer.
+    pub answer_limit: Option<AnswerLimit>,
+    /// Whether the model answers by itself when somebody has spoken.
+    pub answers_by_itself: Option<bool>,
+    /// The model that writes down what was said; an inner `None` where nobody does.
+    pub transcription: Option<Option<Transcription>>,
+    /// There are tools that the provider runs by itself.
+    pub has_tools_of_provider: bool,
+}
+
+/// How speech is written down beside the conversation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transcription {
+    /// By which model; empty where nobody says.
+    pub model: String,
+    /// Bytes of what it is told with each piece of speech.
+    pub prompt_bytes: u64,
+}
+
+/// An event of a caller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallerEvent {
+    /// A piece of sound.
+    Sound,
+    /// The model is asked for an answer of its own.
+    Create {
+        /// The longest one, where the event says so.
+        answer_limit: Option<AnswerLimit>,
+        /// There are tools that the provider runs by itself.
+        has_tools_of_provider: bool,
+    },
+    /// The session changes.
+    Update(SessionChange),
+    /// Anything else that callers send.
+    Other,
+}
+
+/// An event of a provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ProviderEvent {
+    /// How the session is configured: at its beginning, or after a change.
+    Session {
+        /// It has just begun.
+        is_new: bool,
+        /// Its id; empty where none is told.
+        id: String,
+        /// Everything that is set.
+        now: SessionChange,
+    },
+    /// The model begins an answer of this id.
+    Started(String),
+    /// An answer has ended.
+    Done {
+        /// Its id.
+        id: String,
+        /// It failed, and is not billed unless its usage says so.
+        has_failed: bool,
+        /// What it consumed, where that is told.
+        usage: Option<Usage>,
+    },
+    /// Speech was taken into the conversation; with a transcription configured, it is written down from now on.
+    Committed,
+    /// Speech was written down, at this expense.
+    Transcribed(Option<Usage>),
+    /// Speech could not be written down.
+    NotTranscribed,
+    /// Something failed; because of the caller's event of this id, where that is known.
+    Error(Option<String>),
+    /// A piece of an answer.
+    Content,
+    /// Anything else.
+    Other,
+}
+
+/// All events that callers send but those that are read, and `transcription_session.update` of the beta interface, whose
+/// sessions are not served.
+const OTHERS: [&str; 8] = [
+    "conversation.item.create",
+    "conversation.item.delete",
+    "conversation.item.retrieve",
+    "conversation.item.truncate",
+    "input_audio_buffer.clear",
+    "input_audio_buffer.commit",
+    "output_audio_buffer.clear",
+    "response.cancel",
+];
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    session: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct SessionWire<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "present")]
+    max_output_tokens: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    max_response_output_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    audio: Option<AudioWire<'a>>,
+    #[serde(borrow)]
+    tools: Option<Vec<ToolWire<'a>>>,
+    #[serde(borrow, deserialize_with = "present")]
+    turn_detection: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    input_audio_transcription: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct AudioWire<'a> {
+    #[serde(borrow)]
+    input: Option<InputWire<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ToolWire<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct InputWire<'a> {
+    #[serde(borrow, deserialize_with = "present")]
+    turn_detection: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    transcription: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ResponseWire<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    status: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tools: Option<Vec<ToolWire<'a>>>,
+    #[serde(borrow, deserialize_with = "present")]
+    max_output_tokens: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    max_response_output_tokens: Option<&'a RawValue>,
+}
+
+/// A value that is there, be it `null`: setting nothing and not setting are two things.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Reads an event of a caller.
+pub fn read_caller(text: &str) -> Result<CallerEvent, Unreadable> {
+    let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| Unreadable::NotAnEvent)?;
+    match &*wire.kind {
+        "input_audio_buffer.append" => Ok(CallerEvent::Sound),
+        "response.create" => {
+            let response: ResponseWire<'_> = read_part(wire.response)?;
+            let limit = response.max_output_tokens.or(response.max_response_output_tokens);
+            Ok(CallerEvent::Create {
+                answer_limit: limit.map(answer_limit),
+                has_tools_of_provider: response.tools.as_deref().is_some_and(has_tools_of_provider),
+            })
+        }
+        "session.update" => Ok(CallerEvent::Update(read_part::<SessionWire<'_>>(wire.session)?.change())),
+        kind if OTHERS.contains(&kind) => Ok(CallerEvent::Other),
+        kind => Err(Unreadable::Unknown(kind.chars().take(100).collect())),
+    }
+}
+
+/// Reads an event of a provider. What cannot be read is nothing to be counted.
+pub fn read_provider(text: &str) -> ProviderEvent {
+    let Ok(wire) = serde_json::from_str::<Wire<'_>>(text) else { return ProviderEvent::Other };
+    let response = || read_part::<ResponseWire<'_>>(wire.response).unwrap_or_default();
+    let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+    match &*wire.kind {
+        kind @ ("session.created" | "session.updated") => {
+            let session: SessionWire<'_> = read_part(wire.session).unwrap_or_default();
+            let now = session.change();
+            ProviderEvent::Session { is_new: kind == "session.created", id: owned(session.id), now }
+        }
+        "response.created" => ProviderEvent::Started(owned(response().id)),
+        "response.done" => {
+            let response = response();
+            ProviderEvent::Done {
+                id: owned(response.id),
+                has_failed: response.status.as_deref() == Some("failed"),
+                usage: response.usage.and_then(|raw| usage::decode(raw.get())),
+            }
+        }
+        "input_audio_buffer.committed" => ProviderEvent::Committed,
+        "conversation.item.input_audio_transcription.completed" => {
+            ProviderEvent::Transcribed(wire.usage.and_then(|raw| crate::media::usage(raw.get())))
+        }
+        "conversation.item.input_audio_transcription.failed" => ProviderEvent::NotTranscribed,
+        "error" => ProviderEvent::Error(wire.error.and_then(|raw| {
+            serde_json::from_str::<Caused<'_>>(raw.get()).ok()?.event_id.map(Cow::into_owned)
+        })),
+        kind if kind.starts_with("response.") && kind.ends_with(".delta") => ProviderEvent::Content,
+        _ => ProviderEvent::Other,
+    }
+}
+
+#[derive(Deserialize)]
+struct Caused<'a> {
+    #[serde(borrow, default)]
+    event_id: Option<Cow<'a, str>>,
+}
+
+fn read_part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> Result<T, Unreadable> {
+    raw.map_or(Ok(T::default()), |raw| serde_json::from_str(raw.get()).map_err(|_| Unreadable::NotAnEvent))
+}
+
+fn answer_limit(raw: &RawValue) -> AnswerLimit {
+    serde_json::from_str(raw.get()).map_or(AnswerLimit::Unlimited, AnswerLimit::Tokens)
+}
+
+impl SessionWire<'_> {
+    fn change(&self) -> SessionChange {
+        let input = self.audio.as_ref().and_then(|audio| audio.input.as_ref());
+        let turns = input.and_then(|input| input.turn_detection).or(self.turn_detection);
+        let transcription = input.and_then(|input| input.transcription).or(self.input_audio_transcription);
+        let limit = self.max_output_tokens.or(self.max_response_output_tokens);
+        SessionChange {
+            kind: self.kind.as_deref().map(str::to_owned),
+            model: self.model.as_deref().map(str::to_owned),
+            answer_limit: limit.map(answer_limit),
+            answers_by_itself: turns.map(answers_by_itself),
+            transcription: transcription.map(read_transcription),
+            has_tools_of_provider: self.tools.as_deref().is_some_and(has_tools_of_provider),
+        }
+    }
+}
+
+/// Functions are run by the caller; all else is not.
+fn has_tools_of_provider(tools: &[ToolWire<'_>]) -> bool {
+    tools.iter().any(|tool| tool.kind.as_deref() != Some("function"))
+}
+
+/// Whether these settings of turns let the model answer. What cannot be read may.
+fn answers_by_itself(raw: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Turns {
+        #[serde(default)]
+        create_response: Option<bool>,
+    }
+    let turns = serde_json::from_str::<Option<Turns>>(raw.get());
+    turns.map_or(true, |turns| turns.is_some_and(|turns| turns.create_response != Some(false)))
+}
+
+fn read_transcription(raw: &RawValue) -> Option<Transcription> {
+    #[derive(Deserialize)]
+    struct By {
+        #[serde(default)]
+        model: Option<String>,
+    }
+    if raw.get() == "null" {
+        return None;
+    }
+    let by: Option<By> = serde_json::from_str(raw.get()).ok();
+    let model = by.and_then(|by| by.model).unwrap_or_default();
+    Some(Transcription { model, prompt_bytes: raw.get().len() as u64 })
+}
+
+/// The event that stops an answer. Without an id: the one that runs in the conversation.
+pub fn cancel(response_id: &str) -> String {
+    #[derive(Serialize)]
+    struct Cancel<'a> {
+        r#type: &'static str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        response_id: &'a str,
+    }
+    json(&Cancel { r#type: "response.cancel", response_id })
+}
+
+/// What went wrong, as callers are told within a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ErrorEvent<'a> {
+    /// The event's own id.
+    pub id: &'a str,
+    /// The HTTP status that it would have had.
+    pub status: u16,
+    /// A stable code.
+    pub code: &'a str,
+    /// What happened, for people.
+    pub message: &'a str,
+    /// The field at fault.
+    pub param: Option<&'a str>,
+    /// The caller's event at fault.
+    pub event_id: Option<&'a str>,
+}
+
+/// Writes an `error` event.
+pub fn error(event: &ErrorEvent<'_>) -> String {
+    #[derive(Serialize)]
+    struct Event<'a> {
+        r#type: &'static str,
+        event_id: &'a str,
+        error: Inner<'a>,
+    }
+    #[derive(Serialize)]
+    struct Inner<'a> {
+        r#type: &'static str,
+        code: &'a str,
+        message: &'a str,
+        param: Option<&'a str>,
+        event_id: Option<&'a str>,
+    }
+    let ErrorEvent { id, status, code, message, param, event_id } = *event;
+    let error = Inner { r#type: error_kind(status), code, message, param, event_id };
+    json(&Event { r#type: "error", event_id: id, error })
+}
+
+/// A value of ours as JSON; writing it into memory cannot fail.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The id that an event's sender gave it.
+pub fn event_id(event: &RawObject) -> Option<String> {
+    serde_json::from_slice(event.get("event_id")?).ok()
+}
+
+/// Takes an event apart, to be edited.
+pub fn parse(event: Bytes) -> Option<RawObject> {
+    RawObject::parse(event).ok()
+}
+
+/// Sets a field of an object within an event.
+pub fn set_within(event: &mut RawObject, object: &str, field: &str, value: Option<&str>) {
+    let Some(mut inner) = event.value(object).and_then(|raw| RawObject::parse(raw).ok()) else { return };
+    match value {
+        Some(text) => inner.set_string(field, text),
+        None => inner.set(field, b"null".to_vec()),
+    }
+    event.set(object, inner.to_bytes().into());
+}
+
+#[cfg(test)]
+mod tests;
