@@ -17,7 +17,7 @@ both ways byte by byte (`cargo test -p llm --test it -- --ignored bless`).
 
 - *bytes*: both speak one protocol, and the bytes pass through.
 - ✓: request and answer are translated. A number stands for what is lost on the way, which is told in `x-signalbox-warnings`.
-- (✓): the answer is asserted; no request of that protocol is part of the case.
+- (✓): the answer is asserted; callers of that protocol cannot ask for what the case is about, or it is about the answer alone.
 - –: there is no such case.
 
 Other vendors speak one of these protocols; what they deviate in stands in their files, and what they are sent in

@@ -129,7 +129,9 @@ impl Case {
     fn requests(&mut self) {
         for protocol in Protocol::OF_CALLERS {
             let Some(body) = self.read(&format!("request.{}.json", protocol.as_str())) else { continue };
-            let request = protocol.decode_request(&body).unwrap();
+            let place = self.path.display();
+            let read = protocol.decode_request(&body);
+            let request = read.unwrap_or_else(|error| panic!("{place}, {}: {error}", protocol.as_str()));
             assert!(request.ignored.is_empty(), "{}: {:?}", self.path.display(), request.ignored);
             if protocol == self.protocol() {
                 continue;
@@ -148,8 +150,8 @@ impl Case {
             };
             let encoded = self.protocol().encode_request(&request, &target).unwrap();
             // Between the chat protocol and Messages there is one way only, which needs no name.
-            let newer = [Protocol::OpenAiResponses, Protocol::Gemini];
-            let is_named = newer.iter().any(|one| [protocol, self.protocol()].contains(one));
+            let oldest = [Protocol::OpenAiChat, Protocol::AnthropicMessages];
+            let is_named = [protocol, self.protocol()].iter().any(|one| !oldest.contains(one));
             let name = format!("from_{}", protocol.as_str());
             let (what, other) = match is_named {
                 true => (format!("request {name}"), format!("upstream.request.{name}.json")),

@@ -284,7 +284,28 @@ fn asked(request: &ChatRequest) -> impl PartialEq + std::fmt::Debug + use<> {
     (tools, request.tool_choice, request.output, (max_output_tokens, temperature, top_k, stop))
 }
 
+/// A caller's protocol, and another one.
+fn pair() -> impl Strategy<Value = (Protocol, Protocol)> {
+    let all = || prop::sample::select(&Protocol::OF_CALLERS[..]);
+    (all(), all()).prop_filter("two protocols", |(home, to)| home != to)
+}
+
 proptest! {
+    #[test]
+    fn through_any_protocol_and_back_the_same_is_said_and_asked_but_for_what_the_warnings_tell(
+        ((home, to), request) in pair().prop_flat_map(|(home, to)| (Just((home, to)), request(home))),
+    ) {
+        let (first, mut warnings) = carried(&request, home);
+        let (there, more) = carried(&first, to);
+        warnings.extend(more);
+        let (back, more) = carried(&there, home);
+        for carried in [&there, &back] {
+            prop_assert_eq!(said(&without(carried.clone(), &warnings)), said(&without(first.clone(), &warnings)));
+            prop_assert_eq!(asked(&without(carried.clone(), &warnings)), asked(&without(first.clone(), &warnings)));
+            warnings.extend(more.iter().cloned());
+        }
+    }
+
     #[test]
     fn through_gemini_and_back_the_same_is_said_and_asked(
         request in prop_oneof![request(Protocol::OpenAiChat), request(Protocol::AnthropicMessages)],
