@@ -1,7 +1,9 @@
 //! The configuration the data plane runs on: immutable, indexed, swapped whole.
 
+use crate::id::OrgId;
 use crate::key::{ApiKey, KeyHash};
 use crate::limit::{Limit, RateLimit, Scope};
+use crate::pricing::TokenPrices;
 use crate::principal::{Account, Principal};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ pub struct Configuration {
     pub limits: Vec<Limit>,
     /// All rate limits.
     pub rates: Vec<(Scope, RateLimit)>,
+    /// What organizations pay for models, by their full names, otherwise than the catalogue says.
+    pub prices: Vec<(OrgId, String, TokenPrices)>,
 }
 
 /// Everything tenants have configured, as of one generation. A request sees exactly one snapshot.
@@ -33,12 +37,19 @@ impl Snapshot {
             limits.entry(limit.scope).or_default().push(limit);
         }
         let rates: HashMap<Scope, RateLimit> = configuration.rates.into_iter().collect();
+        let mut prices: HashMap<OrgId, HashMap<String, TokenPrices>> = HashMap::new();
+        for (org, model, price) in configuration.prices {
+            prices.entry(org).or_default().insert(model, price);
+        }
+        let prices: HashMap<OrgId, Arc<_>> =
+            prices.into_iter().map(|(org, prices)| (org, Arc::new(prices))).collect();
         let with_account = |key: ApiKey| {
             let mut account = Account::new(key.org, key.id, &key.scopes);
             for scope in &*account.scopes {
                 account.limits.extend(limits.get(scope).into_iter().flatten());
                 account.rates.extend(rates.get(scope).map(|rate| (*scope, *rate)));
             }
+            account.prices = prices.get(&key.org).cloned();
             (key.hash, (key, Arc::new(account)))
         };
         Self { generation, keys: configuration.keys.into_iter().map(with_account).collect() }

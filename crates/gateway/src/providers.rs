@@ -13,7 +13,7 @@ pub use registry::Providers;
 use crate::credentials::Credential;
 use crate::refusal::Refusal;
 use address::Addressed;
-use domain::{Catalog, Mode, Model, Money, ProviderName, Secret, Terms, Told, Usage};
+use domain::{Account, Catalog, Mode, Model, Money, ProviderName, Secret, Terms, Told, Usage};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
@@ -329,6 +329,17 @@ impl Tariff {
 }
 
 impl Target {
+    /// The same at the prices of an account.
+    pub fn for_account(mut self, account: &Account) -> Self {
+        if account.prices.is_some()
+            && let Some(model) = &self.model
+            && let Some(priced) = account.priced(&format!("{}/{}", self.provider.name, model.id), model)
+        {
+            self.model = Some(Arc::new(priced));
+        }
+        self
+    }
+
     /// The tariff of a call on these terms.
     pub fn tariff(&self, asked: Terms) -> Tariff {
         Tariff { model: self.model.clone(), asked }

@@ -172,6 +172,39 @@ impl<N: FromStr + From<u8> + PartialEq> FromStr for Bound<N> {
     }
 }
 
+/// What the organization pays for models otherwise than the catalogue says.
+#[derive(Debug, Subcommand)]
+pub enum ModelPrices {
+    /// List them.
+    List {
+        /// One JSON object for each.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set what a model costs, in USD per million tokens. What is not named keeps its proportion.
+    Set {
+        /// Its name, provider/model.
+        model: String,
+        /// Input.
+        #[arg(long)]
+        input: Money,
+        /// Output.
+        #[arg(long)]
+        output: Money,
+        /// Input read from a cache.
+        #[arg(long)]
+        cache_read: Option<Money>,
+        /// Input written to a cache.
+        #[arg(long)]
+        cache_write: Option<Money>,
+    },
+    /// Let the catalogue's price count again.
+    Remove {
+        /// Its name, provider/model.
+        model: String,
+    },
+}
+
 /// Spending limits.
 #[derive(Debug, Subcommand)]
 pub enum Limits {
@@ -254,6 +287,9 @@ pub enum ModelsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// What the organization pays for models otherwise than the catalogue says. A running gateway takes it over by itself.
+    #[command(subcommand)]
+    Price(ModelPrices),
     /// Ask providers for their own lists: + what the catalogue does not know, - what they do not list.
     Diff {
         /// Only this provider.

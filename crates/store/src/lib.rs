@@ -14,6 +14,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod organizations;
+pub mod prices;
 pub mod requests;
 pub mod snapshot;
 pub mod usage;

@@ -17,6 +17,7 @@ impl Db {
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let generation = self.generation().await?;
         let (keys, limits, rates) = (self.keys().await?, self.limits().await?, self.rate_limits().await?);
-        Ok(Snapshot::new(generation, Configuration { keys, limits, rates }))
+        let prices = self.model_prices().await?;
+        Ok(Snapshot::new(generation, Configuration { keys, limits, rates, prices }))
     }
 }

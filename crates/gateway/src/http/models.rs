@@ -9,11 +9,12 @@ use crate::inference::reply;
 use crate::{Gateway, Provider, Refusal, auth};
 use axum::body::Body;
 use axum::extract::{Path, State};
-use domain::{Mode, Model, Price};
+use domain::{Account, Mode, Model, Price};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 use llm::Protocol;
 use serde_json::json;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Lists all models.
@@ -21,12 +22,16 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Re
     if is_googles(&headers) {
         return google_models::list(State(gateway), headers).await;
     }
-    if let Err(refusal) = check_key(&gateway, &headers) {
-        return reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal);
-    }
+    let account = match check_key(&gateway, &headers) {
+        Ok(account) => account,
+        Err(refusal) => return reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal),
+    };
     let providers = gateway.providers.load();
     let listed = providers.listed();
-    let data: Vec<_> = listed.iter().map(|(name, provider, model)| entry(name, provider, model)).collect();
+    let data: Vec<_> = listed
+        .iter()
+        .map(|(name, provider, model)| entry(name, provider, &priced(account.as_deref(), provider, model)))
+        .collect();
     respond(&json!({"object": "list", "data": data}))
 }
 
@@ -40,11 +45,14 @@ pub async fn retrieve(
         return google_models::retrieve(State(gateway), Path(id), headers).await;
     }
     let refuse = |refusal| reply::refusal(Protocol::OpenAiChat, gateway.request_id(), &refusal);
-    if let Err(refusal) = check_key(&gateway, &headers) {
-        return refuse(refusal);
-    }
+    let account = match check_key(&gateway, &headers) {
+        Ok(account) => account,
+        Err(refusal) => return refuse(refusal),
+    };
     match gateway.providers.load().find(&id).filter(|(provider, model)| provider.serves(model)) {
-        Some((provider, model)) => respond(&entry(&id, provider, &model)),
+        Some((provider, model)) => {
+            respond(&entry(&id, provider, &priced(account.as_deref(), provider, &model)))
+        }
         None => refuse(Refusal::UnknownModel(id)),
     }
 }
@@ -54,12 +62,19 @@ fn is_googles(headers: &HeaderMap) -> bool {
     headers.contains_key(auth::GOOGLE_KEY)
 }
 
-/// No key is fine, a bad one is not.
-pub(super) fn check_key(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
+/// No key is fine, a bad one is not. Gives whose prices count.
+pub(super) fn check_key(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Arc<Account>>, Refusal> {
     match auth::authenticate(&gateway.snapshot.load(), headers, gateway.clock.now()) {
-        Ok(_) | Err(Refusal::MissingKey) => Ok(()),
+        Ok(principal) => Ok(Some(principal.account)),
+        Err(Refusal::MissingKey) => Ok(None),
         Err(refusal) => Err(refusal),
     }
+}
+
+/// A model as an account pays for it.
+fn priced<'a>(account: Option<&Account>, provider: &Provider, model: &'a Model) -> Cow<'a, Model> {
+    let own = account.and_then(|account| account.priced(&format!("{}/{}", provider.name, model.id), model));
+    own.map_or(Cow::Borrowed(model), Cow::Owned)
 }
 
 pub(super) fn respond(body: &serde_json::Value) -> Response<Body> {

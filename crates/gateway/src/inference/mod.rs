@@ -303,6 +303,7 @@ fn understand(
         metadata: intake.metadata.take().filter(|metadata| !metadata.is_empty()),
     };
     let next = told.and_then(|()| target(&gateway.providers.load(), operation, &intake)).and_then(|target| {
+        let target = target.for_account(&call.account);
         preset::apply(operation, &mut intake, &target);
         allow(gateway, call, intake, target, headers)
     });

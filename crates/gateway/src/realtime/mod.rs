@@ -157,7 +157,7 @@ fn admit(
     let model = model(head.uri.query().unwrap_or_default())?;
     entry.note(|record| record.model_requested = model.as_str().into());
     let ask = ask(Operation::Realtime, false);
-    let target = gateway.providers.load().target(&model, ask)?;
+    let target = gateway.providers.load().target(&model, ask)?.for_account(account);
     if !account.rates.is_empty() {
         // How much will be said nobody knows yet; it is counted at the end.
         entry.admission = Some(gateway.rates.admit(&account.rates, 1, Instant::now())?);

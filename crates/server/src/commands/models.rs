@@ -2,16 +2,17 @@
 
 use super::Done;
 use crate::catalog_file;
-use crate::cli::{ListModels, Models, ModelsCommand};
+use crate::cli::{ListModels, ModelPrices, Models, ModelsCommand};
 use crate::config::{self, Environment, Settings};
-use crate::output;
+use crate::{bootstrap, output, wire};
 use domain::pricing::TokenPrices;
-use domain::{Capabilities, Clock, Model, Price, SystemClock};
+use domain::{Capabilities, Clock, Model, Money, OrgId, Price, SystemClock};
 use gateway::credentials::Exchange;
 use gateway::listing::listed;
 use gateway::{Provider, Providers};
 use serde_json::{Value, json};
 use std::path::Path;
+use store::Db;
 
 pub async fn run(command: Models, settings: &Settings, environment: &Environment) -> Done {
     let providers = config::resolve(settings, environment)?;
@@ -19,6 +20,7 @@ pub async fn run(command: Models, settings: &Settings, environment: &Environment
         None => list(&command.list, &providers),
         Some(ModelsCommand::List(how)) => list(&how, &providers),
         Some(ModelsCommand::Show { model, json }) => show(&model, json, &providers)?,
+        Some(ModelsCommand::Price(command)) => prices(command, &providers, settings).await?,
         Some(ModelsCommand::Diff { provider }) => diff(provider.as_deref(), &providers).await?,
         Some(ModelsCommand::Sync { from, provider }) => match from {
             Some(from) if from.starts_with("https://") || from.starts_with("http://") => {
@@ -66,6 +68,68 @@ fn list(how: &ListModels, providers: &Providers) {
         });
         output::line(view.to_string());
     }
+}
+
+/// What the organization pays otherwise than the catalogue says.
+async fn prices(command: ModelPrices, providers: &Providers, settings: &Settings) -> Done {
+    let db = wire::open_store(&settings.data_dir).await?;
+    let (org, _) = bootstrap::organization(&db, &SystemClock).await?;
+    match command {
+        ModelPrices::List { json } => list_prices(&db, org.id, json).await?,
+        ModelPrices::Set { model, input, output, cache_read, cache_write } => {
+            let (provider, known) =
+                providers.find(&model).ok_or_else(|| format!("nobody knows the model {model}"))?;
+            let all = [Some(input), Some(output), cache_read, cache_write];
+            if all.into_iter().flatten().any(|amount| amount < Money::ZERO) {
+                return Err("a price cannot be negative".into());
+            }
+            let name = format!("{}/{}", provider.name, known.id);
+            let prices = TokenPrices {
+                input: Price::per_million(input),
+                output: Price::per_million(output),
+                cache_read: cache_read.map(Price::per_million),
+                cache_write: cache_write.map(Price::per_million),
+                ..TokenPrices::default()
+            };
+            db.set_model_price(org.id, &name, prices).await?;
+            output::line(format!("{name}: ${input} in, ${output} out"));
+        }
+        ModelPrices::Remove { model } => {
+            if !db.remove_model_price(org.id, &model).await? {
+                return Err(format!("{model} has no price of the organization's own").into());
+            }
+            output::line(format!("{model}: as in the catalogue"));
+        }
+    }
+    db.close().await;
+    Ok(())
+}
+
+async fn list_prices(db: &Db, org: OrgId, json: bool) -> Done {
+    let mut rows = Vec::new();
+    for (_, model, price) in db.model_prices().await?.into_iter().filter(|(of, ..)| *of == org) {
+        let amount = |price: Price| price.amount_per_million().to_string();
+        let own = |price: Option<Price>| price.map_or_else(String::new, amount);
+        rows.push([
+            model,
+            amount(price.input),
+            own(price.cache_read),
+            own(price.cache_write),
+            amount(price.output),
+        ]);
+    }
+    if !json {
+        output::table(["MODEL", "$/M INPUT", "CACHED", "CACHE WRITE", "OUTPUT"], &rows);
+        return Ok(());
+    }
+    for [id, input, cache_read, cache_write, output] in rows {
+        let own = |text: String| Some(text).filter(|text| !text.is_empty());
+        let view = json!({
+            "id": id, "input": input, "cache_read": own(cache_read), "cache_write": own(cache_write), "output": output,
+        });
+        output::line(view.to_string());
+    }
+    Ok(())
 }
 
 fn show(name: &str, as_json: bool, providers: &Providers) -> Done {
