@@ -21,6 +21,9 @@ TOP_LEVEL = set(
     "model messages max_tokens cache_control container diagnostics inference_geo metadata output_config service_tier"
     " speed stop_sequences stream system temperature thinking tool_choice tools top_k top_p user_profile_id".split()
 )
+# A tool that the provider runs: https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool, read 2026-11-26.
+WEB_SEARCH = "web_search_20250305"
+WEB_SEARCH_FIELDS = set("type name max_uses allowed_domains blocked_domains user_location cache_control".split())
 COUNT_TOP_LEVEL = set("model messages cache_control output_config speed system thinking tool_choice tools".split())
 # Fields that Anthropic takes from those who ask for the preview by its name in `anthropic-beta`
 # (platform.claude.com, "Context editing", read 2026-11).
@@ -118,6 +121,12 @@ def _check_thinking(body: dict[str, Any], conversation: Conversation, is_count: 
 
 def _read_tools(body: dict[str, Any], conversation: Conversation) -> None:
     for at, tool in enumerate(body.get("tools") or []):
+        if tool.get("type") == WEB_SEARCH:
+            for name in set(tool) - WEB_SEARCH_FIELDS:
+                raise refuse(f"tools.{at}.{WEB_SEARCH}.{name}: Extra inputs are not permitted")
+            if tool.get("name") != "web_search":
+                raise refuse(f"tools.{at}.{WEB_SEARCH}.name: Input should be 'web_search'")
+            continue
         for name in set(tool) - TOOL_FIELDS:
             raise refuse(f"tools.{at}.custom.{name}: Extra inputs are not permitted")
         if tool.get("type", "custom") not in ("custom", None):

@@ -9,8 +9,8 @@ import openai
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from records import signalbox
 from targets import IS_DIRECT, LIVE_UPSTREAM, address_of, marked, wait_until
-from test_disconnects_and_records import signalbox
 
 
 def say(text: str) -> dict:
