@@ -19,6 +19,8 @@ pub enum Operation {
     ChatCompletions,
     /// `POST /v1/responses`.
     Responses,
+    /// `POST /v1/responses/input_tokens`.
+    CountInputTokens,
     /// `POST /v1/messages`.
     Messages,
     /// `POST /v1/messages/count_tokens`.
@@ -60,9 +62,10 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 18] = [
+    pub const ALL: [Operation; 19] = [
         Operation::ChatCompletions,
         Operation::Responses,
+        Operation::CountInputTokens,
         Operation::Messages,
         Operation::CountTokens,
         Operation::GenerateContent,
@@ -83,7 +86,7 @@ impl Operation {
 
     /// Whether tokens are counted and nothing is made: it costs nothing.
     pub const fn is_count(self) -> bool {
-        matches!(self, Operation::CountTokens | Operation::CountContentTokens)
+        matches!(self, Operation::CountTokens | Operation::CountContentTokens | Operation::CountInputTokens)
     }
 
     /// The word used in storage, metrics and the API.
@@ -91,6 +94,7 @@ impl Operation {
         match self {
             Operation::ChatCompletions => "chat_completions",
             Operation::Responses => "responses",
+            Operation::CountInputTokens => "count_input_tokens",
             Operation::Messages => "messages",
             Operation::CountTokens => "count_tokens",
             Operation::GenerateContent => "generate_content",

@@ -59,6 +59,7 @@ pub fn called_at(path: &str) -> Option<Called> {
     let operation = match path {
         "/v1/chat/completions" => Operation::ChatCompletions,
         "/v1/responses" => Operation::Responses,
+        "/v1/responses/input_tokens" => Operation::CountInputTokens,
         "/v1/messages" | "/anthropic/v1/messages" => Operation::Messages,
         "/v1/messages/count_tokens" | "/anthropic/v1/messages/count_tokens" => Operation::CountTokens,
         "/v1/embeddings" => Operation::Embeddings,

@@ -60,7 +60,7 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::Transcriptions
         | Operation::Translations
         | Operation::Realtime => Protocol::OpenAiChat,
-        Operation::Responses => Protocol::OpenAiResponses,
+        Operation::Responses | Operation::CountInputTokens => Protocol::OpenAiResponses,
         Operation::Messages | Operation::CountTokens => Protocol::AnthropicMessages,
         Operation::GenerateContent
         | Operation::CountContentTokens
@@ -81,6 +81,7 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::CountTokens
         | Operation::GenerateContent
         | Operation::CountContentTokens
+        | Operation::CountInputTokens
         | Operation::Completions
         | Operation::Moderations
         | Operation::ImageGenerations
@@ -102,7 +103,9 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         Operation::Embeddings | Operation::EmbedContent | Operation::BatchEmbedContents => {
             RouteKind::Embeddings
         }
-        Operation::CountTokens | Operation::CountContentTokens => RouteKind::CountTokens,
+        Operation::CountTokens | Operation::CountContentTokens | Operation::CountInputTokens => {
+            RouteKind::CountTokens
+        }
         Operation::Completions => RouteKind::Completions,
         Operation::Rerank => RouteKind::Rerank,
         Operation::Moderations => RouteKind::Moderations,
@@ -186,8 +189,7 @@ pub async fn serve(
                 standing: None,
                 provider_headers: None,
             };
-            let field = if protocol == Protocol::Gemini { "totalTokens" } else { "input_tokens" };
-            let body = format!("{{\"{field}\":{input_tokens}}}");
+            let body = counted(operation, input_tokens);
             reply::whole(&head, body.into(), false, entry.started.elapsed())
         }
         Err(refusal) => {
@@ -195,6 +197,18 @@ pub async fn serve(
             refuse(refusal)
         }
     }
+}
+
+/// Tokens that were counted here, as the endpoint's callers read them.
+fn counted(operation: Operation, tokens: u64) -> String {
+    let (before, field) = match protocol_of(operation) {
+        Protocol::Gemini => ("", "totalTokens"),
+        Protocol::OpenAiResponses => ("\"object\":\"response.input_tokens\",", "input_tokens"),
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
+            ("", "input_tokens")
+        }
+    };
+    format!("{{{before}\"{field}\":{tokens}}}")
 }
 
 /// From a body to what is sent. The order of the lines is the order of enforcement.

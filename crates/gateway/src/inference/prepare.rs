@@ -227,6 +227,7 @@ fn prepare_as_it_is(
     // What is counted in another protocol would be told in that one's shape.
     let can_count = target.endpoint.route.kind == RouteKind::CountTokens && inbound == outbound;
     if operation.is_count() && !can_count {
+        refuse_unseen(&intake.body)?;
         let request = inbound.decode_request(&counted(&intake.body)).map_err(refused)?;
         return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
     }
@@ -296,6 +297,17 @@ fn prepare_as_it_is(
         bound: None,
         target,
     })))
+}
+
+/// What a provider keeps can be counted by that provider only.
+fn refuse_unseen(body: &RawObject) -> Result<(), Refusal> {
+    let kept = ["previous_response_id", "conversation", "cachedContent", "cached_content"];
+    let named = |field: &&&str| body.get(field).is_some_and(|raw| raw != b"null");
+    kept.iter().find(named).map_or(Ok(()), |field| {
+        let message =
+            format!("{field}: the provider of this model cannot count, and what it keeps is not known here");
+        Err(Refusal::invalid_param(field, message))
+    })
 }
 
 /// What is to be counted: Gemini's callers may wrap it.

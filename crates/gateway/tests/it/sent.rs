@@ -22,13 +22,15 @@ const CONTENTS: &str = r#"{"model":"p/m","systemInstruction":{"parts":[{"text":"
 const EMBEDDINGS: &str = r#"{"model":"p/m","input":["a","b"],"dimensions":8}"#;
 const EMBED_CONTENT: &str = r#"{"model":"p/m","content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8}"#;
 const BATCH_EMBED_CONTENTS: &str = r#"{"model":"p/m","requests":[{"model":"models/p/m","content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}"#;
-const CALLS: [(Operation, &str); 9] = [
+const COUNTED: &str = r#"{"model":"p/m","instructions":"Be brief.","input":"Weather in Oslo?"}"#;
+const CALLS: [(Operation, &str); 10] = [
     (Operation::ChatCompletions, CHAT),
     (Operation::Responses, RESPONSES),
     (Operation::Messages, MESSAGES),
     (Operation::CountTokens, MESSAGES),
     (Operation::GenerateContent, CONTENTS),
     (Operation::CountContentTokens, CONTENTS),
+    (Operation::CountInputTokens, COUNTED),
     (Operation::Embeddings, EMBEDDINGS),
     (Operation::EmbedContent, EMBED_CONTENT),
     (Operation::BatchEmbedContents, BATCH_EMBED_CONTENTS),

@@ -48,6 +48,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::RESPONSES,
+        Route::count_tokens(Protocol::OpenAiResponses, "/responses/input_tokens"),
         Route::embeddings("/embeddings"),
         usual::COMPLETIONS,
         usual::MODERATIONS,

@@ -6,11 +6,12 @@
 //! 2026-11-26; the rest as in `openai`.
 
 use super::{ProviderSpec, Route, openai};
+use crate::protocol::Protocol;
 
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "openai-responses",
     catalog: Some("openai"),
     name: "OpenAI (Responses)",
-    routes: &[Route::RESPONSES],
+    routes: &[Route::RESPONSES, Route::count_tokens(Protocol::OpenAiResponses, "/responses/input_tokens")],
     ..openai::SPEC
 };

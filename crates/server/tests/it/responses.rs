@@ -364,3 +364,26 @@ async fn the_same_call_twice_is_made_once() {
     app.leaves_no_record(&second);
     app.finish_one().await;
 }
+
+#[tokio::test]
+async fn input_tokens_are_counted_by_the_provider_or_estimated() {
+    let counted = r#"{"object":"response.input_tokens","input_tokens":17}"#;
+    let upstream = Upstream::start([Answer::json(200, counted)]).await;
+    let config = format!("{}{}", provider("openai", &upstream), provider("groq", &upstream));
+    let app = App::start(&config).await;
+    let ask = |model: &str, more: &str| format!(r#"{{"model":"{model}","input":"Tell me a joke."{more}}}"#);
+    let path = "/v1/responses/input_tokens";
+    let reply = app.post(path, ask("openai/m", r#","previous_response_id":"resp_1""#)).await;
+    assert_eq!(reply.text(), counted);
+    assert!(upstream.call().path().ends_with("/responses/input_tokens"));
+    let reply = app.post(path, ask("groq/m", "")).await;
+    let body = reply.json();
+    assert_eq!(body["object"], "response.input_tokens");
+    assert!((3..10).contains(&body["input_tokens"].as_u64().unwrap()), "{body}");
+    assert!(reply.header("x-signalbox-warnings").contains("estimated"));
+    let reply = app.post(path, ask("groq/m", r#","previous_response_id":"resp_1""#)).await;
+    assert_openai_error(&reply, 400, "invalid_request");
+    for record in app.finish().await {
+        assert_eq!((&record["operation"], &record["cost"]), (&json!("count_input_tokens"), &json!("0")));
+    }
+}
