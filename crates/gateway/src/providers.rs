@@ -7,7 +7,7 @@ mod registry;
 
 pub use address::Endpoint;
 pub use alias::{Alias, Defaults};
-pub use name::Variant;
+pub use name::{Variant, Variants};
 pub use registry::Providers;
 
 use crate::credentials::Credential;
@@ -308,7 +308,7 @@ pub struct Target {
     /// The region that the caller has named.
     pub region: Option<Arc<str>>,
     /// How the caller wants the model, by its name.
-    pub variant: Option<Variant>,
+    pub variants: Variants,
     /// What the name stands for beside the model.
     pub defaults: Option<Arc<Defaults>>,
 }
@@ -329,6 +329,11 @@ impl Tariff {
 }
 
 impl Target {
+    /// What the catalogue calls the model, where it knows it: a deployment may be called anything.
+    pub fn known_id(&self) -> &str {
+        self.model.as_ref().map_or(&self.model_id, |model| &model.id)
+    }
+
     /// The same at the prices of an account.
     pub fn for_account(mut self, account: &Account) -> Self {
         if account.prices.is_some()

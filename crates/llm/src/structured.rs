@@ -1,16 +1,15 @@
 //! Answers in a form, from models that cannot be held to one: asked for in words, and checked.
 
-use jsonschema::PatternOptions;
+mod schema;
+
 use serde_json::Value;
-use std::fmt::Write;
 
 /// The words that ask for JSON.
 pub(crate) const JSON_INSTRUCTION: &str =
     "Answer with one valid JSON object and nothing else: no other text, no code fence.";
-/// What is told of faults at the most.
-const FAULTS_MAX: usize = 5;
-/// Bytes of each.
-const FAULT_BYTES_MAX: usize = 300;
+
+/// Longer schemas and answers are not looked at.
+const BYTES_MAX: usize = 4 << 20;
 
 /// The words that ask for JSON of a schema.
 pub(crate) fn instruction(schema: &str) -> String {
@@ -40,6 +39,9 @@ pub enum Verdict {
 impl Form {
     /// Looks at an answer. Slow for long ones: not where others wait.
     pub fn check(&self, answer: &str) -> Verdict {
+        if answer.len().max(self.schema.as_ref().map_or(0, String::len)) > BYTES_MAX {
+            return Verdict::Unknown(format!("answer or schema are longer than {BYTES_MAX} bytes"));
+        }
         let trimmed = answer.trim();
         if let Ok(value) = serde_json::from_str(trimmed) {
             return self.judge(&value, Verdict::Follows);
@@ -60,25 +62,11 @@ impl Form {
             Ok(schema) => schema,
             Err(error) => return Verdict::Unknown(error.to_string()),
         };
-        // An engine that cannot be made to run for ever by a caller's pattern.
-        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-        let validator = match options.build(&schema) {
-            Ok(validator) => validator,
-            Err(error) => return Verdict::Unknown(shortened(&error.to_string())),
-        };
-        let mut faults = String::new();
-        for error in validator.iter_errors(value).take(FAULTS_MAX) {
-            let place = error.instance_path().to_string();
-            let place = if place.is_empty() { "/" } else { &place };
-            // Writing into a text cannot fail.
-            let _ = write!(
-                faults,
-                "{}{place}: {}",
-                if faults.is_empty() { "" } else { "; " },
-                shortened(&error.to_string())
-            );
+        match schema::faults(&schema, value) {
+            Ok(faults) if faults.is_empty() => follows,
+            Ok(faults) => Verdict::Differs(faults.join("; ")),
+            Err(error) => Verdict::Unknown(error.to_string()),
         }
-        if faults.is_empty() { follows } else { Verdict::Differs(faults) }
     }
 }
 
@@ -86,13 +74,6 @@ impl Form {
 fn bare(text: &str) -> Option<&str> {
     let (start, end) = (text.find(['{', '['])?, text.rfind(['}', ']'])?);
     text.get(start..=end)
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(FAULT_BYTES_MAX) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
-    }
 }
 
 /// What a model is told whose answer differs from its form.
@@ -121,7 +102,10 @@ mod tests {
         assert_eq!(check(CITY, "Here it is: {\"city\":\"Kyiv\"}. Bye"), within);
         assert_eq!(check(CITY, "no"), Verdict::Differs("it is not valid JSON".to_owned()));
         let Verdict::Differs(faults) = check(CITY, r#"{"size":"big","x":1}"#) else { panic!() };
-        assert!(faults.contains("/size: ") && faults.contains("city") && faults.contains('x'), "{faults}");
+        assert_eq!(
+            faults,
+            "/: the property \"city\" is missing; /size: must be of type \"integer\"; /x: no such property is allowed"
+        );
     }
 
     #[test]
@@ -133,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_no_schema_judges_nothing() {
-        assert!(matches!(check(r#"{"type":"nonsense"}"#, "{}"), Verdict::Unknown(_)));
+        assert!(matches!(check("[]", "{}"), Verdict::Unknown(_)));
         // Nothing is fetched, from nowhere.
         for place in ["https://127.0.0.1:1/x.json", "file:///etc/hostname"] {
             assert!(

@@ -184,9 +184,8 @@ impl Applier {
                 for number in (1..).take(record.attempts.len()) {
                     self.open.remove(&AttemptId { request: record.id, number });
                 }
-                if record.attempts.len() > 1 {
-                    self.ended.remove(&record.id);
-                }
+                // Also where the attempt that was to follow never came: what is not removed keeps segments for ever.
+                self.ended.remove(&record.id);
                 Some(record)
             }
         }

@@ -30,7 +30,9 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Re
     let listed = providers.listed();
     let data: Vec<_> = listed
         .iter()
-        .map(|(name, provider, model)| entry(name, provider, &priced(account.as_deref(), provider, model)))
+        .map(|(name, provider, model)| {
+            entry((name, providers.region_of(name)), provider, &priced(account.as_deref(), provider, model))
+        })
         .collect();
     respond(&json!({"object": "list", "data": data}))
 }
@@ -49,10 +51,13 @@ pub async fn retrieve(
         Ok(account) => account,
         Err(refusal) => return refuse(refusal),
     };
-    match gateway.providers.load().find(&id).filter(|(provider, model)| provider.serves(model)) {
-        Some((provider, model)) => {
-            respond(&entry(&id, provider, &priced(account.as_deref(), provider, &model)))
-        }
+    let providers = gateway.providers.load();
+    match providers.find(&id).filter(|(provider, model)| provider.serves(model)) {
+        Some((provider, model)) => respond(&entry(
+            (&id, providers.region_of(&id)),
+            provider,
+            &priced(account.as_deref(), provider, &model),
+        )),
         None => refuse(Refusal::UnknownModel(id)),
     }
 }
@@ -90,7 +95,7 @@ fn per_token(price: Price) -> serde_json::Value {
 }
 
 /// What is told of a model, under the name it is asked for by.
-fn entry(name: &str, provider: &Provider, model: &Model) -> serde_json::Value {
+fn entry((name, region): (&str, Option<Arc<str>>), provider: &Provider, model: &Model) -> serde_json::Value {
     let base = model.price.as_ref().map(|price| price.base).unwrap_or_default();
     let can = model.capabilities;
     let api = match model.mode {
@@ -127,7 +132,7 @@ fn entry(name: &str, provider: &Provider, model: &Model) -> serde_json::Value {
         "supports_output_json_schema": can.json_schema,
         "supports_json_schema": can.json_schema,
         "supports_role_developer": matches!(provider.spec.kind, "openai" | "openai-responses"),
-        "geolocation": geolocation(provider, model),
+        "geolocation": geolocation(provider, model, region.as_deref()),
         "data_retention": is_kept,
         "data_retention_days": days,
         "privacy_comments": comments(&provider.catalog.privacy),

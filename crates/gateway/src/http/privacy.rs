@@ -19,8 +19,8 @@ const PLACES: [(&str, &str); 9] = [
 ];
 
 /// Where a model runs: `eu`, `us`, `sg`, or `global` where it may be anywhere, or nobody knows. By the group of regions
-/// that its id is of, by the region of its address, or because its provider is nowhere else.
-pub fn geolocation(provider: &Provider, model: &Model) -> &'static str {
+/// that its id is of, by the region that the name names, or that of the address, or because its provider is nowhere else.
+pub fn geolocation(provider: &Provider, model: &Model, named: Option<&str>) -> &'static str {
     let of_group = group(provider, &model.id);
     let own_host = || {
         let host = provider.example_uri()?.host()?.to_owned();
@@ -28,7 +28,7 @@ pub fn geolocation(provider: &Provider, model: &Model) -> &'static str {
         let is_there = |(_, base): &&(&'static str, &str)| base.contains(&format!("//{host}/"));
         known.iter().find(is_there).map(|(region, _)| *region)
     };
-    match of_group.or(provider.region.as_deref()).or_else(own_host) {
+    match of_group.or(named).or(provider.region.as_deref()).or_else(own_host) {
         Some(region) => {
             PLACES.iter().find(|(start, _)| region.starts_with(start)).map_or("global", |(_, place)| place)
         }
@@ -84,7 +84,7 @@ mod tests {
             price: None,
             lifecycle: domain::catalog::Lifecycle::default(),
         };
-        geolocation(&Provider::new(settings).unwrap(), &model)
+        geolocation(&Provider::new(settings).unwrap(), &model, None)
     }
 
     #[test]

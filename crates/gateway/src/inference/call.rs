@@ -158,7 +158,7 @@ impl Call {
             {
                 return self.refuse(reply, &attempt, refusal.into(), None, false);
             }
-            let answer = match self.send(&mut reply, &attempt).await {
+            let answer = match self.send(&mut reply, &attempt, attempt.started).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(UpstreamError::Connect)) if number < ATTEMPTS_MAX => {
                     let refusal = Refusal::Unreachable(UpstreamError::Connect.to_string());
@@ -221,11 +221,12 @@ impl Call {
         }
     }
 
-    /// Sends the request and waits for the head of the answer.
+    /// Sends the request and waits for the head of the answer, as long as is left since then.
     async fn send(
         &self,
         reply: &mut Reply,
         attempt: &Attempt,
+        since: Instant,
     ) -> Result<Result<Answer, UpstreamError>, Stop> {
         let Prepared { target, body, is_stream, .. } = &*self.prepared;
         let limits = &self.gateway.limits;
@@ -235,7 +236,7 @@ impl Call {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
         let sending = self.gateway.upstream.send(target, headers, body, &*self.gateway.clock);
-        self.watch(reply, sending, attempt.started + patience, "no answer").await
+        self.watch(reply, sending, since + patience, "no answer").await
     }
 
     /// Waits for a future, as long as time is left, and as long as the caller does or the answer must be known.

@@ -420,6 +420,6 @@ fn must_search_elsewhere(operation: Operation, intake: &Intake, target: &Target)
     route_of(operation) == RouteKind::Chat
         && target.endpoint.route.protocol == Protocol::OpenAiChat
         && matches!(search, ChatSearch::Named(_))
-        && !search.is_of(&target.model_id)
+        && !search.is_of(target.known_id())
         && server_tools::asks_for_search(&intake.body)
 }

@@ -54,6 +54,28 @@ pub fn says_how_to_think(body: &RawObject) -> bool {
     })
 }
 
+/// What is said of how much to think, as JSON text.
+pub fn thinking(body: &RawObject) -> Option<Vec<u8>> {
+    let config = config(body).1?;
+    ["thinkingConfig", "thinking_config"].iter().find_map(|name| config.get(name).map(<[u8]>::to_vec))
+}
+
+/// Says how much to think, or no longer does.
+pub fn set_thinking(body: &mut RawObject, thinking: Option<Vec<u8>>) {
+    let (name, config) = config(body);
+    let Some(mut config) = config.or_else(|| RawObject::parse(Bytes::from_static(b"{}")).ok()) else {
+        return;
+    };
+    config.remove("thinking_config");
+    match thinking {
+        Some(thinking) => config.set("thinkingConfig", thinking),
+        None => {
+            config.remove("thinkingConfig");
+        }
+    }
+    body.set(name, config.to_bytes().to_vec());
+}
+
 /// Sets the last of these fields, which are spellings of one, where none is set.
 pub fn fill(body: &mut RawObject, names: &[&str], value: &str) {
     let (name, config) = config(body);

@@ -340,7 +340,7 @@ fn describe(target: &Target) -> llm::protocol::Target<'_> {
         takes_unsigned_thoughts: target.provider.spec.takes_unsigned_thoughts,
         takes_custom_tools: target.provider.spec.takes_custom_tools,
         takes_schema: target.provider.spec.takes_schema,
-        searches_in_chat: target.provider.spec.chat_search.is_of(&target.model_id),
+        searches_in_chat: target.provider.spec.chat_search.is_of(target.known_id()),
     }
 }
 

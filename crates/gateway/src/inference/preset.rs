@@ -3,7 +3,7 @@
 
 use super::intake::Intake;
 use super::{nested, protocol_of, route_of};
-use crate::providers::{Defaults, Target, Variant};
+use crate::providers::{Defaults, Target};
 use domain::record::Operation;
 use llm::Protocol;
 use llm::provider::RouteKind;
@@ -18,11 +18,31 @@ pub fn apply(operation: Operation, intake: &mut Intake, target: &Target) {
     if let Some(defaults) = &target.defaults {
         fill(protocol, intake, defaults);
     }
-    match target.variant {
-        Some(Variant::Tier(tier)) => intake.body.set_string(tier_field(protocol), tier),
-        Some(variant @ (Variant::Effort(_) | Variant::Budget(_))) => intake.reasoning = variant.reasoning(),
-        None => {}
+    if let Some(tier) = target.variants.tier {
+        set_tier(protocol, intake, tier);
     }
+    if let Some(reasoning) = target.variants.reasoning() {
+        intake.reasoning = Some(reasoning);
+    }
+}
+
+/// The fields that name a tier of service: the one that is written first, then other spellings of it.
+const fn tier_fields(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::Gemini => &["serviceTier", "service_tier"],
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse => &["service_tier"],
+    }
+}
+
+fn set_tier(protocol: Protocol, intake: &mut Intake, tier: &str) {
+    let fields = tier_fields(protocol);
+    for field in fields {
+        intake.body.remove(field);
+    }
+    intake.body.set_string(fields[0], tier);
 }
 
 fn fill(protocol: Protocol, intake: &mut Intake, defaults: &Defaults) {
@@ -31,11 +51,10 @@ fn fill(protocol: Protocol, intake: &mut Intake, defaults: &Defaults) {
     if reasoning.is_some() && !says_how_to_think(protocol, intake) {
         intake.reasoning.clone_from(reasoning);
     }
-    let tier = tier_field(protocol);
     if let Some(word) = service_tier
-        && !has(intake, &[tier])
+        && !has(intake, tier_fields(protocol))
     {
-        intake.body.set_string(tier, word);
+        set_tier(protocol, intake, word);
     }
     // Finite numbers of the settings are numbers of JSON too.
     let numbers = [
@@ -68,16 +87,6 @@ fn says_how_to_think(protocol: Protocol, intake: &Intake) -> bool {
         }
         Protocol::Gemini => nested::says_how_to_think(&intake.body),
         Protocol::BedrockConverse => false,
-    }
-}
-
-const fn tier_field(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Gemini => "serviceTier",
-        Protocol::OpenAiChat
-        | Protocol::OpenAiResponses
-        | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse => "service_tier",
     }
 }
 

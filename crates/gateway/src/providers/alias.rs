@@ -2,14 +2,11 @@
 
 use domain::ModelId;
 use llm::ir::Reasoning;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// The prefix under which every model of a conversation can be asked for as coding agents want it, wherever it is
 /// configured: its prompts are kept.
 pub(super) const CODING: &str = "coding";
-pub(super) static FOR_CODING: LazyLock<Arc<Defaults>> =
-    LazyLock::new(|| Arc::new(Defaults { auto_cache: Some(true), ..Defaults::default() }));
-
 /// What is asked for where a request says nothing of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Defaults {
@@ -36,4 +33,10 @@ pub struct Alias {
     pub model: ModelId,
     /// Settings.
     pub defaults: Arc<Defaults>,
+}
+
+/// Settings of a model for coding agents: its prompts are kept, unless an alias says otherwise.
+pub(super) fn for_coding(of_alias: Option<Arc<Defaults>>) -> Arc<Defaults> {
+    let defaults = of_alias.map_or_else(Defaults::default, |defaults| Defaults::clone(&defaults));
+    Arc::new(Defaults { auto_cache: defaults.auto_cache.or(Some(true)), ..defaults })
 }

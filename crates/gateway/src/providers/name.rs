@@ -7,6 +7,26 @@ use llm::ir::{Effort, Reasoning, Thinking};
 use llm::provider::{RegionChoice, is_region};
 use std::sync::Arc;
 
+/// Who makes models that others serve, as names of the reference product have them in front.
+const MAKERS: [&str; 16] = [
+    "amazon",
+    "anthropic",
+    "cohere",
+    "deepseek",
+    "deepseek-ai",
+    "google",
+    "meta",
+    "meta-llama",
+    "minimax",
+    "mistral",
+    "mistralai",
+    "moonshotai",
+    "openai",
+    "qwen",
+    "xai",
+    "zai",
+];
+
 /// How a model is to be called, told by the end of its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
@@ -37,6 +57,40 @@ impl Variant {
             Variant::Tier(_) => return None,
         };
         Some(Reasoning { thinking: Some(thinking), effort, display: None })
+    }
+}
+
+/// What the end of a name asks for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Variants {
+    /// How much to think.
+    thinking: Option<Variant>,
+    /// The tier of service.
+    pub tier: Option<&'static str>,
+}
+
+impl Variants {
+    fn of(variant: Option<Variant>) -> Self {
+        match variant {
+            Some(Variant::Tier(tier)) => Self { tier: Some(tier), thinking: None },
+            thinking => Self { thinking, tier: None },
+        }
+    }
+
+    /// These, and of others what they do not say.
+    pub(super) fn or(self, others: Variants) -> Self {
+        Self { thinking: self.thinking.or(others.thinking), tier: self.tier.or(others.tier) }
+    }
+
+    /// How much to think.
+    pub fn reasoning(self) -> Option<Reasoning> {
+        self.thinking.and_then(Variant::reasoning)
+    }
+}
+
+impl From<Option<Variant>> for Variants {
+    fn from(variant: Option<Variant>) -> Self {
+        Self::of(variant)
     }
 }
 
@@ -81,7 +135,7 @@ pub(super) struct Named {
     /// Where it is to run.
     pub region: Option<Arc<str>>,
     /// How it is to be called.
-    pub variant: Option<Variant>,
+    pub variants: Variants,
 }
 
 impl Provider {
@@ -96,10 +150,15 @@ impl Provider {
                 ));
             }
             let id = self.deployments.get(&id).cloned().unwrap_or_else(|| id.into());
-            return Ok(Some(Named { id, model: Some(model), region: region.map(Arc::from), variant }));
+            return Ok(Some(Named {
+                id,
+                model: Some(model),
+                region: region.map(Arc::from),
+                variants: variant.into(),
+            }));
         }
         let id = || self.deployments.get(name).cloned().unwrap_or_else(|| name.into());
-        let unknown = || Named { id: id(), model: None, region: None, variant: None };
+        let unknown = || Named { id: id(), model: None, region: None, variants: Variants::default() };
         Ok(self.takes_unknown_models.then(unknown))
     }
 
@@ -114,7 +173,9 @@ impl Provider {
                 of_group.map_or_else(|| (stem.to_owned(), model.clone()), |(model, id)| (id, model)),
             );
         }
-        let short = stem.split_once('/').map_or(stem, |(_, rest)| rest);
+        // Of who made it only known names are taken away: what stands there otherwise is a part of the id.
+        let is_maker = |(maker, _): &(&str, &str)| !self.takes_unknown_models && MAKERS.contains(maker);
+        let short = stem.split_once('/').filter(is_maker).map_or(stem, |(_, rest)| rest);
         let mut fitting: Vec<_> = [stem, short]
             .into_iter()
             .flat_map(|name| {

@@ -1,7 +1,7 @@
 //! All providers, and how a model's name leads to one.
 
-use super::alias::{Alias, CODING, Defaults, FOR_CODING};
-use super::name::{self, Named};
+use super::alias::{self, Alias, CODING, Defaults};
+use super::name::{self, Named, Variants};
 use super::{Ask, Provider, Target, takes};
 use crate::refusal::Refusal;
 use domain::{Mode, Model, ModelId};
@@ -68,6 +68,11 @@ impl Providers {
         own.chain(aliased).collect()
     }
 
+    /// The region that a name leads to, where it names one.
+    pub fn region_of(&self, name: &str) -> Option<Arc<str>> {
+        self.resolve(name).ok()?.named.region
+    }
+
     /// Whether there is a model of this name, or a provider that takes any.
     pub fn knows(&self, name: &str) -> bool {
         self.resolve(name).is_ok()
@@ -87,12 +92,12 @@ impl Providers {
         let (provider, mut named) = match self.by_name.get(prefix) {
             Some(provider) => (provider, provider.named(id)?.ok_or_else(unknown)?),
             None if prefix == CODING => {
-                defaults.get_or_insert_with(|| FOR_CODING.clone());
+                defaults = Some(alias::for_coding(defaults));
                 self.anywhere(id).ok_or_else(unknown)?
             }
             None => return Err(unknown()),
         };
-        named.variant = variant.or(named.variant);
+        named.variants = Variants::from(variant).or(named.variants);
         Ok(Resolved { provider, named, defaults })
     }
 
@@ -110,7 +115,7 @@ impl Providers {
     /// Finds where a request for `name` goes.
     pub fn target(&self, name: &str, ask: Ask) -> Result<Target, Refusal> {
         let Resolved { provider, named, defaults } = self.resolve(name)?;
-        let Named { id, model, region, variant } = named;
+        let Named { id, model, region, variants } = named;
         let wrong = || Refusal::WrongEndpoint { model: name.to_owned() };
         let mode = model.as_ref().map(|model| model.mode);
         if !mode.is_none_or(|mode| takes(ask.kind, mode)) {
@@ -132,7 +137,7 @@ impl Providers {
             model_id: id,
             model,
             region,
-            variant,
+            variants,
             defaults,
         })
     }

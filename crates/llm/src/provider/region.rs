@@ -36,10 +36,12 @@ impl RegionChoice {
 /// Whether a text can name a region. It becomes a part of an address, so nothing else may stand in it.
 pub fn is_region(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_country = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_numbered = text.contains('-') && text.ends_with(|last: char| last.is_ascii_digit());
     text.len() <= BYTES_MAX
         && text.starts_with(|first: char| first.is_ascii_lowercase())
-        && !text.ends_with('-')
         && text.bytes().all(is_word)
+        && (is_country || is_numbered || text == "global")
 }
 
 #[cfg(test)]
@@ -51,7 +53,9 @@ mod tests {
         for text in ["eu-central-1", "europe-west1", "global", "eu"] {
             assert!(is_region(text), "{text}");
         }
-        for text in ["", "20250929", "EU", "eu.evil.example", "eu/..", "eu-", "-eu", &"a".repeat(33)] {
+        for text in
+            ["", "s3", "sts", "20250929", "EU", "eu.evil.example", "eu/..", "eu-", "-eu", &"a".repeat(33)]
+        {
             assert!(!is_region(text), "{text}");
         }
     }

@@ -95,6 +95,10 @@ async fn prices(command: ModelPrices, providers: &Providers, settings: &Settings
             output::line(format!("{name}: ${input} in, ${output} out"));
         }
         ModelPrices::Remove { model } => {
+            // A model that is gone from the catalogue may still have a price.
+            let found =
+                providers.find(&model).map(|(provider, known)| format!("{}/{}", provider.name, known.id));
+            let model = found.unwrap_or(model);
             if !db.remove_model_price(org.id, &model).await? {
                 return Err(format!("{model} has no price of the organization's own").into());
             }

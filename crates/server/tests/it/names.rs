@@ -223,3 +223,35 @@ async fn geminis_callers_have_names_too() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_variant_leaves_the_rest_of_what_geminis_callers_ask_for_alone() {
+    let answer = json!({
+        "candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 1, "totalTokenCount": 6},
+    });
+    let upstream = Upstream::start([Answer::json(200, &answer.to_string())]).await;
+    let config = json!({"thinkingConfig": {"includeThoughts": true}, "mediaResolution": "MEDIA_RESOLUTION_LOW", "topK": 1.0});
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}], "generationConfig": config, "service_tier": "flex"});
+    let path = "/v1beta/models/google/gemini-2.5-flash:1024:generateContent";
+    let (_, sent) = sent(&provider("google", &upstream), &upstream, path, &body.to_string()).await;
+    let expected = json!({"thinkingConfig": {"includeThoughts": true, "thinkingBudget": 1024},
+        "mediaResolution": "MEDIA_RESOLUTION_LOW", "topK": 1.0});
+    assert_eq!(sent["generationConfig"], expected);
+}
+
+#[tokio::test]
+async fn tier_and_effort_of_a_name_count_together_and_a_missing_limit_stays_missing() {
+    let upstream = Upstream::always(chat_answer(), 1).await;
+    let config = format!(
+        "aliases = [{{ name = \"slow\", model = \"openai/o3:flex\" }}]\n{}",
+        provider("openai", &upstream)
+    );
+    let (_, body) =
+        sent(&config, &upstream, "/v1/messages", &asks("slow:high", &json!({"max_tokens": 900}))).await;
+    assert_eq!((&body["service_tier"], &body["reasoning_effort"]), (&json!("flex"), &json!("high")));
+    let upstream = Upstream::always(message_answer(), 1).await;
+    let body = asks("anthropic/claude-sonnet-4-5:low", &json!({}));
+    let (_, body) = sent(&provider("anthropic", &upstream), &upstream, "/v1/messages", &body).await;
+    assert!(body.get("max_tokens").is_none(), "{body}");
+}

@@ -7,7 +7,7 @@ use crate::inference::bound;
 use crate::inference::prepare::{Mode, Prepared};
 use crate::inference::reply;
 use crate::refusal::Refusal;
-use crate::upstream::{Collected, Payload};
+use crate::upstream::{Collected, Payload, UpstreamError};
 use bytes::Bytes;
 use domain::record::Outcome;
 use domain::{AttemptId, Money, Usage};
@@ -41,11 +41,18 @@ impl Call {
             Err(refusal) => return self.refuse(reply, &first, refusal.into(), None, true),
         };
         drop(body);
-        let faults = judged(&form, &mut read).await;
+        let end = first.started + self.gateway.limits.total;
+        let judging = self.watch(&mut reply, judged(&form, &mut read), end, "a look at the answer").await;
         let usage = self.conclude(&first, Ok(()), &read.observed, true);
         let mut told = (usage, self.price(&usage, &read.observed));
+        let faults = match judging {
+            Ok(faults) => faults,
+            Err(Stop::ClientGone) => return self.entry.end(499, Outcome::ClientGone),
+            Err(Stop::Failed(_)) => None,
+        };
         if let Some(faults) = faults
             && !self.is_abandoned()
+            && !reply.is_closed()
         {
             match self.ask_again(&mut reply, &first, &read, &faults).await {
                 Ok(mut second) => {
@@ -109,7 +116,7 @@ impl Call {
             protocol.decode_response(body).map_err(|error| Refusal::InvalidResponse(error.to_string()))?;
         response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
         response.echo.clone_from(&self.prepared.echo);
-        if self.prepared.mode == Mode::Translate {
+        if self.prepared.mode == Mode::Translate || self.prepared.names_as_asked() {
             self.prepared.name(&mut response, self.entry.id);
         }
         Ok(Read { response, observed: answer.unwrap_or_default().observed, warnings: Vec::new() })
@@ -123,7 +130,6 @@ impl Call {
         read: &Read,
         faults: &str,
     ) -> Result<Read, Stop> {
-        self.note_end(first);
         let protocol = self.prepared.target.endpoint.route.protocol;
         let text = text_of(&read.response).unwrap_or_default();
         let body = with_turns(&self.prepared, protocol, text, &complaint(faults)).ok_or(Refusal::Internal)?;
@@ -133,8 +139,15 @@ impl Call {
         let id = AttemptId { request: self.entry.id, number: first.id.number + 1 };
         let mut second = Attempt::begin(&self.gateway, id);
         second.noted.0 = self.entry.held();
-        if let Some(position) = self.intend(&second)? {
-            Box::pin(self.reach_disk(position)).await?;
+        let must_wait = self.intend(&second)?;
+        // Only now, so that the journal knows of this request at every moment.
+        self.note_end(first);
+        if let Some(position) = must_wait
+            && let Err(refusal) = Box::pin(self.reach_disk(position)).await
+        {
+            let stop = refusal.into();
+            self.conclude(&second, Err(&stop), &Observed::default(), false);
+            return Err(stop);
         }
         let answered = self.answer_again(reply, first.started, &mut second).await;
         match answered {
@@ -157,9 +170,12 @@ impl Call {
         second: &mut Attempt,
     ) -> Result<Read, (Stop, bool)> {
         let limits = self.gateway.limits;
-        let mut answer = match self.send(reply, second).await {
+        let mut answer = match self.send(reply, second, started).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err((failures::no_answer(&self.prepared.target, &error).into(), true)),
+            Ok(Err(error)) => {
+                let was_sent = matches!(error, UpstreamError::NoAnswer | UpstreamError::Cut);
+                return Err((failures::no_answer(&self.prepared.target, &error).into(), was_sent));
+            }
             Err(stop) => return Err((stop, true)),
         };
         second.status = answer.status.as_u16();
@@ -180,7 +196,11 @@ impl Call {
             ));
         }
         second.first_token = Some(Instant::now());
-        let mut read = self.read(&body).map_err(|refusal| (refusal.into(), true))?;
+        // Who reports a failure in place of an answer does not bill one.
+        let mut read = self.read(&body).map_err(|refusal| {
+            let was_billed = !matches!(refusal, Refusal::Provider { .. });
+            (refusal.into(), was_billed)
+        })?;
         read.response.usage = Some(self.metered(&read.observed, true).0);
         Ok(read)
     }

@@ -1,13 +1,14 @@
 //! Fields of a body that passes through in which something stands that the provider is known to refuse: they are read
 //! and written anew.
 
+use super::super::nested;
 use super::translate::asked_form;
 use super::{describe, refused};
 use crate::providers::Target;
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use llm::Protocol;
-use llm::ir::Reasoning;
+use llm::ir::{ChatRequest, Reasoning};
 use llm::raw::RawObject;
 use llm::structured::Form;
 use memchr::memmem::Finder;
@@ -99,17 +100,52 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
     fields
 }
 
+/// Lets a request think as much as the model's name says, and show it as the request does.
+pub(super) fn think_as_named(request: &mut ChatRequest, named: Option<&Reasoning>) {
+    if let Some(named) = named {
+        let display = request.reasoning.take().and_then(|reasoning| reasoning.display);
+        request.reasoning = Some(Reasoning { display, ..named.clone() });
+    }
+}
+
+/// Writes how much to think into `generationConfig`, and leaves the rest of it alone.
+fn think_in_gemini(
+    body: &mut RawObject,
+    reasoning: &Reasoning,
+    target: &Target,
+    warnings: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let mut part = RawObject::parse(Bytes::from_static(b"{\"contents\":[{\"parts\":[{\"text\":\".\"}]}]}"))
+        .map_err(|_| Refusal::Internal)?;
+    if let Some(thinking) = nested::thinking(body) {
+        part.set("generationConfig", [b"{\"thinkingConfig\":", &thinking[..], b"}"].concat());
+    }
+    let mut request = Protocol::Gemini.decode_request(&part.to_bytes()).map_err(refused)?;
+    think_as_named(&mut request, Some(reasoning));
+    let encoded = Protocol::Gemini.encode_request(&request, &describe(target)).map_err(refused)?;
+    let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
+    nested::set_thinking(body, nested::thinking(&written));
+    warnings.extend(encoded.warnings.iter().map(ToString::to_string));
+    Ok(())
+}
+
 /// The fields that say how much to think, and those that may not be set beside them.
 fn fields_of_reasoning(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
         Protocol::OpenAiChat => &["reasoning_effort", "thinking", "reasoning"],
         Protocol::OpenAiResponses => &["reasoning"],
-        Protocol::AnthropicMessages => {
-            &["thinking", "output_config", "max_tokens", "temperature", "top_p", "top_k", "messages"]
-        }
-        Protocol::Gemini => &["generationConfig", "generation_config"],
-        // Nobody calls in it.
-        Protocol::BedrockConverse => &[],
+        Protocol::AnthropicMessages => &[
+            "thinking",
+            "output_config",
+            "max_tokens",
+            "temperature",
+            "top_p",
+            "top_k",
+            "system",
+            "messages",
+        ],
+        // Gemini's says so in one object of one field, which is all that changes; nobody calls in Bedrock's.
+        Protocol::Gemini | Protocol::BedrockConverse => &[],
     }
 }
 
@@ -134,9 +170,14 @@ pub(super) fn rewrite(
 ) -> Result<Option<Form>, Refusal> {
     let mut fields = fields_to_rewrite(body, target);
     let protocol = target.endpoint.route.protocol;
+    if let (Protocol::Gemini, Some(reasoning)) = (protocol, reasoning) {
+        return think_in_gemini(body, reasoning, target, warnings).map(|()| None);
+    }
     if reasoning.is_some() {
         for field in fields_of_reasoning(protocol) {
-            if !fields.contains(field) {
+            // Whether there is a limit is the provider's to judge, not ours to fill in.
+            let is_absent_limit = *field == "max_tokens" && body.get(field).is_none();
+            if !fields.contains(field) && !is_absent_limit {
                 fields.push(field);
             }
         }
@@ -159,9 +200,14 @@ pub(super) fn rewrite(
             part.set(field, raw.to_vec());
         }
     }
-    // What cannot be read goes as it came: its provider knows best what is wrong with it.
-    let Ok(mut request) = protocol.decode_request(&part.to_bytes()) else { return Ok(None) };
-    request.reasoning = reasoning.cloned().or(request.reasoning);
+    let mut request = match protocol.decode_request(&part.to_bytes()) {
+        Ok(request) => request,
+        // What the model's name asks for cannot be written into it.
+        Err(error) if reasoning.is_some() => return Err(refused(error)),
+        // It goes as it came: its provider knows best what is wrong with it.
+        Err(_) => return Ok(None),
+    };
+    think_as_named(&mut request, reasoning);
     let encoded = protocol.encode_request(&request, &describe(target)).map_err(refused)?;
     let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
     for field in fields {

@@ -4,6 +4,7 @@
 //! arrived in their places. Should one be lost on the way, or the request be refused, it is done again with all of it:
 //! only that counts.
 
+use super::rewrite::think_as_named;
 use super::{PIECE_BYTES_MIN, describe, hosted, refused};
 use crate::bodies::Held;
 use crate::providers::Target;
@@ -87,7 +88,7 @@ fn rewritten(
     drop(body);
     how.model.clone_into(&mut request.model);
     request.stream = how.is_stream;
-    request.reasoning = how.reasoning.cloned().or(request.reasoning);
+    think_as_named(&mut request, how.reasoning);
     // Usage is metered whether the caller wants to see it or not.
     request.include_usage = request.stream;
     let answers = request.sampling.n.unwrap_or(1);

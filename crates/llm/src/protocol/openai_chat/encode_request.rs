@@ -468,6 +468,8 @@ pub(in crate::protocol) fn service_tier<'a>(
         (Protocol::Gemini, tier @ ("flex" | "priority")) => Some(tier),
         (Protocol::AnthropicMessages, "auto") => Some("auto"),
         (Protocol::AnthropicMessages, "standard_only") => Some("default"),
+        // What a model's name asks for (`:flex`); Anthropic has no such words.
+        (Protocol::AnthropicMessages, tier @ ("flex" | "priority")) => Some(tier),
         (Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse, other) => {
             warnings.add("service_tier", format!("{other} was dropped"));
             None
