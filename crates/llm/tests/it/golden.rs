@@ -148,7 +148,7 @@ impl Case {
             };
             let encoded = self.protocol().encode_request(&request, &target).unwrap();
             // Between the chat protocol and Messages there is one way only, which needs no name.
-            let newer = [Protocol::OpenAiResponses, Protocol::Gemini];
+            let newer = [Protocol::OpenAiResponses, Protocol::Gemini, Protocol::CohereChat];
             let is_named = newer.iter().any(|one| [protocol, self.protocol()].contains(one));
             let name = format!("from_{}", protocol.as_str());
             let (what, other) = match is_named {

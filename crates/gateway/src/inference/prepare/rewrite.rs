@@ -108,8 +108,8 @@ fn fields_of_reasoning(protocol: Protocol) -> &'static [&'static str] {
             &["thinking", "output_config", "max_tokens", "temperature", "top_p", "top_k", "messages"]
         }
         Protocol::Gemini => &["generationConfig", "generation_config"],
-        // Nobody calls in it.
-        Protocol::BedrockConverse => &[],
+        // Nobody calls in these.
+        Protocol::BedrockConverse | Protocol::CohereChat => &[],
     }
 }
 
@@ -148,9 +148,10 @@ pub(super) fn rewrite(
     let least = match protocol {
         Protocol::OpenAiResponses => Bytes::from_static(b"{\"model\":\"\"}"),
         Protocol::Gemini => Bytes::from_static(b"{\"contents\":[{\"parts\":[{\"text\":\".\"}]}]}"),
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
-            Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}")
-        }
+        Protocol::OpenAiChat
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}"),
     };
     let mut part = RawObject::parse(least).map_err(|_| Refusal::Internal)?;
     part.set_string("model", &target.model_id);
