@@ -1,38 +1,20 @@
 //! What becomes of requests and streams of Cohere's chat, beyond the fixtures.
 
+use crate::bedrock::translate_to;
 use llm::Protocol;
 use llm::ir::StreamEvent;
-use llm::protocol::{OutputLimit, Target, TranslateError};
+use llm::protocol::TranslateError;
 use serde_json::{Value, json};
 
 const COMMAND: &str = "command-a-03-2025";
 const REASONING: &str = "command-a-reasoning-08-2025";
 
-/// A request with these fields, and the features that were warned of, in order.
 fn translate(
     from: Protocol,
     model: &str,
     fields: Value,
 ) -> Result<(Value, Vec<&'static str>), TranslateError> {
-    let mut body =
-        json!({"model": "m", "max_tokens": 5_000, "messages": [{"role": "user", "content": "Hi"}]});
-    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    let request = from.decode_request(body.to_string().as_bytes())?;
-    let target = Target {
-        model,
-        max_output_tokens: 8_000,
-        output_limit: OutputLimit::MaxTokens,
-        takes_stream_options: true,
-        takes_cache_control: false,
-        takes_unsigned_thoughts: true,
-        takes_custom_tools: false,
-        searches_in_chat: true,
-        takes_schema: true,
-    };
-    let encoded = Protocol::CohereChat.encode_request(&request, &target)?;
-    let mut features: Vec<&'static str> = encoded.warnings.iter().map(|warning| warning.feature).collect();
-    features.sort_unstable();
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), features))
+    translate_to(Protocol::CohereChat, from, model, fields)
 }
 
 fn of_chat(model: &str, fields: Value) -> (Value, Vec<&'static str>) {
@@ -52,6 +34,7 @@ fn a_model_thinks_as_much_as_is_asked_if_it_can() {
         (REASONING, json!({"reasoning_effort": "max"}), json!({"type": "enabled"}), 0),
         (REASONING, json!({"reasoning_effort": "none"}), json!({"type": "disabled"}), 0),
         (REASONING, json!({"reasoning_effort": "low", "max_tokens": 10}), enabled(1), 0),
+        (REASONING, json!({"reasoning_effort": "high", "max_tokens": null}), enabled(6976), 0),
         (REASONING, json!({}), Value::Null, 0),
         (COMMAND, json!({"reasoning_effort": "low"}), Value::Null, 1),
         (COMMAND, json!({"reasoning_effort": "none"}), Value::Null, 0),

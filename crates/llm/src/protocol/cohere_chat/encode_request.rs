@@ -103,7 +103,9 @@ fn thinking(request: &ChatRequest, target: &Target<'_>, warnings: &mut Warnings)
         Thinking::Budget(tokens) => Some(tokens),
     };
     // The length of the answer has the thoughts in it.
-    let most = request.sampling.max_output_tokens.map_or(u64::MAX, |max| max.saturating_sub(ANSWER_TOKENS));
+    let known = Some(target.max_output_tokens).filter(|max| *max > 0);
+    let length = request.sampling.max_output_tokens.into_iter().chain(known).min();
+    let most = length.map_or(u64::MAX, |length| length.saturating_sub(ANSWER_TOKENS));
     let token_budget = budget.map(|tokens| tokens.min(most).max(1));
     if let (Some(Thinking::Budget(asked)), Some(sent)) = (reasoning.thinking, token_budget)
         && asked != sent
@@ -124,8 +126,11 @@ fn sampling<'a>(body: &mut wire::Request<'a>, sampling: &'a Sampling, warnings: 
     };
     body.temperature = limited("temperature", sampling.temperature, 0.0, 1.0);
     body.p = limited("top_p", sampling.top_p, 0.01, 0.99);
-    body.frequency_penalty = limited("frequency_penalty", sampling.frequency_penalty, 0.0, 1.0);
-    body.presence_penalty = limited("presence_penalty", sampling.presence_penalty, 0.0, 1.0);
+    // None is the default, and some models refuse both at once.
+    let is_set = |penalty: &f64| *penalty > 0.0;
+    body.frequency_penalty =
+        limited("frequency_penalty", sampling.frequency_penalty, 0.0, 1.0).filter(is_set);
+    body.presence_penalty = limited("presence_penalty", sampling.presence_penalty, 0.0, 1.0).filter(is_set);
     body.max_tokens = sampling.max_output_tokens;
     body.k = sampling.top_k.map(|asked| asked.min(TOP_K_MAX));
     if body.k != sampling.top_k {
