@@ -1,9 +1,10 @@
 //! Reading citations: which words of the answer rest on what.
 //!
 //! `types/citation.py` and `types/source.py` of Cohere's Python SDK 7.3.1, and
-//! <https://docs.cohere.com/docs/rag-citations>, read 2026-11-26. Cohere cites documents and results of tools whole. What is
-//! not on the web is worded as in Anthropic's protocol, which alone of the callers' has words for it
-//! (<https://platform.claude.com/docs/en/build-with-claude/citations>; its shapes are not checked against that page).
+//! <https://docs.cohere.com/v2/docs/documents-and-citations>, <https://docs.cohere.com/docs/tool-use-streaming>, read
+//! 2026-11-26. Cohere cites documents and results of tools whole. What is not on the web is worded as in Anthropic's
+//! protocol, which alone of the callers' has words for it (`types/citation_char_location.py` and
+//! `types/citations_search_result_location.py` of Anthropic's Python SDK, read 2026-11-26).
 
 use super::super::TranslateError;
 use super::super::fields::Fields;
