@@ -25,7 +25,7 @@ use server::config::{self, Environment, Flags};
 use store::journal::frame::{self, Frame, Next};
 use store::journal::record::{Owned, Texts};
 
-const PROTOCOLS: [Protocol; 5] = Protocol::ALL;
+const PROTOCOLS: [Protocol; 6] = Protocol::ALL;
 /// One of each vendor whose models Bedrock has to tell apart.
 const OF_BEDROCK: [&str; 6] = [
     "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -35,6 +35,8 @@ const OF_BEDROCK: [&str; 6] = [
     "openai.gpt-oss-120b-1:0",
     "meta.llama3-70b-instruct-v1:0",
 ];
+/// One of Cohere's that thinks, and one that does not.
+const OF_COHERE: [&str; 2] = ["command-a-reasoning-08-2025", "command-a-03-2025"];
 const ENCODE_TARGET: EncodeTarget<'_> = EncodeTarget {
     model: "claude-sonnet-4-5",
     max_output_tokens: 64_000,
@@ -148,6 +150,7 @@ fn request(input: &[u8]) {
     for (protocol, to) in PROTOCOLS.iter().flat_map(|protocol| PROTOCOLS.map(|to| (protocol, to))) {
         let model = match to {
             Protocol::BedrockConverse => OF_BEDROCK[input.len() % OF_BEDROCK.len()],
+            Protocol::CohereChat => OF_COHERE[input.len() % OF_COHERE.len()],
             Protocol::OpenAiChat
             | Protocol::OpenAiResponses
             | Protocol::AnthropicMessages

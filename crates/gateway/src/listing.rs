@@ -56,13 +56,18 @@ pub async fn fetch(address: &str, exchange: &Exchange) -> Result<String, Credent
 /// Where the list stands beside a route's address.
 fn list_uri(example: &Uri) -> Option<Uri> {
     let path = example.path();
+    let (scheme, host) = (example.scheme_str()?, example.authority()?);
+    // Cohere's is of its first version, and comes in pages (<https://docs.cohere.com/reference/list-models>, read 2026-11-26).
+    if let Some(before) = path.strip_suffix("/v2/chat") {
+        return format!("{scheme}://{host}{before}/v1/models?page_size=1000").parse().ok();
+    }
     let before = match path.find("/models/") {
         Some(at) => &path[..at],
         None => ["/chat/completions", "/responses", "/messages", "/embeddings"]
             .iter()
             .find_map(|end| path.strip_suffix(end))?,
     };
-    format!("{}://{}{before}/models", example.scheme_str()?, example.authority()?).parse().ok()
+    format!("{scheme}://{host}{before}/models").parse().ok()
 }
 
 /// OpenAI's and Anthropic's `data`, Google's `models`, or a bare list.
@@ -106,6 +111,7 @@ mod tests {
             ("https://a.example/v1/chat/completions", Some("https://a.example/v1/models")),
             ("https://a.example/v1/messages", Some("https://a.example/v1/models")),
             ("https://a.example/v1beta/models/m:generateContent", Some("https://a.example/v1beta/models")),
+            ("https://a.example/v2/chat", Some("https://a.example/v1/models?page_size=1000")),
             ("https://a.example/other", None),
         ] {
             assert_eq!(list(address).as_deref(), expected, "{address}");
@@ -117,6 +123,7 @@ mod tests {
         for text in [
             r#"{"object":"list","data":[{"id":"b","object":"model"},{"id":"a"}]}"#,
             r#"{"models":[{"name":"models/a","displayName":"A"},{"name":"models/b"}]}"#,
+            r#"{"models":[{"name":"a","endpoints":["chat"]},{"name":"b"}],"next_page_token":"x"}"#,
             r#"[{"id":"a","type":"chat"},{"id":"b"},{"id":"b"}]"#,
         ] {
             assert_eq!(ids(text.as_bytes()), Some(vec!["a".to_owned(), "b".to_owned()]), "{text}");

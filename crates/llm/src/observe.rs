@@ -3,6 +3,7 @@
 //! Typed partial parses that borrow and keep nothing but what the record needs: no allocation per chunk.
 
 mod bedrock;
+mod cohere;
 pub mod edit;
 mod gemini;
 mod plain;
@@ -98,8 +99,8 @@ impl StreamObserver {
             Protocol::OpenAiResponses => responses::event(&mut self.observed, data),
             Protocol::AnthropicMessages => self.anthropic(data),
             Protocol::Gemini => gemini::event(&mut self.observed, data),
-            // Nobody calls in it, so its streams are always translated.
-            Protocol::BedrockConverse => Note::Plain,
+            // Nobody calls in these, so their streams are always translated.
+            Protocol::BedrockConverse | Protocol::CohereChat => Note::Plain,
         }
     }
 
@@ -231,6 +232,11 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
             whole.tell(observed)
         }
         Protocol::BedrockConverse => bedrock::Answer::read(text)?.tell(observed),
+        Protocol::CohereChat => {
+            let whole = cohere::Answer::read(text)?;
+            answer.is_error = whole.is_error();
+            whole.tell(observed)
+        }
         Protocol::AnthropicMessages => {
             let whole: AnthropicAnswer<'_> = serde_json::from_str(text).ok()?;
             answer.is_error = is_some(whole.error);

@@ -91,8 +91,8 @@ pub fn rounds(body: &RawObject, provider: Protocol, model: &str) -> Rounds {
         Protocol::AnthropicMessages => by_anthropic(body),
         Protocol::OpenAiResponses => responses::rounds(body),
         Protocol::Gemini => gemini::rounds(body, model),
-        // It runs none.
-        Protocol::BedrockConverse => Rounds::default(),
+        // They run none.
+        Protocol::BedrockConverse | Protocol::CohereChat => Rounds::default(),
         Protocol::OpenAiChat => {
             // These search always, asked or not.
             if model.contains("-search-preview") {
@@ -147,7 +147,9 @@ fn by_anthropic(body: &RawObject) -> Rounds {
 /// had to. `inbound` is the body's protocol.
 pub fn limit_for(provider: Protocol, inbound: Protocol, body: &mut RawObject, uses: u64) -> bool {
     match (provider, inbound) {
-        (Protocol::OpenAiChat | Protocol::Gemini | Protocol::BedrockConverse, _) => false,
+        (Protocol::OpenAiChat | Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat, _) => {
+            false
+        }
         (Protocol::OpenAiResponses, Protocol::OpenAiResponses) => responses::limit(body, uses),
         (Protocol::OpenAiResponses | Protocol::AnthropicMessages, _) => limit(body, uses),
     }

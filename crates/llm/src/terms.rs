@@ -166,6 +166,8 @@ pub fn told(protocol: Protocol, data: &[u8]) -> Told {
             told_by_openai(answer.service_tier.or(answer.response.and_then(|inner| inner.service_tier)))
         }
         Protocol::BedrockConverse => told_by_bedrock(answer.tier),
+        // It has one price.
+        Protocol::CohereChat => Told::default(),
         Protocol::AnthropicMessages => {
             let usage = answer.usage.or(answer.message.and_then(|message| message.usage));
             usage.map(told_by_anthropic).unwrap_or_default()

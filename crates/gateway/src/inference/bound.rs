@@ -216,7 +216,8 @@ fn answers(operation: Operation, body: &RawObject) -> u64 {
         Protocol::OpenAiChat
         | Protocol::OpenAiResponses
         | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse => number(body, "n"),
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => number(body, "n"),
     };
     let shown = asked.unwrap_or(1).max(1);
     if operation != Operation::Completions {
@@ -300,7 +301,7 @@ pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target:
         }
         // There it is what a request gets that asks for none.
         (ServiceTiers::Named | ServiceTiers::OnePrice, _)
-        | (ServiceTiers::AccountDecides, Protocol::BedrockConverse) => {
+        | (ServiceTiers::AccountDecides, Protocol::BedrockConverse | Protocol::CohereChat) => {
             body.remove("service_tier");
             body.remove("serviceTier");
         }
@@ -312,8 +313,8 @@ pub fn output_limit_field(operation: Operation, body: &RawObject) -> Option<&'st
     let fields: &[&'static str] = match protocol_of(operation) {
         Protocol::OpenAiResponses => &["max_output_tokens"],
         Protocol::OpenAiChat | Protocol::AnthropicMessages => &["max_completion_tokens", "max_tokens"],
-        // There it stands within `generationConfig`, and nobody calls in Bedrock's protocol.
-        Protocol::Gemini | Protocol::BedrockConverse => &[],
+        // There it stands within `generationConfig`, and nobody calls in Bedrock's protocol or Cohere's.
+        Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => &[],
     };
     fields.iter().copied().find(|field| number(body, field).is_some())
 }
@@ -350,9 +351,10 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
         Protocol::Gemini => {
             ["contents", "systemInstruction", "system_instruction"].into_iter().any(may_be_media)
         }
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
-            may_hold_more("messages") || may_hold_more("system")
-        }
+        Protocol::OpenAiChat
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => may_hold_more("messages") || may_hold_more("system"),
     };
     let tokens = if is_more_than_text {
         media(operation, intake).map(|media| text.saturating_sub(media.inline) + media.images * IMAGE)

@@ -33,7 +33,8 @@ const fn tier_fields(protocol: Protocol) -> &'static [&'static str] {
         Protocol::OpenAiChat
         | Protocol::OpenAiResponses
         | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse => &["service_tier"],
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => &["service_tier"],
     }
 }
 
@@ -86,16 +87,17 @@ fn says_how_to_think(protocol: Protocol, intake: &Intake) -> bool {
                 || effort.is_some_and(|raw| memchr::memmem::find(raw, b"\"effort\"").is_some())
         }
         Protocol::Gemini => nested::says_how_to_think(&intake.body),
-        Protocol::BedrockConverse => false,
+        Protocol::BedrockConverse | Protocol::CohereChat => false,
     }
 }
 
 /// The fields that bound the answer; the first is written, of Gemini's the last.
 const fn limit_fields(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
-            &["max_tokens", "max_completion_tokens"]
-        }
+        Protocol::OpenAiChat
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => &["max_tokens", "max_completion_tokens"],
         Protocol::OpenAiResponses => &["max_output_tokens"],
         Protocol::Gemini => &["max_output_tokens", "maxOutputTokens"],
     }

@@ -104,6 +104,11 @@ fn base_for<'a>(spec: &ProviderSpec, base: &'a str, path: &str) -> &'a str {
         let base = base.strip_suffix("/openai").unwrap_or(base);
         return base.strip_suffix("/v1beta").unwrap_or(base);
     }
+    // Cohere's had the end of its compatibility API, when that was asked.
+    if path.starts_with("/v2/") {
+        let base = base.strip_suffix("/compatibility/v1").unwrap_or(base);
+        return base.strip_suffix("/v2").unwrap_or(base);
+    }
     // Anthropic's base address has no version; people who know OpenAI's write one.
     if path.starts_with("/v1/") { base.strip_suffix("/v1").unwrap_or(base) } else { base }
 }
@@ -225,14 +230,30 @@ mod tests {
 
     #[test]
     fn a_route_may_have_a_host_of_its_own() {
-        let spec = llm::provider::find("cohere").unwrap();
-        let rerank = |base: &str| {
-            let routes = Addressed::routes(spec, base).unwrap();
-            let route = routes.iter().find(|route| route.route.kind == RouteKind::Rerank).unwrap();
-            route.endpoint("m", false).unwrap().uri.to_string()
+        const RANKING: ProviderSpec = ProviderSpec {
+            base_url: Some("https://api.example.com/v1"),
+            routes: &[Route::of(RouteKind::Rerank, "https://rank.example.com/v2/rerank")],
+            ..OPENAI_COMPATIBLE
         };
-        assert_eq!(rerank(spec.base_url.unwrap()), "https://api.cohere.com/v2/rerank");
+        let rerank = |base: &str| {
+            let routes = Addressed::routes(&RANKING, base).unwrap();
+            routes[0].endpoint("m", false).unwrap().uri.to_string()
+        };
+        assert_eq!(rerank(RANKING.base_url.unwrap()), "https://rank.example.com/v2/rerank");
         assert_eq!(rerank("http://127.0.0.1:1"), "http://127.0.0.1:1/v2/rerank");
+    }
+
+    #[test]
+    fn coheres_address_may_have_its_old_end() {
+        let spec = llm::provider::find("cohere").unwrap();
+        for end in ["", "/v2", "/compatibility/v1"] {
+            let routes = Addressed::routes(spec, &format!("https://x.example{end}")).unwrap();
+            let at = |at: usize| routes[at].endpoint("m", true).unwrap().uri.to_string();
+            assert_eq!(
+                (at(0), at(2)),
+                ("https://x.example/v2/chat".into(), "https://x.example/v2/rerank".into())
+            );
+        }
     }
 
     #[test]

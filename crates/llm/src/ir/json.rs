@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 
 /// JSON text, byte for byte as it arrived. Two are equal when their texts are.
@@ -18,6 +19,16 @@ impl Json {
     /// The text.
     pub fn get(&self) -> &str {
         self.0.get()
+    }
+
+    /// Whether it is a JSON schema of an object.
+    pub(crate) fn is_schema_of_object(&self) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow, rename = "type", default)]
+            kind: Option<Cow<'a, str>>,
+        }
+        serde_json::from_str::<Head<'_>>(self.get()).is_ok_and(|head| head.kind.as_deref() == Some("object"))
     }
 
     /// The text as `serde_json` writes it without touching it.

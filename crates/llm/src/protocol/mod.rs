@@ -9,6 +9,7 @@ use domain::Money;
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+pub mod cohere_chat;
 mod data_url;
 pub mod embeddings;
 mod error;
@@ -42,6 +43,8 @@ pub enum Protocol {
     Gemini,
     /// Amazon Bedrock's Converse. Providers speak it, nobody calls in it.
     BedrockConverse,
+    /// Cohere's chat, the second version. Providers speak it, nobody calls in it.
+    CohereChat,
 }
 
 /// A body in some protocol, and what it could not carry.
@@ -90,12 +93,13 @@ pub struct Target<'a> {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 5] = [
+    pub const ALL: [Protocol; 6] = [
         Protocol::OpenAiChat,
         Protocol::OpenAiResponses,
         Protocol::AnthropicMessages,
         Protocol::Gemini,
         Protocol::BedrockConverse,
+        Protocol::CohereChat,
     ];
 
     /// Those that callers speak.
@@ -120,6 +124,7 @@ impl Protocol {
             Protocol::AnthropicMessages => "anthropic_messages",
             Protocol::Gemini => "gemini",
             Protocol::BedrockConverse => "bedrock_converse",
+            Protocol::CohereChat => "cohere_chat",
         }
     }
 
@@ -130,8 +135,8 @@ impl Protocol {
             Protocol::OpenAiResponses => openai_responses::decode_request(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_request(body),
             Protocol::Gemini => gemini::decode_request(body),
-            Protocol::BedrockConverse => Err(TranslateError::InvalidRequest {
-                message: "requests are not taken in Bedrock's protocol".to_owned(),
+            Protocol::BedrockConverse | Protocol::CohereChat => Err(TranslateError::InvalidRequest {
+                message: format!("requests are not taken in {}", self.as_str()),
                 param: None,
             }),
         }
@@ -148,7 +153,10 @@ impl Protocol {
             from if from == self => {}
             Protocol::Gemini => gemini::refuse_state(request)?,
             Protocol::OpenAiResponses => unsaid::refuse_state(request)?,
-            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {}
+            Protocol::OpenAiChat
+            | Protocol::AnthropicMessages
+            | Protocol::BedrockConverse
+            | Protocol::CohereChat => {}
         }
         match self {
             Protocol::OpenAiChat => openai_chat::encode_request(request, target),
@@ -156,6 +164,7 @@ impl Protocol {
             Protocol::AnthropicMessages => anthropic_messages::encode_request(request, target),
             Protocol::Gemini => gemini::encode_request(request, target),
             Protocol::BedrockConverse => bedrock_converse::encode_request(request, target),
+            Protocol::CohereChat => cohere_chat::encode_request(request, target),
         }
     }
 
@@ -167,6 +176,7 @@ impl Protocol {
             Protocol::AnthropicMessages => anthropic_messages::decode_response(body),
             Protocol::Gemini => gemini::decode_response(body),
             Protocol::BedrockConverse => bedrock_converse::decode_response(body),
+            Protocol::CohereChat => cohere_chat::decode_response(body),
         }
     }
 
@@ -174,7 +184,9 @@ impl Protocol {
     /// a protocol, this and all else that callers would get is as OpenAI has it.
     pub fn encode_response(self, response: &ChatResponse, cost: Option<Money>) -> Encoded {
         match self {
-            Protocol::OpenAiChat | Protocol::BedrockConverse => openai_chat::encode_response(response, cost),
+            Protocol::OpenAiChat | Protocol::BedrockConverse | Protocol::CohereChat => {
+                openai_chat::encode_response(response, cost)
+            }
             Protocol::OpenAiResponses => openai_responses::encode_response(response, cost),
             Protocol::AnthropicMessages => anthropic_messages::encode_response(response, cost),
             Protocol::Gemini => gemini::encode_response(response, cost),
@@ -195,13 +207,14 @@ impl Protocol {
             Protocol::BedrockConverse => {
                 StreamDecoder::BedrockConverse(bedrock_converse::StreamDecoder::default())
             }
+            Protocol::CohereChat => StreamDecoder::CohereChat(cohere_chat::StreamDecoder::default()),
         }
     }
 
     /// A writer of a streamed answer.
     pub fn stream_encoder(self, options: StreamOptions) -> StreamEncoder {
         match self {
-            Protocol::OpenAiChat | Protocol::BedrockConverse => {
+            Protocol::OpenAiChat | Protocol::BedrockConverse | Protocol::CohereChat => {
                 StreamEncoder::OpenAiChat(openai_chat::StreamEncoder::new(options))
             }
             Protocol::OpenAiResponses => {
@@ -218,9 +231,10 @@ impl Protocol {
     pub fn encode_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
         match self {
             // Both of OpenAI's APIs fail in one shape.
-            Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::BedrockConverse => {
-                openai_chat::encode_error(error)
-            }
+            Protocol::OpenAiChat
+            | Protocol::OpenAiResponses
+            | Protocol::BedrockConverse
+            | Protocol::CohereChat => openai_chat::encode_error(error),
             Protocol::AnthropicMessages => anthropic_messages::encode_error(error),
             Protocol::Gemini => gemini::encode_error(error),
         }
@@ -230,7 +244,7 @@ impl Protocol {
     pub fn encode_stream_error(self, error: &ErrorReply<'_>, place: &StreamPlace<'_>) -> Vec<u8> {
         let body = || self.encode_error(error);
         match self {
-            Protocol::OpenAiChat | Protocol::Gemini | Protocol::BedrockConverse => {
+            Protocol::OpenAiChat | Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => {
                 [b"data: ".as_slice(), &body(), b"\n\n"].concat()
             }
             Protocol::OpenAiResponses => openai_responses::encode_stream_error(error, place),
@@ -244,6 +258,7 @@ impl Protocol {
             Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
                 error::decode(status, body)
             }
+            Protocol::CohereChat => cohere_chat::decode_error(status, body),
             Protocol::OpenAiResponses => openai_responses::decode_error(status, body),
             Protocol::Gemini => gemini::decode_error(status, body),
         }

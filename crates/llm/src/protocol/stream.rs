@@ -1,7 +1,7 @@
 //! Readers and writers of streamed answers, one variant for each protocol.
 
 use super::{
-    Echo, Protocol, TranslateError, anthropic_messages, bedrock_converse, gemini, openai_chat,
+    Echo, Protocol, TranslateError, anthropic_messages, bedrock_converse, cohere_chat, gemini, openai_chat,
     openai_responses,
 };
 use crate::ir::{StreamEvent, Warning};
@@ -45,6 +45,8 @@ pub enum StreamDecoder {
     Gemini(Box<gemini::StreamDecoder>),
     /// Bedrock's events.
     BedrockConverse(bedrock_converse::StreamDecoder),
+    /// Cohere's events.
+    CohereChat(cohere_chat::StreamDecoder),
 }
 
 impl StreamDecoder {
@@ -61,6 +63,7 @@ impl StreamDecoder {
             StreamDecoder::AnthropicMessages(decoder) => decoder.push(name, data, events),
             StreamDecoder::Gemini(decoder) => decoder.push(name, data, events),
             StreamDecoder::BedrockConverse(decoder) => decoder.push(name, data, events),
+            StreamDecoder::CohereChat(decoder) => decoder.push(name, data, events),
         }
     }
 
@@ -72,6 +75,7 @@ impl StreamDecoder {
             StreamDecoder::AnthropicMessages(decoder) => decoder.is_complete(),
             StreamDecoder::Gemini(decoder) => decoder.is_complete(),
             StreamDecoder::BedrockConverse(decoder) => decoder.is_complete(),
+            StreamDecoder::CohereChat(decoder) => decoder.is_complete(),
         }
     }
 
@@ -83,6 +87,7 @@ impl StreamDecoder {
             StreamDecoder::AnthropicMessages(decoder) => decoder.usage(),
             StreamDecoder::Gemini(decoder) => decoder.usage(),
             StreamDecoder::BedrockConverse(decoder) => decoder.usage(),
+            StreamDecoder::CohereChat(decoder) => decoder.usage(),
         }
     }
 }

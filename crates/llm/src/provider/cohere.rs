@@ -1,12 +1,11 @@
-//! Cohere: chat over the compatibility API, embeddings and rankings in its own.
+//! Cohere: chat, embeddings and rankings in its own protocol.
 //!
-//! API: <https://docs.cohere.com/docs/compatibility-api>. Read 2026-11-22; `CO_API_KEY` is what Cohere's
-//! own client reads.
+//! API: <https://docs.cohere.com/reference/chat>, <https://docs.cohere.com/reference/embed>,
+//! <https://docs.cohere.com/reference/rerank>. Read 2026-11-26; `CO_API_KEY` is what Cohere's own client reads.
 //!
-//! The compatibility API refuses `stream_options`. It reports raw tokens, where Cohere's own API bills
-//! `billed_units`: costs of chats are close, not exact. Embeddings and rankings are asked of its own API
-//! (<https://docs.cohere.com/reference/embed>, <https://docs.cohere.com/reference/rerank>, read 2026-11-26), which tells what it
-//! bills: tokens, search units.
+//! Its compatibility API (<https://docs.cohere.com/docs/compatibility-api>, read 2026-11-22) is not asked, also not for callers
+//! of OpenAI's protocol: it tells raw tokens and not the `billed_units` that costs are exact by, and knows neither
+//! documents nor citations, budgets of thought, or safety modes.
 
 use super::{AbortPolicy, OPENAI_COMPATIBLE, ProviderSpec, Route, RouteKind};
 use crate::protocol::{Protocol, Shape};
@@ -14,14 +13,13 @@ use crate::protocol::{Protocol, Shape};
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "cohere",
     name: "Cohere",
-    base_url: Some("https://api.cohere.ai/compatibility/v1"),
+    base_url: Some("https://api.cohere.com"),
     key_variables: &["COHERE_API_KEY", "CO_API_KEY"],
     routes: &[
-        Route::chat(Protocol::OpenAiChat, "/chat/completions"),
-        Route::embeddings("https://api.cohere.com/v2/embed").shaped(Shape::Cohere),
-        Route::of(RouteKind::Rerank, "https://api.cohere.com/v2/rerank"),
+        Route::chat(Protocol::CohereChat, "/v2/chat"),
+        Route::embeddings("/v2/embed").shaped(Shape::Cohere),
+        Route::of(RouteKind::Rerank, "/v2/rerank"),
     ],
-    takes_stream_options: false,
     abort: AbortPolicy::CancelStreams,
     ..OPENAI_COMPATIBLE
 };

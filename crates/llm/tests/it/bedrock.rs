@@ -10,8 +10,9 @@ const NOVA_2: &str = "us.amazon.nova-2-lite-v1:0";
 const MISTRAL: &str = "mistral.mistral-large-2407-v1:0";
 const LLAMA: &str = "meta.llama3-70b-instruct-v1:0";
 
-/// A request with these fields, and the features that were warned of, in order.
-fn translate(
+/// A request with these fields in a protocol that nobody calls in, and the features that were warned of, in order.
+pub fn translate_to(
+    to: Protocol,
     from: Protocol,
     model: &str,
     fields: Value,
@@ -26,15 +27,23 @@ fn translate(
         output_limit: OutputLimit::MaxTokens,
         takes_stream_options: true,
         takes_cache_control: false,
-        takes_unsigned_thoughts: false,
+        takes_unsigned_thoughts: true,
         takes_custom_tools: false,
         searches_in_chat: true,
         takes_schema: true,
     };
-    let encoded = Protocol::BedrockConverse.encode_request(&request, &target)?;
+    let encoded = to.encode_request(&request, &target)?;
     let mut features: Vec<&'static str> = encoded.warnings.iter().map(|warning| warning.feature).collect();
     features.sort_unstable();
     Ok((serde_json::from_slice(&encoded.body).unwrap(), features))
+}
+
+fn translate(
+    from: Protocol,
+    model: &str,
+    fields: Value,
+) -> Result<(Value, Vec<&'static str>), TranslateError> {
+    translate_to(Protocol::BedrockConverse, from, model, fields)
 }
 
 fn of_chat(model: &str, fields: Value) -> (Value, Vec<&'static str>) {

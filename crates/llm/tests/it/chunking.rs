@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const PROTOCOLS: [Protocol; 5] = Protocol::ALL;
+const PROTOCOLS: [Protocol; 6] = Protocol::ALL;
 
 /// All files of the fixtures with this ending, and the protocol of their provider.
 fn files(ending: &str) -> Vec<(Protocol, Vec<u8>)> {

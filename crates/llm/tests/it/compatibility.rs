@@ -35,6 +35,7 @@ fn title(protocol: Protocol) -> &'static str {
         Protocol::AnthropicMessages => "Messages",
         Protocol::Gemini => "Gemini",
         Protocol::BedrockConverse => "Converse",
+        Protocol::CohereChat => "Cohere's chat",
     }
 }
 

@@ -7,6 +7,8 @@ mod bedrock;
 #[cfg(test)]
 mod chunking;
 #[cfg(test)]
+mod cohere;
+#[cfg(test)]
 mod compatibility;
 #[cfg(test)]
 mod golden;

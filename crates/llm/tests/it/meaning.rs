@@ -89,7 +89,10 @@ fn sampling(protocol: Protocol) -> impl Strategy<Value = Sampling> {
                 Sampling { seed, frequency_penalty: penalty.map(in_eighths), n, ..sampling }
             }
             Protocol::OpenAiResponses => Sampling { top_k: None, stop: Vec::new(), ..sampling },
-            Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse => sampling,
+            Protocol::AnthropicMessages
+            | Protocol::Gemini
+            | Protocol::BedrockConverse
+            | Protocol::CohereChat => sampling,
         }
     })
 }

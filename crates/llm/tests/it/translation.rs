@@ -33,7 +33,9 @@ fn translate(
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let request = from.decode_request(body.to_string().as_bytes())?;
     let to = match from {
-        OpenAiChat | OpenAiResponses | Gemini | Protocol::BedrockConverse => AnthropicMessages,
+        OpenAiChat | OpenAiResponses | Gemini | Protocol::BedrockConverse | Protocol::CohereChat => {
+            AnthropicMessages
+        }
         AnthropicMessages => OpenAiChat,
     };
     let encoded = to.encode_request(&request, &target(model))?;

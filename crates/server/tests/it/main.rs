@@ -9,6 +9,7 @@ mod bedrock;
 mod bodies;
 mod bounds;
 mod budgets;
+mod cohere;
 mod commands;
 mod commands_limits;
 mod disconnect;

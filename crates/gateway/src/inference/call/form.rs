@@ -280,9 +280,11 @@ fn with_turns(prepared: &Prepared, protocol: Protocol, answer: &str, complaint: 
     let mut body = RawObject::parse(prepared.body.to_bytes()).ok()?;
     let content = |text: &str| match protocol {
         Protocol::BedrockConverse => serde_json::json!([{"text": text}]),
-        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::AnthropicMessages | Protocol::Gemini => {
-            text.into()
-        }
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::AnthropicMessages
+        | Protocol::Gemini
+        | Protocol::CohereChat => text.into(),
     };
     let turn =
         |role: &str, text: &str| serde_json::json!({"role": role, "content": content(text)}).to_string();

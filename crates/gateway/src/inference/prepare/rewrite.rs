@@ -144,8 +144,8 @@ fn fields_of_reasoning(protocol: Protocol) -> &'static [&'static str] {
             "system",
             "messages",
         ],
-        // Gemini's says so in one object of one field, which is all that changes; nobody calls in Bedrock's.
-        Protocol::Gemini | Protocol::BedrockConverse => &[],
+        // Gemini's says so in one object of one field, which is all that changes; nobody calls in the others.
+        Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => &[],
     }
 }
 
@@ -189,9 +189,10 @@ pub(super) fn rewrite(
     let least = match protocol {
         Protocol::OpenAiResponses => Bytes::from_static(b"{\"model\":\"\"}"),
         Protocol::Gemini => Bytes::from_static(b"{\"contents\":[{\"parts\":[{\"text\":\".\"}]}]}"),
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
-            Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}")
-        }
+        Protocol::OpenAiChat
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => Bytes::from_static(b"{\"model\":\"\",\"max_tokens\":1,\"messages\":[]}"),
     };
     let mut part = RawObject::parse(least).map_err(|_| Refusal::Internal)?;
     part.set_string("model", &target.model_id);

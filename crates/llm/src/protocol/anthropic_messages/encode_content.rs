@@ -138,7 +138,8 @@ impl ContentWriter<'_> {
                 Protocol::OpenAiChat
                 | Protocol::OpenAiResponses
                 | Protocol::Gemini
-                | Protocol::BedrockConverse => {
+                | Protocol::BedrockConverse
+                | Protocol::CohereChat => {
                     self.warnings.add("reasoning", "thoughts that another provider encrypted were dropped");
                     return Ok(None);
                 }

@@ -62,7 +62,11 @@ pub(in crate::protocol) fn encode_request(
     let mut body = to_json_of(request, &body);
     match request.protocol {
         Protocol::AnthropicMessages => append_fields(&mut body, &request.extra),
-        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini | Protocol::BedrockConverse => {
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::Gemini
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => {
             warn_extra(request, &[], &mut warnings);
         }
     }
@@ -106,7 +110,7 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
                 Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
                     schema::closed(schema.raw())
                 }
-                Protocol::AnthropicMessages | Protocol::BedrockConverse => None,
+                Protocol::AnthropicMessages | Protocol::BedrockConverse | Protocol::CohereChat => None,
             };
             if closed.is_some() {
                 let detail = "additionalProperties: false was added to the objects of the schema";

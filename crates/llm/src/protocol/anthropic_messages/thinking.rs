@@ -164,7 +164,8 @@ fn display(from: Protocol, reasoning: &Reasoning, traits: Traits) -> Option<&str
             | Protocol::OpenAiResponses
             | Protocol::AnthropicMessages
             | Protocol::Gemini
-            | Protocol::BedrockConverse,
+            | Protocol::BedrockConverse
+            | Protocol::CohereChat,
         ) => None,
     }
 }

@@ -6,7 +6,7 @@
 use super::super::anthropic_messages::schema;
 use super::model::Family;
 use super::wire::{OutputConfig, Structure, TextFormat};
-use crate::ir::{ChatRequest, Json, OutputFormat, Schema, Warnings};
+use crate::ir::{ChatRequest, OutputFormat, Schema, Warnings};
 use crate::structured;
 use std::borrow::Cow;
 
@@ -38,22 +38,12 @@ pub(super) fn way(request: &ChatRequest, family: Family, is_thinking: bool, warn
         return Way::Held;
     }
     // While thinking no tool can be forced, and what a tool is called with is an object.
-    if family.takes_named_tool() && !is_thinking && is_object(schema) {
+    if family.takes_named_tool() && !is_thinking && schema.is_schema_of_object() {
         warnings.add("response_format", "the JSON schema was sent as a tool that must be called");
         return Way::Tool;
     }
     warnings.add("response_format", "the JSON schema was sent as an instruction, it is not enforced");
     Way::Words
-}
-
-/// Whether a schema is one of an object.
-fn is_object(schema: &Json) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Head<'a> {
-        #[serde(borrow, rename = "type", default)]
-        kind: Option<Cow<'a, str>>,
-    }
-    serde_json::from_str::<Head<'_>>(schema.get()).is_ok_and(|head| head.kind.as_deref() == Some("object"))
 }
 
 /// The words.

@@ -58,7 +58,8 @@ fn leftovers(request: &ChatRequest, body: &mut Vec<u8>, warnings: &mut Warnings)
         Protocol::OpenAiChat
         | Protocol::OpenAiResponses
         | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse => {
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => {
             warn_extra(request, &[], warnings);
         }
     }

@@ -41,7 +41,8 @@ pub(super) fn in_field(signature: &Signature) -> Cow<'_, str> {
         Protocol::OpenAiChat
         | Protocol::OpenAiResponses
         | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse => {
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => {
             Cow::Owned(STANDARD.encode(signature.in_field(Protocol::Gemini).as_bytes()))
         }
     }

@@ -272,7 +272,7 @@ fn unsupported(feature: &'static str, detail: &str) -> TranslateError {
     TranslateError::Unsupported { feature, detail: detail.to_owned() }
 }
 
-pub(super) fn image_url<'a>(
+pub(in crate::protocol) fn image_url<'a>(
     source: &'a Source,
     detail: Option<&'a str>,
 ) -> Result<wire::ImageUrl<'a>, TranslateError> {

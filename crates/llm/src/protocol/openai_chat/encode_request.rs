@@ -412,7 +412,7 @@ fn response_format<'a>(
 pub(in crate::protocol) fn strict(from: Protocol, schema: &Schema, warnings: &mut Warnings) -> Option<bool> {
     match from {
         Protocol::OpenAiChat | Protocol::OpenAiResponses => schema.strict,
-        Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse => {
+        Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => {
             let text = schema.schema.as_ref().map_or("{}", Json::get);
             let fits = serde_json::from_str(text).is_ok_and(|schema| is_strict_schema(&schema));
             if !fits {
@@ -470,7 +470,10 @@ pub(in crate::protocol) fn service_tier<'a>(
         (Protocol::AnthropicMessages, "standard_only") => Some("default"),
         // What a model's name asks for (`:flex`); Anthropic has no such words.
         (Protocol::AnthropicMessages, tier @ ("flex" | "priority")) => Some(tier),
-        (Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse, other) => {
+        (
+            Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat,
+            other,
+        ) => {
             warnings.add("service_tier", format!("{other} was dropped"));
             None
         }
@@ -489,7 +492,10 @@ fn leftovers(request: &ChatRequest, server: Server, body: &mut Vec<u8>, warnings
             warn_extra(request, &OF_RESPONSES, warnings);
         }
         (Protocol::OpenAiResponses, Server::Compatible)
-        | (Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse, _) => {
+        | (
+            Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat,
+            _,
+        ) => {
             warn_extra(request, &[], warnings);
         }
     }

@@ -16,6 +16,7 @@ pub mod usage;
 mod wire;
 
 pub(super) use decode_request::{decode_request, effort, thinking_object, web_search};
+pub(super) use encode_messages::image_url;
 pub(super) use encode_request::{encode_request, limited_user, reasoning_effort, service_tier, strict};
 pub(super) use error::encode_error;
 pub(crate) use error::kind as error_kind;
@@ -23,3 +24,4 @@ pub(super) use model::{Kind as ModelKind, kind as model_kind};
 pub(super) use response::{decode_response, encode_response, finish_warnings, image_lost, url_citation};
 pub use stream_decode::StreamDecoder;
 pub use stream_encode::StreamEncoder;
+pub(super) use wire::ImageUrl;

@@ -129,7 +129,7 @@ pub(super) enum Part<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct ImageUrl<'a> {
+pub(in crate::protocol) struct ImageUrl<'a> {
     pub url: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,

@@ -66,7 +66,7 @@ pub(in crate::protocol) fn encode_request(
         Protocol::OpenAiChat => {
             warn_extra(request, &[&OF_CHAT[..], &ELSEWHERE[1..]].concat(), &mut warnings);
         }
-        Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse => {
+        Protocol::AnthropicMessages | Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => {
             warn_extra(request, &[], &mut warnings)
         }
     }
