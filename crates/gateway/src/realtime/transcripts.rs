@@ -1,6 +1,5 @@
 //! Speech that is written down beside a conversation: by another model, at its own price, told of in events of its own.
 
-use crate::providers::Provider;
 use domain::{AttemptRecord, Model, Money, Terms, Usage};
 use llm::realtime::Transcription;
 use std::collections::VecDeque;
@@ -60,16 +59,16 @@ impl By {
 }
 
 impl Transcripts {
-    /// Speech is written down from now on, or no more. `false`, and nothing changed: at a price that nobody knows.
+    /// Speech is written down from now on, or no more. `known`: the model that does. `false`, and nothing changed: at a
+    /// price that nobody knows.
     pub fn set(
         &mut self,
         by: Option<&Transcription>,
-        provider: &Provider,
+        known: Option<Arc<Model>>,
         terms: Terms,
         must_have_price: bool,
     ) -> bool {
         let Some(Transcription { model, prompt_bytes }) = by else { return true };
-        let known = provider.catalog.find(model).cloned();
         if must_have_price && known.as_ref().is_none_or(|model| model.price.is_none()) {
             return false;
         }
@@ -84,10 +83,21 @@ impl Transcripts {
         self.by.is_some()
     }
 
+    /// Whether it is known what they cost.
+    pub fn have_price(&self) -> bool {
+        self.by.as_ref().is_none_or(|by| by.model.as_ref().is_some_and(|model| model.price.is_some()))
+    }
+
     /// Sound was relayed.
     pub fn heard(&mut self, bytes: u64) {
         self.sound_bytes = self.sound_bytes.saturating_add(bytes);
         self.loose_bytes = self.loose_bytes.saturating_add(bytes);
+    }
+
+    /// So much of it was not, after all.
+    pub fn unheard(&mut self, bytes: u64) {
+        self.sound_bytes = self.sound_bytes.saturating_sub(bytes);
+        self.loose_bytes = self.loose_bytes.saturating_sub(bytes);
     }
 
     /// Sound was taken into the conversation.

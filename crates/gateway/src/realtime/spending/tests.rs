@@ -91,14 +91,119 @@ fn once_it_has_heard_something_it_may_answer_by_itself() {
     hear(&mut spending, SOUND).unwrap();
     assert_eq!(needed(&spending), OVER + LONGEST);
     let off = SessionChange { answers_by_itself: Some(false), ..SessionChange::default() };
-    spending.configured(&off, false, 10);
+    spending.configured(&off, false, 10).unwrap();
     assert_eq!(needed(&spending), 0);
     // Asked to, it may again before the provider has said so; and then does not, when that was refused.
     let on = r#"{"type":"session.update","session":{"turn_detection":null}}"#;
     hear(&mut spending, on).unwrap();
     assert_eq!(needed(&spending), OVER + on.len() as i64 + LONGEST);
-    spending.configured(&off, false, 10);
+    spending.configured(&off, false, 10).unwrap();
     assert_eq!(needed(&spending), 0);
+}
+
+#[test]
+fn who_breaks_a_silence_begins_by_itself_and_unheard() {
+    let mut spending = spending();
+    let turns = r#"{"type":"server_vad","create_response":false,"idle_timeout_ms":6000}"#;
+    let on = format!(r#"{{"type":"session.update","session":{{"turn_detection":{turns}}}}}"#);
+    hear(&mut spending, &on).unwrap();
+    assert_eq!(needed(&spending), OVER + on.len() as i64 + LONGEST);
+    let off = SessionChange { answers_silence: Some(false), ..SessionChange::default() };
+    spending.configured(&off, false, 0).unwrap();
+    assert_eq!(needed(&spending), 0);
+}
+
+#[test]
+fn a_change_that_is_refused_is_one_no_more() {
+    let mut spending = spending();
+    let limit = |limit| SessionChange { answer_limit: Some(limit), ..SessionChange::default() };
+    spending.configured(&limit(AnswerLimit::Tokens(100)), true, 0).unwrap();
+    assert_eq!(spending.limit, 100);
+    let update = r#"{"type":"session.update","session":{"max_output_tokens":900}}"#;
+    assert_eq!(hear(&mut spending, update), Ok(Edit::Id("ours".to_owned())));
+    assert_eq!(spending.limit, 900);
+    assert_eq!(spending.failed("ours"), Some(Some("theirs".to_owned())));
+    assert_eq!((spending.limit, spending.failed("ours")), (100, None));
+    // None is counted for another.
+    hear(&mut spending, &update.replace("900", "200")).unwrap();
+    spending.configured(&limit(AnswerLimit::Tokens(200)), false, 0).unwrap();
+    assert_eq!(spending.limit, 200);
+}
+
+#[test]
+fn neither_changes_nor_their_names_pile_up() {
+    let mut spending = spending();
+    let update = r#"{"type":"session.update","session":{}}"#;
+    for _ in 0..CHANGES_MAX {
+        hear(&mut spending, update).unwrap();
+    }
+    assert!(hear(&mut spending, update).is_err());
+    let named = |bytes: usize, spending: &mut Spending| {
+        let (event, theirs) = (read_caller(CREATE).unwrap(), Some("x".repeat(bytes)));
+        spending.hear_caller(&event, CREATE, || "ours".to_owned(), theirs)
+    };
+    assert!(named(EVENT_ID_BYTES_MAX, &mut spending).is_ok());
+    assert_eq!(named(EVENT_ID_BYTES_MAX + 1, &mut spending).unwrap_err().param(), Some("event_id"));
+}
+
+#[test]
+fn what_is_not_relayed_is_taken_back() {
+    let mut spending = spending();
+    let before = spending.conversation();
+    let picture = r#"{"type":"conversation.item.create","item":{"content":[{"type":"input_image"}]}}"#;
+    for text in [picture, SOUND] {
+        hear(&mut spending, text).unwrap();
+        spending.take_back(before);
+    }
+    assert_eq!(needed(&spending), 0);
+    hear(&mut spending, CREATE).unwrap();
+    assert_eq!(needed(&spending), OVER + CREATE.len() as i64 + LONGEST);
+}
+
+#[test]
+fn an_end_under_another_name_is_the_oldest_answers() {
+    let mut spending = spending();
+    hear(&mut spending, CREATE).unwrap();
+    spending.started("a".to_owned()).unwrap();
+    hear(&mut spending, CREATE).unwrap();
+    spending.done("b", None, true);
+    assert_eq!((spending.running().count(), spending.under_way()), (0, 1));
+}
+
+#[test]
+fn a_hard_limit_that_comes_later_ends_what_it_would_not_have_let_begin() {
+    let tools = SessionChange { has_tools_of_provider: true, ..SessionChange::default() };
+    // A stored prompt brought them.
+    assert!(matches!(spending().configured(&tools, false, 0), Err(Refusal::Unbounded(_))));
+    let unlimited = || Spending::new(&target(), "p/live", false).unwrap();
+    let mut plain = unlimited();
+    plain.set_limited(true).unwrap();
+    let mut with_tools = unlimited();
+    with_tools.configured(&tools, false, 0).unwrap();
+    assert!(with_tools.set_limited(true).is_err());
+    let mut heard = unlimited();
+    let free = r#"{"type":"session.update","session":{"input_audio_transcription":{"model":"free"}}}"#;
+    hear(&mut heard, free).unwrap();
+    assert!(heard.set_limited(true).is_err());
+    heard.set_limited(false).unwrap();
+}
+
+#[test]
+fn what_is_written_down_costs_what_the_account_pays_for_it() {
+    let dollars = |text: &str| Price::per_million(text.parse().unwrap());
+    let listed = TokenPrices { output: dollars("3"), ..TokenPrices::default() };
+    let at = domain::Timestamp::from_unix_ms(0);
+    let (org, key) = (domain::OrgId::from_parts(at, [1; 10]), domain::KeyId::from_parts(at, [2; 10]));
+    let prices = [("p/free".to_owned(), listed)].into_iter().collect();
+    let account = Account { prices: Some(Arc::new(prices)), ..Account::new(org, key, &[]) };
+    let mut spending = spending().for_account(Arc::new(account));
+    let by = Some(Some(llm::realtime::Transcription { model: "free".to_owned(), prompt_bytes: 0 }));
+    // The provider does so by itself.
+    let now = SessionChange { transcription: by, answers_by_itself: Some(false), ..SessionChange::default() };
+    spending.configured(&now, false, 0).unwrap();
+    spending.committed();
+    spending.transcribed(usage(0, 1_000_000), false);
+    assert_eq!(spending.needed().nano(), 3_000_000_000);
 }
 
 #[test]
@@ -109,15 +214,15 @@ fn a_shorter_limit_counts_when_it_is_confirmed_and_a_longer_one_at_once() {
     let confirmed = |limit| SessionChange { answer_limit: Some(limit), ..SessionChange::default() };
     hear(&mut spending, &update("100")).unwrap();
     assert_eq!(spending.limit, 4_000);
-    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0);
+    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0).unwrap();
     assert_eq!(spending.limit, 100);
     hear(&mut spending, &update("\"inf\"")).unwrap();
     assert_eq!(spending.limit, 4_000);
     // Two are on their way: the first confirmation says nothing of the second.
     hear(&mut spending, &update("200")).unwrap();
-    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0);
+    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0).unwrap();
     assert_eq!(spending.limit, 4_000);
-    spending.configured(&confirmed(AnswerLimit::Tokens(200)), false, 0);
+    spending.configured(&confirmed(AnswerLimit::Tokens(200)), false, 0).unwrap();
     assert_eq!(spending.limit, 200);
 }
 
@@ -185,7 +290,7 @@ fn speech_is_written_down_only_at_a_known_price_and_all_sound_is_held_for() {
     assert!(matches!(hear(&mut spending, &by("nobody")), Err(Refusal::Unbounded(_))));
     hear(&mut spending, &by("ear")).unwrap();
     let quiet = SessionChange { answers_by_itself: Some(false), ..SessionChange::default() };
-    spending.configured(&quiet, false, 0);
+    spending.configured(&quiet, false, 0).unwrap();
     let second = 8_000 * 4 / 3;
     let sound = SOUND.replace("AAAA", &"A".repeat(second - SOUND.len() + 4));
     for _ in 0..3 {
