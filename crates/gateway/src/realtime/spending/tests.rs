@@ -189,6 +189,27 @@ fn a_hard_limit_that_comes_later_ends_what_it_would_not_have_let_begin() {
 }
 
 #[test]
+fn a_piece_costs_what_its_own_model_does() {
+    let mut spending = Spending::new(&target(), "p/live", false).unwrap();
+    let by = |model: &str| {
+        format!(
+            r#"{{"type":"session.update","session":{{"input_audio_transcription":{{"model":"{model}"}}}}}}"#
+        )
+    };
+    let quiet = SessionChange { answers_by_itself: Some(false), ..SessionChange::default() };
+    hear(&mut spending, &by("ear")).unwrap();
+    spending.committed();
+    hear(&mut spending, &by("free")).unwrap();
+    spending.configured(&quiet, false, 0).unwrap();
+    spending.configured(&quiet, false, 0).unwrap();
+    // A thousandth of a dollar for a second: the one that was begun, and what may come of it.
+    assert_eq!(spending.needed().nano(), 1_000_000);
+    assert!(spending.set_limited(true).is_err());
+    spending.transcribed(Some(Usage { audio_ms: 3_000, ..Usage::ZERO }), false);
+    assert_eq!(spending.needed().nano(), 3_000_000);
+}
+
+#[test]
 fn what_is_written_down_costs_what_the_account_pays_for_it() {
     let dollars = |text: &str| Price::per_million(text.parse().unwrap());
     let listed = TokenPrices { output: dollars("3"), ..TokenPrices::default() };
