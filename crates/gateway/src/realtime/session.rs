@@ -263,6 +263,9 @@ impl Session {
             ProviderEvent::NotTranscribed => self.spending.transcribed(None, true),
             ProviderEvent::Error { is_of_credential: true, .. } => return Err(self.bad_key(text.as_bytes())),
             ProviderEvent::Error { event_id, is_of_credential: false } => {
+                if event_id.is_none() {
+                    self.spending.doubt();
+                }
                 return Ok(Some(self.edit_error(text, event_id.as_deref())));
             }
             ProviderEvent::Content => {

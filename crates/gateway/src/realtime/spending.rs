@@ -54,6 +54,9 @@ struct Asked {
     /// What its caller calls it.
     theirs: Option<String>,
     limit: u64,
+    /// Something has failed since that names no event: it may be this one. Held until another answer begins, and not
+    /// charged when none does.
+    is_doubtful: bool,
 }
 
 /// A change of the session that was asked for.
@@ -236,12 +239,14 @@ impl Spending {
             }
             CallerEvent::Create { answer_limit, has_tools_of_provider } => {
                 self.set_tools(*has_tools_of_provider)?;
+                let is_full = self.under_way() >= ANSWERS_MAX;
+                self.asked.retain(|asked| !(is_full && asked.is_doubtful));
                 if self.under_way() >= ANSWERS_MAX {
                     return Err(Refusal::invalid(format!("{ANSWERS_MAX} responses are under way already")));
                 }
                 let limit = answer_limit.map_or(self.limit, |limit| self.tokens(limit));
                 let ours = new_id();
-                self.asked.push_back(Asked { ours: ours.clone(), theirs, limit });
+                self.asked.push_back(Asked { ours: ours.clone(), theirs, limit, is_doubtful: false });
                 Edit::Id(ours)
             }
             CallerEvent::Update(change) => self.change(change, new_id, theirs)?,
@@ -363,11 +368,25 @@ impl Spending {
             let message = "more answers have begun than can be under way at once";
             return Err(Refusal::InvalidResponse(message.to_owned()));
         }
-        let asked = self.asked.pop_front().map(|asked| asked.limit);
+        let asked = self.begun().map(|asked| asked.limit);
         // It may be another one than the one asked for.
         let other = if self.begins_by_itself() { self.limit } else { 0 };
         self.running.push(Running { id, limit: asked.map_or(self.limit, |limit| limit.max(other)) });
         Ok(())
+    }
+
+    /// The answer that was asked for and begins: the first of which nothing says that it failed.
+    fn begun(&mut self) -> Option<Asked> {
+        let first = self.asked.iter().position(|asked| !asked.is_doubtful);
+        self.asked.drain(..first.unwrap_or(0));
+        self.asked.pop_front()
+    }
+
+    /// Something has failed, and nothing says what: an answer that was asked for may never begin.
+    pub fn doubt(&mut self) {
+        if let Some(asked) = self.asked.iter_mut().find(|asked| !asked.is_doubtful) {
+            asked.is_doubtful = true;
+        }
     }
 
     /// An answer has ended.
@@ -495,6 +514,7 @@ impl Spending {
     /// Fills in the session's attempt, and makes the one of its transcriptions. What is still under way is taken for
     /// what was held for it.
     pub fn take_records(&mut self, mut session: AttemptRecord) -> Vec<AttemptRecord> {
+        self.asked.retain(|asked| !asked.is_doubtful);
         let open: Vec<u64> = self.limits().collect();
         let all: u64 = open.iter().sum();
         for limit in open {

@@ -419,6 +419,19 @@ async fn an_answer_that_is_refused_frees_what_was_held_for_it() {
 }
 
 #[tokio::test]
+async fn an_answer_that_a_nameless_error_refused_costs_nothing() {
+    let (app, _provider, mut caller, mut side) = session().await;
+    caller.send(CREATE).await;
+    side.event().await;
+    let error = r#"{"type":"error","error":{"type":"x","message":"busy"}}"#;
+    side.send(error).await;
+    assert_eq!(caller.text().await, error);
+    caller.close(1000).await;
+    let record = app.finish_one().await;
+    assert_eq!((nano(&record), &record["usage_source"]), (0, &json!("none")));
+}
+
+#[tokio::test]
 async fn a_change_that_is_refused_is_told_under_its_callers_name() {
     let (app, _provider, mut caller, mut side) = session().await;
     caller.send(r#"{"type":"session.update","event_id":"mine","session":{"instructions":"Hi"}}"#).await;

@@ -287,6 +287,29 @@ fn an_answer_that_was_refused_is_given_up_by_its_own_name_only() {
 }
 
 #[test]
+fn an_answer_that_an_error_may_have_refused_is_held_until_another_begins() {
+    let mut spending = spending();
+    hear(&mut spending, CREATE).unwrap();
+    let held = needed(&spending);
+    spending.doubt();
+    assert_eq!(needed(&spending), held);
+    hear(&mut spending, CREATE).unwrap();
+    spending.started("a".to_owned()).unwrap();
+    assert_eq!(spending.under_way(), 1);
+    spending.done("a", None, true);
+    // It may begin all the same.
+    hear(&mut spending, CREATE).unwrap();
+    spending.doubt();
+    spending.started("b".to_owned()).unwrap();
+    spending.done("b", None, true);
+    assert_eq!((needed(&spending), spending.is_idle()), (0, true));
+    for _ in 0..2 * ANSWERS_MAX {
+        hear(&mut spending, CREATE).unwrap();
+        spending.doubt();
+    }
+}
+
+#[test]
 fn neither_answers_nor_their_ids_pile_up() {
     let mut spending = spending();
     for _ in 0..ANSWERS_MAX {
