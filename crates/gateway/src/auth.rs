@@ -32,7 +32,12 @@ pub fn authenticate_key(
     now: Timestamp,
 ) -> Result<Principal, Refusal> {
     let shown = shown.ok_or(Refusal::MissingKey)?;
-    let caller = snapshot.caller(&KeyHash::of(shown)).filter(|(key, _)| key.is_usable(now));
+    authenticate_hash(snapshot, &KeyHash::of(shown), now)
+}
+
+/// The same for a key that was seen before.
+pub fn authenticate_hash(snapshot: &Snapshot, key: &KeyHash, now: Timestamp) -> Result<Principal, Refusal> {
+    let caller = snapshot.caller(key).filter(|(key, _)| key.is_usable(now));
     let (key, principal) = caller.ok_or(Refusal::InvalidKey)?;
     if key.permissions.completions < Access::Write {
         return Err(Refusal::NotPermitted("this key may not call models"));

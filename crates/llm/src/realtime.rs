@@ -10,7 +10,7 @@ use crate::protocol::error_kind;
 use crate::raw::RawObject;
 use bytes::Bytes;
 use domain::Usage;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -26,8 +26,8 @@ pub enum Unreadable {
     Unknown(String),
 }
 
-/// The longest answer that is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The longest answer that is asked for; the longer one is the greater.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AnswerLimit {
     /// So many tokens.
     Tokens(u64),
@@ -46,6 +46,8 @@ pub struct SessionChange {
     pub answer_limit: Option<AnswerLimit>,
     /// Whether the model answers by itself when somebody has spoken.
     pub answers_by_itself: Option<bool>,
+    /// Whether the model begins by itself when nobody has spoken for a while.
+    pub answers_silence: Option<bool>,
     /// The model that writes down what was said; an inner `None` where nobody does.
     pub transcription: Option<Option<Transcription>>,
     /// There are tools that the provider runs by itself.
@@ -108,8 +110,13 @@ pub enum ProviderEvent {
     Transcribed(Option<Usage>),
     /// Speech could not be written down.
     NotTranscribed,
-    /// Something failed; because of the caller's event of this id, where that is known.
-    Error(Option<String>),
+    /// Something failed.
+    Error {
+        /// Because of the caller's event of this id, where that is known.
+        event_id: Option<String>,
+        /// The key that the session was opened with is refused.
+        is_of_credential: bool,
+    },
     /// A piece of an answer.
     Content,
     /// Anything else.
@@ -128,6 +135,11 @@ const OTHERS: [&str; 8] = [
     "output_audio_buffer.clear",
     "response.cancel",
 ];
+
+/// The code of an error about the key that a session was opened with, also where its socket is closed for that: with 3000
+/// and `invalid_request_error.invalid_api_key`
+/// (<https://github.com/twilio-samples/speech-assistant-openai-realtime-api-python/issues/4>, read 2026-11-26).
+pub const BAD_KEY: &str = "invalid_api_key";
 
 #[derive(Deserialize)]
 struct Wire<'a> {
@@ -218,9 +230,8 @@ pub fn read_caller(text: &str) -> Result<CallerEvent, Unreadable> {
         "input_audio_buffer.append" => Ok(CallerEvent::Sound),
         "response.create" => {
             let response: ResponseWire<'_> = read_part(wire.response)?;
-            let limit = response.max_output_tokens.or(response.max_response_output_tokens);
             Ok(CallerEvent::Create {
-                answer_limit: limit.map(answer_limit),
+                answer_limit: longer(response.max_output_tokens, response.max_response_output_tokens),
                 has_tools_of_provider: response.tools.as_deref().is_some_and(has_tools_of_provider),
             })
         }
@@ -255,26 +266,41 @@ pub fn read_provider(text: &str) -> ProviderEvent {
             ProviderEvent::Transcribed(wire.usage.and_then(|raw| crate::media::usage(raw.get())))
         }
         "conversation.item.input_audio_transcription.failed" => ProviderEvent::NotTranscribed,
-        "error" => ProviderEvent::Error(wire.error.and_then(|raw| {
-            serde_json::from_str::<Caused<'_>>(raw.get()).ok()?.event_id.map(Cow::into_owned)
-        })),
+        "error" => {
+            let caused: Caused<'_> = read_part(wire.error).unwrap_or_default();
+            let code = caused.code.and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw.get()).ok());
+            let is_of_credential = code.as_deref() == Some(BAD_KEY);
+            ProviderEvent::Error { event_id: caused.event_id.map(Cow::into_owned), is_of_credential }
+        }
         kind if kind.starts_with("response.") && kind.ends_with(".delta") => ProviderEvent::Content,
         _ => ProviderEvent::Other,
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Caused<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     event_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
 }
 
 fn read_part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> Result<T, Unreadable> {
     raw.map_or(Ok(T::default()), |raw| serde_json::from_str(raw.get()).map_err(|_| Unreadable::NotAnEvent))
 }
 
+/// What cannot be read bounds nothing, and neither does a bound of nothing.
 fn answer_limit(raw: &RawValue) -> AnswerLimit {
-    serde_json::from_str(raw.get()).map_or(AnswerLimit::Unlimited, AnswerLimit::Tokens)
+    match serde_json::from_str(raw.get()) {
+        Ok(0) | Err(_) => AnswerLimit::Unlimited,
+        Ok(tokens) => AnswerLimit::Tokens(tokens),
+    }
+}
+
+/// The longer one of both interfaces' limits: which of them a provider reads, it alone knows.
+fn longer(now: Option<&RawValue>, beta: Option<&RawValue>) -> Option<AnswerLimit> {
+    now.into_iter().chain(beta).map(answer_limit).max()
 }
 
 impl SessionWire<'_> {
@@ -282,12 +308,13 @@ impl SessionWire<'_> {
         let input = self.audio.as_ref().and_then(|audio| audio.input.as_ref());
         let turns = input.and_then(|input| input.turn_detection).or(self.turn_detection);
         let transcription = input.and_then(|input| input.transcription).or(self.input_audio_transcription);
-        let limit = self.max_output_tokens.or(self.max_response_output_tokens);
+        let turns = turns.map(read_turns);
         SessionChange {
             kind: self.kind.as_deref().map(str::to_owned),
             model: self.model.as_deref().map(str::to_owned),
-            answer_limit: limit.map(answer_limit),
-            answers_by_itself: turns.map(answers_by_itself),
+            answer_limit: longer(self.max_output_tokens, self.max_response_output_tokens),
+            answers_by_itself: turns.map(|(answers_by_itself, _)| answers_by_itself),
+            answers_silence: turns.map(|(_, answers_silence)| answers_silence),
             transcription: transcription.map(read_transcription),
             has_tools_of_provider: self.tools.as_deref().is_some_and(has_tools_of_provider),
         }
@@ -299,15 +326,20 @@ fn has_tools_of_provider(tools: &[ToolWire<'_>]) -> bool {
     tools.iter().any(|tool| tool.kind.as_deref() != Some("function"))
 }
 
-/// Whether these settings of turns let the model answer. What cannot be read may.
-fn answers_by_itself(raw: &RawValue) -> bool {
+/// Whether these settings of turns let the model answer who has spoken, and silence. What cannot be read may.
+fn read_turns(raw: &RawValue) -> (bool, bool) {
     #[derive(Deserialize)]
     struct Turns {
         #[serde(default)]
         create_response: Option<bool>,
+        #[serde(default)]
+        idle_timeout_ms: Option<IgnoredAny>,
     }
-    let turns = serde_json::from_str::<Option<Turns>>(raw.get());
-    turns.map_or(true, |turns| turns.is_some_and(|turns| turns.create_response != Some(false)))
+    match serde_json::from_str::<Option<Turns>>(raw.get()) {
+        Ok(Some(turns)) => (turns.create_response != Some(false), turns.idle_timeout_ms.is_some()),
+        Ok(None) => (false, false),
+        Err(_) => (true, true),
+    }
 }
 
 fn read_transcription(raw: &RawValue) -> Option<Transcription> {

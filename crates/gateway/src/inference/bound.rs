@@ -5,6 +5,8 @@
 //! bounded by the dearest known; what cannot be bounded by itself (documents, sound, what a search finds) by the
 //! longest prompt the model takes.
 
+mod seen;
+
 use super::intake::Intake;
 use super::prepare::set_aside;
 use super::{media, nested, protocol_of, route_of, shape_of};
@@ -20,6 +22,7 @@ use llm::server_tools;
 use llm::terms::{Asked, ServiceTiers};
 use llm::tokenizer::Tokenizer;
 use memchr::memmem::Finder;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::sync::LazyLock;
 
@@ -70,8 +73,6 @@ static ITEM_HINTS: LazyLock<[Finder<'static>; 13]> = LazyLock::new(|| {
 /// The same for parts of Gemini's contents.
 static PART_HINTS: LazyLock<[Finder<'static>; 5]> =
     LazyLock::new(|| ["\"inline", "\"file", "\"executable", "\"codeExec", "\\u00"].map(Finder::new));
-/// How a film tells that it is one.
-static FILM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("video"));
 
 /// What a call may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -368,7 +369,7 @@ fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u
 }
 
 /// Tokens that vectors are made of at the most. Google's models take pictures and sound, each input no more of them than
-/// a prompt may have; films cost more than any price here tells.
+/// a prompt may have; films, and what may be one, cost more than any price here tells. A title is sent with each input.
 fn of_inputs(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u64> {
     let field = match shape_of(operation) {
         Some(Shape::GeminiEmbed) => "content",
@@ -377,15 +378,18 @@ fn of_inputs(operation: Operation, intake: &Intake, window: Option<u64>) -> Opti
     };
     let Some(raw) = intake.body.get(field) else { return Some(intake.bytes() + OVERHEAD) };
     // A list of numbers is one input in tokens.
-    let is_several =
-        |inputs: &Vec<&RawValue>| inputs.iter().any(|one| one.get().starts_with(['"', '[', '{']));
-    let listed = serde_json::from_slice::<Vec<&RawValue>>(raw).ok().filter(is_several);
+    let first = raw.trim_ascii_start().strip_prefix(b"[").and_then(|rest| rest.trim_ascii_start().first());
+    let is_several = matches!(first, Some(b'"' | b'[' | b'{'));
+    let listed = is_several.then(|| serde_json::from_slice::<Vec<IgnoredAny>>(raw).ok()).flatten();
     let inputs = listed.map_or(1, |inputs| inputs.len() as u64);
     let has_media = field != "input" && PART_HINTS.iter().any(|hint| hint.find(raw).is_some());
     if has_media {
-        return window.filter(|_| FILM.find(raw).is_none()).map(|window| window.saturating_mul(inputs));
+        let is_bounded = if field == "requests" { seen::are_bounded(raw) } else { seen::is_bounded(raw) };
+        return window.filter(|_| is_bounded).map(|window| window.saturating_mul(inputs));
     }
-    Some((intake.bytes() + OVERHEAD).saturating_add(inputs.saturating_mul(INPUT_OVERHEAD)))
+    let title = intake.body.get("title").map_or(0, |raw| raw.len() as u64);
+    let around = INPUT_OVERHEAD.saturating_add(title);
+    Some((intake.bytes() + OVERHEAD).saturating_add(inputs.saturating_mul(around)))
 }
 
 /// Whether the prompt is more than what stands in the request.

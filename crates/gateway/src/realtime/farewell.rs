@@ -18,6 +18,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 const TELL: Duration = Duration::from_millis(300);
 /// For the provider to say what stopped answers have cost, and for the caller to close its side.
 const LISTEN: Duration = Duration::from_millis(2_000);
+/// Of a reason, in a frame that closes (RFC 6455, 5.5).
+const REASON_BYTES_MAX: usize = 123;
 
 /// Why a session ends.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ fn sendable(frame: Option<CloseFrame>) -> Option<CloseFrame> {
 /// How a failure closes the caller's socket.
 fn code_of(refusal: &Refusal) -> CloseCode {
     match refusal.status() {
-        401 | 402 | 412 => CloseCode::Policy,
+        401..=403 | 412 => CloseCode::Policy,
         413 => CloseCode::Size,
         408 => CloseCode::Normal,
         _ if matches!(refusal, Refusal::ShuttingDown) => CloseCode::Away,
@@ -131,14 +133,14 @@ impl Session {
     /// Hears what is under way to its end.
     async fn listen(&mut self, provider: &mut Side) {
         while !self.spending.is_idle() {
-            let before = self.spending.under_way();
+            let before = self.spending.running().count();
             let Heard::Message(message) = provider.ear.hear().await else { return };
             let Message::Text(text) = message else { continue };
             if self.count(&text).is_err() {
                 return;
             }
-            // What begins only now is stopped too.
-            if self.spending.under_way() > before {
+            // What begins only now is stopped too, also what was asked for.
+            if self.spending.running().count() > before {
                 self.cancel(&mut provider.mouth).await;
             }
         }
@@ -149,7 +151,7 @@ impl Session {
         let failure = end.failure();
         let frame = match end {
             End::CallerGone | End::CallerClosed(_) => return Vec::new(),
-            End::ProviderClosed(frame) => sendable(frame.clone()),
+            End::ProviderClosed(frame) => sendable(frame.clone()).map(|frame| self.without_key(frame)),
             End::ProviderGone | End::Stopped(_) => None,
         };
         let ours = || {
@@ -160,6 +162,13 @@ impl Session {
         let close = Message::Close(Some(frame.unwrap_or_else(ours)));
         let error = failure.as_ref().map(|refusal| self.error(refusal, None));
         error.into_iter().chain([close]).collect()
+    }
+
+    /// A frame of the provider's, as its caller gets it.
+    fn without_key(&self, CloseFrame { code, reason }: CloseFrame) -> CloseFrame {
+        let reason = self.target.provider.without_key(reason.to_string());
+        let fits = reason.len() <= REASON_BYTES_MAX;
+        CloseFrame { code, reason: if fits { reason.into() } else { Utf8Bytes::default() } }
     }
 
     /// Writes down what the session was and cost.

@@ -22,15 +22,15 @@ use crate::shed::{Shed, Slot};
 use crate::{Gateway, auth};
 use axum::body::Body;
 use domain::record::{Operation, Outcome};
-use domain::{Account, Enforcement, KeyHash, Principal, Timestamp};
+use domain::{Account, Enforcement, KeyHash, KeyId, Principal, Timestamp};
 use handshake::Asked;
 use http::{Method, Response, request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use llm::Protocol;
 use spending::Spending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where sessions are opened.
@@ -47,16 +47,21 @@ pub struct Bounds {
     pub length: Duration,
 }
 
-/// How many sessions run at once.
+type Running = Arc<Mutex<HashMap<KeyId, usize>>>;
+
+/// How many sessions run at once: of one key a quarter of them at the most.
 #[derive(Debug)]
 pub struct Sessions {
-    running: Arc<AtomicUsize>,
+    running: Running,
     max: usize,
 }
 
 /// The right of one session to run; given back when it is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<AtomicUsize>);
+pub struct Place {
+    running: Running,
+    key: KeyId,
+}
 
 impl Sessions {
     /// At most so many.
@@ -64,18 +69,32 @@ impl Sessions {
         Self { running: Arc::default(), max }
     }
 
-    /// A place, where one is free.
-    fn enter(&self) -> Option<Place> {
-        let next = |running: usize| (running < self.max).then_some(running + 1);
-        self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).ok()?;
-        Some(Place(self.running.clone()))
+    /// A place for a key, where one is free for it.
+    fn enter(&self, key: KeyId) -> Option<Place> {
+        let mut running = lock(&self.running);
+        let own = running.get(&key).copied().unwrap_or(0);
+        if own >= self.max.div_ceil(4) || running.values().sum::<usize>() >= self.max {
+            return None;
+        }
+        running.insert(key, own + 1);
+        drop(running);
+        Some(Place { running: self.running.clone(), key })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        let mut running = lock(&self.running);
+        match running.get(&self.key).copied().unwrap_or(0) {
+            0 | 1 => running.remove(&self.key),
+            own => running.insert(self.key, own - 1),
+        };
     }
+}
+
+/// Numbers are whole also where a thread panicked that held them.
+fn lock(running: &Running) -> MutexGuard<'_, HashMap<KeyId, usize>> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A session that may be opened.
@@ -134,7 +153,7 @@ async fn enter<B>(
     let shown = handshake::key(request.headers());
     let principal = auth::authenticate_key(&gateway.snapshot.load(), shown, now)?;
     gateway.check_open()?;
-    let place = gateway.sessions.enter().ok_or_else(|| gateway.shed())?;
+    let place = gateway.sessions.enter(principal.key).ok_or_else(|| gateway.shed())?;
     let slot = gateway.gate.enter(principal.key).await.map_err(|Shed| gateway.shed())?;
     Ok((principal, place, slot))
 }
@@ -162,8 +181,7 @@ fn admit(
         // How much will be said nobody knows yet; it is counted at the end.
         entry.admission = Some(gateway.rates.admit(&account.rates, 1, Instant::now())?);
     }
-    let is_limited = account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard);
-    let spending = Spending::new(&target, &model, is_limited)?;
+    let spending = Spending::new(&target, &model, is_limited(account))?.for_account(account.clone());
     let at = entry.record().map_or_else(|| gateway.clock.now(), |record| record.at);
     let (hold, mut warnings) =
         admit::reserve(gateway, account, spending.least(), at).map_err(|over| admit::refuse(&over))?;
@@ -174,6 +192,11 @@ fn admit(
     let lifecycle = target.model.as_ref().and_then(|model| model.lifecycle.notice(at));
     warnings.extend(lifecycle.map(|notice| format!("model: {notice}")));
     Ok((asked, target, spending, warnings))
+}
+
+/// Whether a hard limit applies.
+fn is_limited(account: &Account) -> bool {
+    account.limits.iter().any(|limit| limit.enforcement == Enforcement::Hard)
 }
 
 /// The model that a query names.
@@ -215,10 +238,25 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_its_session_has_ended() {
+        let key = |number: u8| KeyId::from_bytes([number; 16]);
         let sessions = Sessions::new(1);
-        let place = sessions.enter();
-        assert!(place.is_some() && sessions.enter().is_none());
+        let place = sessions.enter(key(1));
+        assert!(place.is_some() && sessions.enter(key(2)).is_none());
         drop(place);
-        assert!(sessions.enter().is_some());
+        assert!(sessions.enter(key(2)).is_some());
+    }
+
+    #[test]
+    fn one_key_has_a_quarter_of_the_places() {
+        let key = |number: u8| KeyId::from_bytes([number; 16]);
+        let sessions = Sessions::new(8);
+        let mut places: Vec<Place> = (0..2).filter_map(|_| sessions.enter(key(1))).collect();
+        assert!(places.len() == 2 && sessions.enter(key(1)).is_none());
+        places.extend(
+            (2..5).flat_map(|number| [sessions.enter(key(number)), sessions.enter(key(number))]).flatten(),
+        );
+        assert!(places.len() == 8 && sessions.enter(key(9)).is_none());
+        places.truncate(1);
+        assert!(sessions.enter(key(1)).is_some(), "one of its two is free again");
     }
 }

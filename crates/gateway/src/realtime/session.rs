@@ -6,13 +6,13 @@ use super::farewell::End;
 use super::side::{Ear, Heard, Mouth, Side};
 use super::spending::{Edit, Spending};
 use super::{Bounds, Place};
-use crate::Gateway;
 use crate::inference::admit;
-use crate::inference::call::TICK;
+use crate::inference::call::{TICK, failures};
 use crate::providers::Target;
 use crate::rates::Standing;
 use crate::record::Entry;
 use crate::refusal::Refusal;
+use crate::{Gateway, auth};
 use domain::{Account, AttemptId, KeyHash, Money, Timestamp};
 use llm::realtime::{self, CallerEvent, ErrorEvent, ProviderEvent, Unreadable};
 use std::sync::Arc;
@@ -110,13 +110,13 @@ impl Session {
     }
 
     /// What has run out, if anything has.
-    fn run_out(&self, began: Instant, heard: Instant, caller: &Mouth, provider: &Mouth) -> Option<End> {
+    fn run_out(&mut self, began: Instant, heard: Instant, caller: &Mouth, provider: &Mouth) -> Option<End> {
         let stall = self.gateway.limits.write_stall;
         let is_stuck = |mouth: &Mouth| mouth.busy_since().is_some_and(|since| since.elapsed() >= stall);
         if self.gateway.tasks.is_over() {
             Some(End::Stopped(Refusal::ShuttingDown))
-        } else if !self.may_go_on() {
-            Some(End::Stopped(Refusal::InvalidKey))
+        } else if let Err(refusal) = self.look_again() {
+            Some(End::Stopped(refusal))
         } else if began.elapsed() >= self.bounds.length {
             Some(End::Stopped(Refusal::SessionOver("the session has lasted as long as one may")))
         } else if heard.elapsed() >= self.bounds.idle {
@@ -132,10 +132,15 @@ impl Session {
         }
     }
 
-    /// Whether the key still works: one that is taken away ends its sessions.
-    fn may_go_on(&self) -> bool {
+    /// Takes the key and its limits as they are now: one that may call no more ends its sessions.
+    fn look_again(&mut self) -> Result<(), Refusal> {
         let now = self.gateway.clock.now();
-        self.gateway.snapshot.load().caller(&self.key).is_some_and(|(key, _)| key.is_usable(now))
+        let account = auth::authenticate_hash(&self.gateway.snapshot.load(), &self.key, now)?.account;
+        if !Arc::ptr_eq(&account, &self.account) {
+            self.account = account;
+            self.spending.set_limited(super::is_limited(&self.account))?;
+        }
+        Ok(())
     }
 
     /// Relays what a caller says, once it is paid for.
@@ -166,6 +171,7 @@ impl Session {
         let event = event.map_err(|error| Refusal::invalid(error.to_string()));
         let named = raw.as_ref().and_then(realtime::event_id);
         let new_id = || format!("event_{}", self.gateway.request_id());
+        let before = self.spending.conversation();
         let edit =
             match event.and_then(|event| self.spending.hear_caller(&event, &text, new_id, named.clone())) {
                 Ok(edit) => edit,
@@ -176,16 +182,18 @@ impl Session {
             };
         if let Err(refusal) = self.cover() {
             // It was not relayed: nothing comes of it.
-            if let Edit::Id(ours) = &edit {
+            if let Edit::Id(ours) | Edit::IdAndModel(ours) = &edit {
                 self.spending.failed(ours);
             }
+            self.spending.take_back(before);
             return Some(End::Stopped(refusal));
         }
         let edited = raw.and_then(|mut raw| {
             match &edit {
                 Edit::None => return None,
                 Edit::Id(ours) => raw.set_string("event_id", ours),
-                Edit::Model => {
+                Edit::IdAndModel(ours) => {
+                    raw.set_string("event_id", ours);
                     realtime::set_within(&mut raw, "session", "model", Some(&self.target.model_id));
                 }
             }
@@ -203,6 +211,9 @@ impl Session {
                 caller.tell(Message::Binary(bytes));
                 return None;
             }
+            Heard::Message(Message::Close(Some(frame))) if frame.reason.contains(realtime::BAD_KEY) => {
+                return Some(End::Stopped(self.bad_key(&[])));
+            }
             Heard::Message(Message::Close(frame)) => return Some(End::ProviderClosed(frame)),
             Heard::Message(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => return None,
             Heard::TooLong => {
@@ -219,33 +230,48 @@ impl Session {
         self.cover().err().map(End::Stopped)
     }
 
-    /// Counts an event of the provider's. Gives it edited, where it names an event by a name that its caller never gave.
+    /// The provider refuses our own key: as callers are told when it opens no socket because of it.
+    fn bad_key(&self, error: &[u8]) -> Refusal {
+        failures::provider_error(&self.target, 401, error)
+    }
+
+    /// An error of the provider's as its caller is told: under the name that the caller gave the event at fault, and
+    /// without our key.
+    fn edit_error(&mut self, text: &Utf8Bytes, event_id: Option<&str>) -> Utf8Bytes {
+        let text = Utf8Bytes::from(self.target.provider.without_key(text.to_string()));
+        let Some(theirs) = event_id.and_then(|id| self.spending.failed(id)) else { return text };
+        let edited = realtime::parse(text.clone().into()).and_then(|mut raw| {
+            realtime::set_within(&mut raw, "error", "event_id", theirs.as_deref());
+            Utf8Bytes::try_from(raw.to_bytes()).ok()
+        });
+        edited.unwrap_or(text)
+    }
+
+    /// Counts an event of the provider's. Gives it edited, where it is an error.
     pub fn count(&mut self, text: &Utf8Bytes) -> Result<Option<Utf8Bytes>, Refusal> {
         match realtime::read_provider(text) {
             ProviderEvent::Session { is_new, id, now } => {
-                self.spending.configured(&now, is_new, text.len() as u64);
                 if is_new {
                     self.entry.note(|record| record.response_id = id);
                 }
+                self.spending.configured(&now, is_new, text.len() as u64)?;
             }
             ProviderEvent::Started(id) => self.spending.started(id)?,
             ProviderEvent::Done { id, has_failed, usage } => self.spending.done(&id, usage, has_failed),
             ProviderEvent::Committed => self.spending.committed(),
             ProviderEvent::Transcribed(usage) => self.spending.transcribed(usage, false),
             ProviderEvent::NotTranscribed => self.spending.transcribed(None, true),
-            ProviderEvent::Error(Some(id)) => {
-                if let Some(theirs) = self.spending.failed(&id) {
-                    let mut raw = realtime::parse(text.clone().into());
-                    if let Some(raw) = &mut raw {
-                        realtime::set_within(raw, "error", "event_id", theirs.as_deref());
-                    }
-                    return Ok(raw.and_then(|raw| Utf8Bytes::try_from(raw.to_bytes()).ok()));
+            ProviderEvent::Error { is_of_credential: true, .. } => return Err(self.bad_key(text.as_bytes())),
+            ProviderEvent::Error { event_id, is_of_credential: false } => {
+                if event_id.is_none() {
+                    self.spending.doubt();
                 }
+                return Ok(Some(self.edit_error(text, event_id.as_deref())));
             }
             ProviderEvent::Content => {
                 self.attempt.first_token.get_or_insert_with(Instant::now);
             }
-            ProviderEvent::Error(None) | ProviderEvent::Other => {}
+            ProviderEvent::Other => {}
         }
         Ok(None)
     }

@@ -8,16 +8,22 @@ use super::transcripts::Transcripts;
 use crate::inference::bound::OUTPUT_MIN;
 use crate::providers::{Target, Tariff};
 use crate::refusal::Refusal;
-use domain::{AttemptRecord, Ceiling, Demand, Money, RegionDemand, Terms, Told, Usage, UsageSource};
+use domain::{
+    Account, AttemptRecord, Ceiling, Demand, Model, Money, RegionDemand, Terms, Told, Usage, UsageSource,
+};
 use llm::realtime::{AnswerLimit, CallerEvent, SessionChange};
 use memchr::memmem::Finder;
 use std::collections::VecDeque;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Answers of one session that may be under way at once.
 const ANSWERS_MAX: usize = 16;
 /// The same of what a provider says to have begun.
 const RUNNING_MAX: usize = 64;
+/// Changes of one session that its provider has not confirmed.
+const CHANGES_MAX: usize = 64;
+/// Of what a caller calls an event.
+const EVENT_ID_BYTES_MAX: usize = 512;
 /// Tokens of a prompt that we do not see: what a model is told where its caller tells it nothing.
 const OVERHEAD: u64 = 2_048;
 /// Bytes of sound, as they are sent, that are a token: half of the least that OpenAI takes for one.
@@ -48,6 +54,18 @@ struct Asked {
     /// What its caller calls it.
     theirs: Option<String>,
     limit: u64,
+    /// Something has failed since that names no event: it may be this one. Held until another answer begins, and not
+    /// charged when none does.
+    is_doubtful: bool,
+}
+
+/// A change of the session that was asked for.
+#[derive(Debug)]
+struct Change {
+    /// What we call the event that asked for it.
+    ours: String,
+    /// What its caller calls it.
+    theirs: Option<String>,
 }
 
 /// An answer that is being made.
@@ -66,6 +84,8 @@ pub struct Spending {
     tariff: Tariff,
     bounds: Option<Bounds>,
     is_limited: bool,
+    /// Who pays, at which prices.
+    account: Option<Arc<Account>>,
     /// Tokens of the longest answer, unless an event says otherwise.
     limit: u64,
     /// Tokens of the conversation that are not sound.
@@ -74,9 +94,12 @@ pub struct Spending {
     /// Something is in it whose length nobody here knows.
     is_open: bool,
     answers_by_itself: bool,
+    answers_silence: bool,
     has_tools_of_provider: bool,
     /// Changes of the session that the provider has not confirmed.
-    changes: u32,
+    changes: VecDeque<Change>,
+    /// What the provider has confirmed last.
+    confirmed: SessionChange,
     asked: VecDeque<Asked>,
     running: Vec<Running>,
     transcripts: Transcripts,
@@ -93,8 +116,16 @@ pub enum Edit {
     None,
     /// It gets this id, so that an error that it causes is known to be its own.
     Id(String),
-    /// The session's model gets the provider's name for it.
-    Model,
+    /// That too, and the session's model gets the provider's name for it.
+    IdAndModel(String),
+}
+
+/// How much of the conversation is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversation {
+    text: u64,
+    sound_bytes: u64,
+    is_open: bool,
 }
 
 impl Spending {
@@ -108,16 +139,6 @@ impl Spending {
         let demand = Demand { region, ..Demand::default() };
         let price = model.and_then(|model| model.price.as_ref());
         let ceiling = price.and_then(|price| price.ceiling(window.unwrap_or(u64::MAX), demand).ok());
-        let rest = "and a spending limit applies to this key";
-        if is_limited && ceiling.is_none() {
-            return Err(Refusal::Unbounded(format!("the model `{requested}` has no known price, {rest}")));
-        }
-        if is_limited && (window.is_none() || target.provider.ignores_output_limit) {
-            return Err(Refusal::Unbounded(format!(
-                "nothing bounds the answers of the model `{requested}`, {rest}: give it `context_window` and \
-                 `max_output_tokens` in the settings"
-            )));
-        }
         let mut spending = Self {
             requested: requested.to_owned(),
             terms,
@@ -125,15 +146,18 @@ impl Spending {
             target: target.clone(),
             is_unpriced: ceiling.is_none(),
             bounds: ceiling.map(|ceiling| Bounds { ceiling, window, longest }),
-            is_limited,
+            is_limited: false,
+            account: None,
             limit: 0,
             text: OVERHEAD,
             sound_bytes: 0,
             is_open: false,
             // What a session is that nobody has configured.
             answers_by_itself: true,
+            answers_silence: false,
             has_tools_of_provider: false,
-            changes: 0,
+            changes: VecDeque::new(),
+            confirmed: SessionChange::default(),
             asked: VecDeque::new(),
             running: Vec::new(),
             transcripts: Transcripts::default(),
@@ -142,7 +166,37 @@ impl Spending {
             is_guess: false,
         };
         spending.limit = spending.tokens(AnswerLimit::Unlimited);
+        spending.set_limited(is_limited)?;
         Ok(spending)
+    }
+
+    /// Whether a hard limit applies; that may change while the session runs. Refuses where one does, and nothing bounds
+    /// what was configured before.
+    pub fn set_limited(&mut self, is_limited: bool) -> Result<(), Refusal> {
+        self.is_limited = is_limited;
+        if !is_limited {
+            return Ok(());
+        }
+        let (requested, rest) = (&self.requested, "and a spending limit applies to this key");
+        let Some(bounds) = &self.bounds else {
+            return Err(Refusal::Unbounded(format!("the model `{requested}` has no known price, {rest}")));
+        };
+        if bounds.window.is_none() || self.target.provider.ignores_output_limit {
+            return Err(Refusal::Unbounded(format!(
+                "nothing bounds the answers of the model `{requested}`, {rest}: give it `context_window` and \
+                 `max_output_tokens` in the settings"
+            )));
+        }
+        if !self.transcripts.have_price() {
+            return Err(Refusal::Unbounded(format!("the transcription model has no known price, {rest}")));
+        }
+        self.set_tools(self.has_tools_of_provider)
+    }
+
+    /// The same at the prices of an account.
+    pub fn for_account(mut self, account: Arc<Account>) -> Self {
+        self.account = Some(account);
+        self
     }
 
     /// No price is known.
@@ -173,6 +227,10 @@ impl Spending {
         theirs: Option<String>,
     ) -> Result<Edit, Refusal> {
         let bytes = text.len() as u64;
+        if theirs.as_ref().is_some_and(|theirs| theirs.len() > EVENT_ID_BYTES_MAX) {
+            let message = format!("an id of an event may have {EVENT_ID_BYTES_MAX} bytes");
+            return Err(Refusal::invalid_param("event_id", message));
+        }
         let edit = match event {
             CallerEvent::Sound => {
                 self.sound_bytes = self.sound_bytes.saturating_add(bytes);
@@ -181,15 +239,17 @@ impl Spending {
             }
             CallerEvent::Create { answer_limit, has_tools_of_provider } => {
                 self.set_tools(*has_tools_of_provider)?;
+                let is_full = self.under_way() >= ANSWERS_MAX;
+                self.asked.retain(|asked| !(is_full && asked.is_doubtful));
                 if self.under_way() >= ANSWERS_MAX {
                     return Err(Refusal::invalid(format!("{ANSWERS_MAX} responses are under way already")));
                 }
                 let limit = answer_limit.map_or(self.limit, |limit| self.tokens(limit));
                 let ours = new_id();
-                self.asked.push_back(Asked { ours: ours.clone(), theirs, limit });
+                self.asked.push_back(Asked { ours: ours.clone(), theirs, limit, is_doubtful: false });
                 Edit::Id(ours)
             }
-            CallerEvent::Update(change) => self.change(change)?,
+            CallerEvent::Update(change) => self.change(change, new_id, theirs)?,
             CallerEvent::Other => Edit::None,
         };
         self.text = self.text.saturating_add(bytes);
@@ -198,18 +258,27 @@ impl Spending {
     }
 
     /// The caller changes the session. Until the provider has confirmed that, the dearer of both counts.
-    fn change(&mut self, change: &SessionChange) -> Result<Edit, Refusal> {
+    fn change(
+        &mut self,
+        change: &SessionChange,
+        new_id: impl FnOnce() -> String,
+        theirs: Option<String>,
+    ) -> Result<Edit, Refusal> {
+        if self.changes.len() >= CHANGES_MAX {
+            let message = format!("{CHANGES_MAX} changes of the session are not confirmed yet");
+            return Err(Refusal::invalid(message));
+        }
         if change.kind.as_deref() == Some("transcription") {
             let message = "sessions that only write speech down are not served here";
             return Err(Refusal::invalid_param("session.type", message));
         }
-        let edit = match change.model.as_deref() {
-            Some(model) if model == self.requested && model != &*self.target.model_id => Edit::Model,
+        let is_renamed = match change.model.as_deref() {
+            Some(model) if model == self.requested && model != &*self.target.model_id => true,
             Some(model) if model != &*self.target.model_id => {
                 let message = "the model of a session cannot be changed: open another one";
                 return Err(Refusal::invalid_param("session.model", message));
             }
-            Some(_) | None => Edit::None,
+            Some(_) | None => false,
         };
         self.set_tools(change.has_tools_of_provider)?;
         self.set_transcription(change)?;
@@ -217,8 +286,10 @@ impl Spending {
             self.limit = self.limit.max(self.tokens(limit));
         }
         self.answers_by_itself |= change.answers_by_itself.is_some();
-        self.changes = self.changes.saturating_add(1);
-        Ok(edit)
+        self.answers_silence |= change.answers_silence == Some(true);
+        let ours = new_id();
+        self.changes.push_back(Change { ours: ours.clone(), theirs });
+        Ok(if is_renamed { Edit::IdAndModel(ours) } else { Edit::Id(ours) })
     }
 
     /// A provider that runs tools looks at what they found as often as it likes, and goes on by itself.
@@ -234,7 +305,8 @@ impl Spending {
 
     fn set_transcription(&mut self, change: &SessionChange) -> Result<(), Refusal> {
         let Some(by) = &change.transcription else { return Ok(()) };
-        if self.transcripts.set(by.as_ref(), &self.target.provider, self.terms, self.is_limited) {
+        let model = by.as_ref().and_then(|by| self.transcriber(&by.model));
+        if self.transcripts.set(by.as_ref(), model, self.terms, self.is_limited) {
             return Ok(());
         }
         let model = by.as_ref().map_or("", |by| &by.model);
@@ -243,20 +315,51 @@ impl Spending {
         )))
     }
 
-    /// The provider told how the session is configured.
-    pub fn configured(&mut self, now: &SessionChange, is_new: bool, bytes: u64) {
+    /// The provider told how the session is configured. Refuses tools that it runs, where a hard limit applies: a prompt
+    /// that it keeps may bring them.
+    pub fn configured(&mut self, now: &SessionChange, is_new: bool, bytes: u64) -> Result<(), Refusal> {
         if is_new {
             self.text = self.text.saturating_add(bytes);
-            // What a provider sets by itself cannot be refused any more.
-            let by = now.transcription.as_ref().and_then(Option::as_ref);
-            self.transcripts.set(by, &self.target.provider, self.terms, false);
         } else {
-            self.changes = self.changes.saturating_sub(1);
+            self.changes.pop_front();
         }
-        if self.changes == 0 {
-            self.limit = self.tokens(now.answer_limit.unwrap_or(AnswerLimit::Unlimited));
-            self.answers_by_itself = now.answers_by_itself.unwrap_or(true);
+        self.confirmed = now.clone();
+        self.settle();
+        if !self.transcripts.is_on() {
+            self.transcribe();
         }
+        self.set_tools(now.has_tools_of_provider)
+    }
+
+    /// Where no change is on its way, what was confirmed counts.
+    fn settle(&mut self) {
+        if !self.changes.is_empty() {
+            return;
+        }
+        let now = &self.confirmed;
+        let limit = self.tokens(now.answer_limit.unwrap_or(AnswerLimit::Unlimited));
+        let answers_by_itself = now.answers_by_itself.unwrap_or(true);
+        let answers_silence = now.answers_silence.unwrap_or(false);
+        self.limit = limit;
+        self.answers_by_itself = answers_by_itself;
+        self.answers_silence = answers_silence;
+        self.transcribe();
+    }
+
+    /// Speech is written down as was confirmed. What a provider sets by itself cannot be refused any more.
+    fn transcribe(&mut self) {
+        if let Some(by) = self.confirmed.transcription.clone().flatten() {
+            let model = self.transcriber(&by.model);
+            self.transcripts.set(Some(&by), model, self.terms, false);
+        }
+    }
+
+    /// A model that writes speech down, as its account pays for it.
+    fn transcriber(&self, name: &str) -> Option<Arc<Model>> {
+        let model = self.target.provider.catalog.find(name)?.clone();
+        let full_name = format!("{}/{}", self.target.provider.name, model.id);
+        let priced = self.account.as_ref().and_then(|account| account.priced(&full_name, &model));
+        Some(priced.map_or(model, Arc::new))
     }
 
     /// An answer has begun.
@@ -265,17 +368,33 @@ impl Spending {
             let message = "more answers have begun than can be under way at once";
             return Err(Refusal::InvalidResponse(message.to_owned()));
         }
-        let asked = self.asked.pop_front().map(|asked| asked.limit);
+        let asked = self.begun().map(|asked| asked.limit);
         // It may be another one than the one asked for.
         let other = if self.begins_by_itself() { self.limit } else { 0 };
         self.running.push(Running { id, limit: asked.map_or(self.limit, |limit| limit.max(other)) });
         Ok(())
     }
 
+    /// The answer that was asked for and begins: the first of which nothing says that it failed.
+    fn begun(&mut self) -> Option<Asked> {
+        let first = self.asked.iter().position(|asked| !asked.is_doubtful);
+        self.asked.drain(..first.unwrap_or(0));
+        self.asked.pop_front()
+    }
+
+    /// Something has failed, and nothing says what: an answer that was asked for may never begin.
+    pub fn doubt(&mut self) {
+        if let Some(asked) = self.asked.iter_mut().find(|asked| !asked.is_doubtful) {
+            asked.is_doubtful = true;
+        }
+    }
+
     /// An answer has ended.
     pub fn done(&mut self, id: &str, usage: Option<Usage>, has_failed: bool) {
-        let limit = match self.running.iter().position(|running| running.id == id) {
-            Some(at) => self.running.swap_remove(at).limit,
+        let named = self.running.iter().position(|running| running.id == id);
+        // An id that never began is one that was told otherwise: the oldest answer has ended.
+        let limit = match named.or((!self.running.is_empty()).then_some(0)) {
+            Some(at) => self.running.remove(at).limit,
             None => self.asked.pop_front().map_or(self.limit, |asked| asked.limit),
         };
         let Some(usage) = usage else {
@@ -298,10 +417,28 @@ impl Spending {
         self.cost += self.answer(limit, before);
     }
 
-    /// An event of the caller's has failed. If it is one that had asked for an answer: what its caller calls it.
+    /// An event of the caller's has failed. If it is one that had asked for an answer or a change: what its caller calls
+    /// it.
     pub fn failed(&mut self, event_id: &str) -> Option<Option<String>> {
-        let at = self.asked.iter().position(|asked| asked.ours == event_id)?;
-        self.asked.remove(at).map(|asked| asked.theirs)
+        if let Some(at) = self.asked.iter().position(|asked| asked.ours == event_id) {
+            return self.asked.remove(at).map(|asked| asked.theirs);
+        }
+        let at = self.changes.iter().position(|change| change.ours == event_id)?;
+        let change = self.changes.remove(at)?;
+        self.settle();
+        Some(change.theirs)
+    }
+
+    /// How much of the conversation is counted, to go back to it.
+    pub fn conversation(&self) -> Conversation {
+        Conversation { text: self.text, sound_bytes: self.sound_bytes, is_open: self.is_open }
+    }
+
+    /// Takes back what was counted since, and was not relayed.
+    pub fn take_back(&mut self, before: Conversation) {
+        let Conversation { text, sound_bytes, is_open } = before;
+        self.transcripts.unheard(self.sound_bytes.saturating_sub(sound_bytes));
+        (self.text, self.sound_bytes, self.is_open) = (text, sound_bytes, is_open);
     }
 
     /// Speech was taken into the conversation.
@@ -334,9 +471,10 @@ impl Spending {
         self.usage.total_output()
     }
 
-    /// Whether the model may begin an answer that nobody has asked for: it has heard something, and takes turns by ear.
+    /// Whether the model may begin an answer that nobody has asked for: it has heard something, and takes turns by ear, or
+    /// breaks a silence.
     fn begins_by_itself(&self) -> bool {
-        self.has_tools_of_provider || (self.answers_by_itself && self.sound_bytes > 0)
+        self.has_tools_of_provider || self.answers_silence || (self.answers_by_itself && self.sound_bytes > 0)
     }
 
     /// What an answer of so many tokens costs at the most. What is being answered elsewhere, `before` tokens, may be a
@@ -376,6 +514,7 @@ impl Spending {
     /// Fills in the session's attempt, and makes the one of its transcriptions. What is still under way is taken for
     /// what was held for it.
     pub fn take_records(&mut self, mut session: AttemptRecord) -> Vec<AttemptRecord> {
+        self.asked.retain(|asked| !asked.is_doubtful);
         let open: Vec<u64> = self.limits().collect();
         let all: u64 = open.iter().sum();
         for limit in open {

@@ -4,6 +4,7 @@ use super::{ExtraField, Json};
 use crate::protocol::Shape;
 use domain::Usage;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A request for vectors, free of any vendor's shape.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,8 +51,8 @@ impl EmbeddingRequest {
 pub struct EmbeddingInput {
     /// What it is.
     pub content: EmbeddingContent,
-    /// Its title, where it is a document (Google).
-    pub title: Option<String>,
+    /// Its title, where it is a document (Google). All inputs of a call may share one.
+    pub title: Option<Arc<str>>,
 }
 
 /// What is made a vector.

@@ -60,6 +60,7 @@ fn a_session_is_read_as_it_is_now_and_as_it_was_in_the_beta() {
             model: None,
             answer_limit: Some(AnswerLimit::Tokens(200)),
             answers_by_itself: Some(false),
+            answers_silence: Some(false),
             transcription: Some(Some(Transcription { model: "whisper-1".to_owned(), prompt_bytes: 21 })),
             has_tools_of_provider: false,
         };
@@ -100,13 +101,44 @@ fn whoever_takes_turns_by_ear_answers_unless_told_not_to() {
             r#"{{"type":"session.updated","session":{{"audio":{{"input":{{"turn_detection":{raw}}}}}}}}}"#
         );
         let ProviderEvent::Session { now, .. } = read_provider(&event) else { panic!("{event}") };
-        now.answers_by_itself
+        (now.answers_by_itself, now.answers_silence)
     };
-    assert_eq!(turns(r#"{"type":"server_vad"}"#), Some(true));
-    assert_eq!(turns(r#"{"type":"server_vad","create_response":true}"#), Some(true));
-    assert_eq!(turns(r#"{"type":"semantic_vad","create_response":false}"#), Some(false));
-    assert_eq!(turns("null"), Some(false));
-    assert_eq!(turns("7"), Some(true));
+    let said = |by_itself, silence| (Some(by_itself), Some(silence));
+    assert_eq!(turns(r#"{"type":"server_vad"}"#), said(true, false));
+    assert_eq!(turns(r#"{"type":"server_vad","create_response":true}"#), said(true, false));
+    assert_eq!(turns(r#"{"type":"semantic_vad","create_response":false}"#), said(false, false));
+    assert_eq!(turns(r#"{"type":"server_vad","idle_timeout_ms":null}"#), said(true, false));
+    assert_eq!(
+        turns(r#"{"type":"server_vad","create_response":false,"idle_timeout_ms":6000}"#),
+        said(false, true)
+    );
+    assert_eq!(turns("null"), said(false, false));
+    assert_eq!(turns("7"), said(true, true));
+}
+
+#[test]
+fn the_longer_one_of_two_limits_counts_and_none_of_nothing() {
+    let limit = |fields: &str| {
+        let create = format!(r#"{{"type":"response.create","response":{{{fields}}}}}"#);
+        let update = format!(r#"{{"type":"session.update","session":{{{fields}}}}}"#);
+        match (read_caller(&create), read_caller(&update)) {
+            (Ok(CallerEvent::Create { answer_limit, .. }), Ok(CallerEvent::Update(change))) => {
+                assert_eq!(answer_limit, change.answer_limit, "{fields}");
+                answer_limit
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(limit(""), None);
+    assert_eq!(limit(r#""max_output_tokens":7"#), Some(AnswerLimit::Tokens(7)));
+    assert_eq!(
+        limit(r#""max_output_tokens":7,"max_response_output_tokens":900"#),
+        Some(AnswerLimit::Tokens(900))
+    );
+    for unlimited in ["0", "null", "\"inf\""] {
+        let fields = format!(r#""max_output_tokens":7,"max_response_output_tokens":{unlimited}"#);
+        assert_eq!(limit(&fields), Some(AnswerLimit::Unlimited), "{fields}");
+    }
 }
 
 #[test]
@@ -133,12 +165,16 @@ fn what_could_be_read_in_two_ways_is_not_relayed() {
 #[test]
 fn the_cause_of_an_error_is_told_and_given_its_own_name_back() {
     let event = r#"{"type":"error","event_id":"event_9","error":{"type":"x","event_id":"ours"}}"#;
-    assert_eq!(read_provider(event), ProviderEvent::Error(Some("ours".to_owned())));
+    let caused = ProviderEvent::Error { event_id: Some("ours".to_owned()), is_of_credential: false };
+    assert_eq!(read_provider(event), caused);
     let mut raw = parse(Bytes::from_static(event.as_bytes())).unwrap();
     set_within(&mut raw, "error", "event_id", Some("theirs"));
     assert_eq!(raw.to_bytes(), event.replace("ours", "theirs").as_bytes());
     set_within(&mut raw, "error", "event_id", None);
-    assert_eq!(read_provider(std::str::from_utf8(&raw.to_bytes()).unwrap()), ProviderEvent::Error(None));
+    let unknown = ProviderEvent::Error { event_id: None, is_of_credential: false };
+    assert_eq!(read_provider(std::str::from_utf8(&raw.to_bytes()).unwrap()), unknown);
+    let key = r#"{"type":"error","error":{"code":"invalid_api_key","event_id":null}}"#;
+    assert_eq!(read_provider(key), ProviderEvent::Error { event_id: None, is_of_credential: true });
 }
 
 #[test]

@@ -316,6 +316,10 @@ async fn what_vectors_may_cost_is_held_and_refused_where_it_does_not_fit() {
     let many = vec!["a"; 500];
     let reply = app.post("/v1/embeddings", request("gemini-embedding-2", json!({"input": many}))).await;
     assert_eq!((reply.status, &reply.json()["error"]["code"]), (412, &json!("spend_limit_exceeded")));
+    // A title is sent with each.
+    let titled = json!({"input": ["a", "b", "c"], "title": "t".repeat(300)});
+    let reply = app.post("/v1/embeddings", request("gemini-embedding-2", titled)).await;
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (412, &json!("spend_limit_exceeded")));
     // A picture is bounded by the longest prompt, a film by nothing.
     let path = "/v1beta/models/p/gemini-embedding-2:embedContent";
     let of = |kind: &str| {
@@ -324,7 +328,9 @@ async fn what_vectors_may_cost_is_held_and_refused_where_it_does_not_fit() {
     let picture = app.post(path, of("image/png")).await;
     assert_eq!(picture.status, 412, "{}", picture.text());
     assert!(picture.text().contains("this call may cost $0.001"), "{}", picture.text());
-    let film = app.post(path, of("video/mp4")).await;
-    assert!(film.status == 412 && film.text().contains("nothing bounds"), "{}", film.text());
+    for kind in ["video/mp4", "VIDEO/mp4"] {
+        let film = app.post(path, of(kind)).await;
+        assert!(film.status == 412 && film.text().contains("nothing bounds"), "{}", film.text());
+    }
     app.finish().await;
 }

@@ -5,7 +5,8 @@ use domain::{Clock, Enforcement, Limit, Money, Scope, SystemClock, Window};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::protocol::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
 /// OpenAI's own kind, with its catalogue, at a provider that a test plays.
 fn openai(provider: &Provider) -> String {
@@ -418,6 +419,94 @@ async fn an_answer_that_is_refused_frees_what_was_held_for_it() {
 }
 
 #[tokio::test]
+async fn an_answer_that_a_nameless_error_refused_costs_nothing() {
+    let (app, _provider, mut caller, mut side) = session().await;
+    caller.send(CREATE).await;
+    side.event().await;
+    let error = r#"{"type":"error","error":{"type":"x","message":"busy"}}"#;
+    side.send(error).await;
+    assert_eq!(caller.text().await, error);
+    caller.close(1000).await;
+    let record = app.finish_one().await;
+    assert_eq!((nano(&record), &record["usage_source"]), (0, &json!("none")));
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_is_told_under_its_callers_name() {
+    let (app, _provider, mut caller, mut side) = session().await;
+    caller.send(r#"{"type":"session.update","event_id":"mine","session":{"instructions":"Hi"}}"#).await;
+    let relayed = side.event().await;
+    assert_eq!(relayed["session"], json!({"instructions": "Hi"}));
+    let named = relayed["event_id"].clone();
+    assert_ne!(named, "mine", "another event of the caller's may have that name");
+    let error = json!({"type": "error", "error": {"type": "x", "message": "no", "event_id": named}});
+    side.send(&error.to_string()).await;
+    assert_eq!(caller.event().await["error"]["event_id"], "mine");
+    let long = "x".repeat(513);
+    caller.send(&json!({"type": "response.create", "event_id": long}).to_string()).await;
+    let error = caller.event().await["error"].clone();
+    assert_eq!((&error["code"], &error["param"]), (&json!("invalid_request"), &json!("event_id")));
+    caller.close(1000).await;
+    app.finish_one().await;
+}
+
+#[tokio::test]
+async fn the_gateways_own_key_is_told_to_nobody() {
+    for is_closed in [false, true] {
+        let (app, _provider, mut caller, mut side) = session().await;
+        let error = |code: &str| {
+            let message = format!("Incorrect API key provided: {PROVIDER_KEY}");
+            json!({"type": "error", "error": {"type": "x", "code": code, "message": message}}).to_string()
+        };
+        side.send(&error("other")).await;
+        let told = caller.text().await;
+        assert!(told.contains("[secret]") && !told.contains(PROVIDER_KEY), "{told}");
+        if is_closed {
+            let reason = "invalid_request_error.invalid_api_key".into();
+            let frame = CloseFrame { code: CloseCode::from(3000), reason };
+            side.send_message(Message::Close(Some(frame))).await;
+        } else {
+            side.send(&error("invalid_api_key")).await;
+        }
+        // It is not the caller's key that is wrong.
+        let told = caller.event().await["error"].clone();
+        assert_eq!(told["code"], "provider_refused_credential");
+        assert!(!told.to_string().contains(PROVIDER_KEY), "{told}");
+        assert_eq!(caller.closed().await, Some(1011));
+        assert_eq!(app.finish_one().await["error_code"], "provider_refused_credential");
+    }
+}
+
+#[tokio::test]
+async fn tools_that_a_stored_prompt_brings_end_a_limited_session() {
+    let mut provider = Provider::start().await;
+    let app = App::start(&openai(&provider)).await;
+    limit(&app, "5").await;
+    let mut caller = open_socket(app.address, QUERY, &[]).await.unwrap();
+    let mut side = provider.session().await;
+    let tools = json!([{"type": "mcp", "server_label": "x"}]);
+    side.send(&json!({"type": "session.updated", "session": {"tools": tools}}).to_string()).await;
+    assert_eq!(caller.event().await["error"]["code"], "cost_unbounded");
+    assert_eq!(caller.closed().await, Some(1008));
+    assert_eq!(side.closed().await, Some(1000));
+    app.finish_one().await;
+}
+
+#[tokio::test]
+async fn a_limit_that_comes_later_ends_a_session_that_nothing_bounds() {
+    let mut provider = Provider::start().await;
+    let open = "[[providers.models]]\nid = \"open\"\nmode = \"realtime\"\ninput = \"1\"\noutput = \"2\"\n";
+    let app = App::start(&(openai(&provider) + open)).await;
+    let mut caller = open_socket(app.address, "?model=openai/open", &[]).await.unwrap();
+    let mut side = provider.session().await;
+    limit(&app, "5").await;
+    assert_eq!(caller.event().await["error"]["code"], "cost_unbounded");
+    assert_eq!(caller.closed().await, Some(1008));
+    assert_eq!(side.closed().await, Some(1000));
+    assert_eq!(app.finish_one().await["error_code"], "cost_unbounded");
+}
+
+#[tokio::test]
 async fn silence_and_length_have_an_end() {
     for (idle, length) in [(1, 60), (60, 1)] {
         let mut provider = Provider::start().await;
@@ -483,6 +572,20 @@ async fn a_process_that_ends_tells_both_sides() {
     assert_eq!(side.closed().await, Some(1000));
     let record = app.finish_one().await;
     assert_eq!((nano(&record), &record["outcome"]), (COST_NANO, &json!("drained")));
+}
+
+#[tokio::test]
+async fn an_answer_that_begins_at_the_end_is_stopped_too() {
+    let (app, _provider, mut caller, mut side) = session().await;
+    caller.send(CREATE).await;
+    assert_eq!(side.event().await["type"], "response.create");
+    app.gateway().end_calls();
+    assert_eq!(caller.event().await["error"]["code"], "shutting_down");
+    side.send(&started("resp_1")).await;
+    assert_eq!(side.event().await, json!({"type": "response.cancel", "response_id": "resp_1"}));
+    side.send(&done("resp_1", "cancelled")).await;
+    assert_eq!(side.closed().await, Some(1000));
+    assert_eq!(nano(&app.finish_one().await), COST_NANO);
 }
 
 #[tokio::test]

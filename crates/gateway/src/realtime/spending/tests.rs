@@ -91,14 +91,140 @@ fn once_it_has_heard_something_it_may_answer_by_itself() {
     hear(&mut spending, SOUND).unwrap();
     assert_eq!(needed(&spending), OVER + LONGEST);
     let off = SessionChange { answers_by_itself: Some(false), ..SessionChange::default() };
-    spending.configured(&off, false, 10);
+    spending.configured(&off, false, 10).unwrap();
     assert_eq!(needed(&spending), 0);
     // Asked to, it may again before the provider has said so; and then does not, when that was refused.
     let on = r#"{"type":"session.update","session":{"turn_detection":null}}"#;
     hear(&mut spending, on).unwrap();
     assert_eq!(needed(&spending), OVER + on.len() as i64 + LONGEST);
-    spending.configured(&off, false, 10);
+    spending.configured(&off, false, 10).unwrap();
     assert_eq!(needed(&spending), 0);
+}
+
+#[test]
+fn who_breaks_a_silence_begins_by_itself_and_unheard() {
+    let mut spending = spending();
+    let turns = r#"{"type":"server_vad","create_response":false,"idle_timeout_ms":6000}"#;
+    let on = format!(r#"{{"type":"session.update","session":{{"turn_detection":{turns}}}}}"#);
+    hear(&mut spending, &on).unwrap();
+    assert_eq!(needed(&spending), OVER + on.len() as i64 + LONGEST);
+    let off = SessionChange { answers_silence: Some(false), ..SessionChange::default() };
+    spending.configured(&off, false, 0).unwrap();
+    assert_eq!(needed(&spending), 0);
+}
+
+#[test]
+fn a_change_that_is_refused_is_one_no_more() {
+    let mut spending = spending();
+    let limit = |limit| SessionChange { answer_limit: Some(limit), ..SessionChange::default() };
+    spending.configured(&limit(AnswerLimit::Tokens(100)), true, 0).unwrap();
+    assert_eq!(spending.limit, 100);
+    let update = r#"{"type":"session.update","session":{"max_output_tokens":900}}"#;
+    assert_eq!(hear(&mut spending, update), Ok(Edit::Id("ours".to_owned())));
+    assert_eq!(spending.limit, 900);
+    assert_eq!(spending.failed("ours"), Some(Some("theirs".to_owned())));
+    assert_eq!((spending.limit, spending.failed("ours")), (100, None));
+    // None is counted for another.
+    hear(&mut spending, &update.replace("900", "200")).unwrap();
+    spending.configured(&limit(AnswerLimit::Tokens(200)), false, 0).unwrap();
+    assert_eq!(spending.limit, 200);
+}
+
+#[test]
+fn neither_changes_nor_their_names_pile_up() {
+    let mut spending = spending();
+    let update = r#"{"type":"session.update","session":{}}"#;
+    for _ in 0..CHANGES_MAX {
+        hear(&mut spending, update).unwrap();
+    }
+    assert!(hear(&mut spending, update).is_err());
+    let named = |bytes: usize, spending: &mut Spending| {
+        let (event, theirs) = (read_caller(CREATE).unwrap(), Some("x".repeat(bytes)));
+        spending.hear_caller(&event, CREATE, || "ours".to_owned(), theirs)
+    };
+    assert!(named(EVENT_ID_BYTES_MAX, &mut spending).is_ok());
+    assert_eq!(named(EVENT_ID_BYTES_MAX + 1, &mut spending).unwrap_err().param(), Some("event_id"));
+}
+
+#[test]
+fn what_is_not_relayed_is_taken_back() {
+    let mut spending = spending();
+    let before = spending.conversation();
+    let picture = r#"{"type":"conversation.item.create","item":{"content":[{"type":"input_image"}]}}"#;
+    for text in [picture, SOUND] {
+        hear(&mut spending, text).unwrap();
+        spending.take_back(before);
+    }
+    assert_eq!(needed(&spending), 0);
+    hear(&mut spending, CREATE).unwrap();
+    assert_eq!(needed(&spending), OVER + CREATE.len() as i64 + LONGEST);
+}
+
+#[test]
+fn an_end_under_another_name_is_the_oldest_answers() {
+    let mut spending = spending();
+    hear(&mut spending, CREATE).unwrap();
+    spending.started("a".to_owned()).unwrap();
+    hear(&mut spending, CREATE).unwrap();
+    spending.done("b", None, true);
+    assert_eq!((spending.running().count(), spending.under_way()), (0, 1));
+}
+
+#[test]
+fn a_hard_limit_that_comes_later_ends_what_it_would_not_have_let_begin() {
+    let tools = SessionChange { has_tools_of_provider: true, ..SessionChange::default() };
+    // A stored prompt brought them.
+    assert!(matches!(spending().configured(&tools, false, 0), Err(Refusal::Unbounded(_))));
+    let unlimited = || Spending::new(&target(), "p/live", false).unwrap();
+    let mut plain = unlimited();
+    plain.set_limited(true).unwrap();
+    let mut with_tools = unlimited();
+    with_tools.configured(&tools, false, 0).unwrap();
+    assert!(with_tools.set_limited(true).is_err());
+    let mut heard = unlimited();
+    let free = r#"{"type":"session.update","session":{"input_audio_transcription":{"model":"free"}}}"#;
+    hear(&mut heard, free).unwrap();
+    assert!(heard.set_limited(true).is_err());
+    heard.set_limited(false).unwrap();
+}
+
+#[test]
+fn a_piece_costs_what_its_own_model_does() {
+    let mut spending = Spending::new(&target(), "p/live", false).unwrap();
+    let by = |model: &str| {
+        format!(
+            r#"{{"type":"session.update","session":{{"input_audio_transcription":{{"model":"{model}"}}}}}}"#
+        )
+    };
+    let quiet = SessionChange { answers_by_itself: Some(false), ..SessionChange::default() };
+    hear(&mut spending, &by("ear")).unwrap();
+    spending.committed();
+    hear(&mut spending, &by("free")).unwrap();
+    spending.configured(&quiet, false, 0).unwrap();
+    spending.configured(&quiet, false, 0).unwrap();
+    // A thousandth of a dollar for a second: the one that was begun, and what may come of it.
+    assert_eq!(spending.needed().nano(), 1_000_000);
+    assert!(spending.set_limited(true).is_err());
+    spending.transcribed(Some(Usage { audio_ms: 3_000, ..Usage::ZERO }), false);
+    assert_eq!(spending.needed().nano(), 3_000_000);
+}
+
+#[test]
+fn what_is_written_down_costs_what_the_account_pays_for_it() {
+    let dollars = |text: &str| Price::per_million(text.parse().unwrap());
+    let listed = TokenPrices { output: dollars("3"), ..TokenPrices::default() };
+    let at = domain::Timestamp::from_unix_ms(0);
+    let (org, key) = (domain::OrgId::from_parts(at, [1; 10]), domain::KeyId::from_parts(at, [2; 10]));
+    let prices = [("p/free".to_owned(), listed)].into_iter().collect();
+    let account = Account { prices: Some(Arc::new(prices)), ..Account::new(org, key, &[]) };
+    let mut spending = spending().for_account(Arc::new(account));
+    let by = Some(Some(llm::realtime::Transcription { model: "free".to_owned(), prompt_bytes: 0 }));
+    // The provider does so by itself.
+    let now = SessionChange { transcription: by, answers_by_itself: Some(false), ..SessionChange::default() };
+    spending.configured(&now, false, 0).unwrap();
+    spending.committed();
+    spending.transcribed(usage(0, 1_000_000), false);
+    assert_eq!(spending.needed().nano(), 3_000_000_000);
 }
 
 #[test]
@@ -109,15 +235,15 @@ fn a_shorter_limit_counts_when_it_is_confirmed_and_a_longer_one_at_once() {
     let confirmed = |limit| SessionChange { answer_limit: Some(limit), ..SessionChange::default() };
     hear(&mut spending, &update("100")).unwrap();
     assert_eq!(spending.limit, 4_000);
-    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0);
+    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0).unwrap();
     assert_eq!(spending.limit, 100);
     hear(&mut spending, &update("\"inf\"")).unwrap();
     assert_eq!(spending.limit, 4_000);
     // Two are on their way: the first confirmation says nothing of the second.
     hear(&mut spending, &update("200")).unwrap();
-    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0);
+    spending.configured(&confirmed(AnswerLimit::Tokens(100)), false, 0).unwrap();
     assert_eq!(spending.limit, 4_000);
-    spending.configured(&confirmed(AnswerLimit::Tokens(200)), false, 0);
+    spending.configured(&confirmed(AnswerLimit::Tokens(200)), false, 0).unwrap();
     assert_eq!(spending.limit, 200);
 }
 
@@ -161,6 +287,29 @@ fn an_answer_that_was_refused_is_given_up_by_its_own_name_only() {
 }
 
 #[test]
+fn an_answer_that_an_error_may_have_refused_is_held_until_another_begins() {
+    let mut spending = spending();
+    hear(&mut spending, CREATE).unwrap();
+    let held = needed(&spending);
+    spending.doubt();
+    assert_eq!(needed(&spending), held);
+    hear(&mut spending, CREATE).unwrap();
+    spending.started("a".to_owned()).unwrap();
+    assert_eq!(spending.under_way(), 1);
+    spending.done("a", None, true);
+    // It may begin all the same.
+    hear(&mut spending, CREATE).unwrap();
+    spending.doubt();
+    spending.started("b".to_owned()).unwrap();
+    spending.done("b", None, true);
+    assert_eq!((needed(&spending), spending.is_idle()), (0, true));
+    for _ in 0..2 * ANSWERS_MAX {
+        hear(&mut spending, CREATE).unwrap();
+        spending.doubt();
+    }
+}
+
+#[test]
 fn neither_answers_nor_their_ids_pile_up() {
     let mut spending = spending();
     for _ in 0..ANSWERS_MAX {
@@ -185,7 +334,7 @@ fn speech_is_written_down_only_at_a_known_price_and_all_sound_is_held_for() {
     assert!(matches!(hear(&mut spending, &by("nobody")), Err(Refusal::Unbounded(_))));
     hear(&mut spending, &by("ear")).unwrap();
     let quiet = SessionChange { answers_by_itself: Some(false), ..SessionChange::default() };
-    spending.configured(&quiet, false, 0);
+    spending.configured(&quiet, false, 0).unwrap();
     let second = 8_000 * 4 / 3;
     let sound = SOUND.replace("AAAA", &"A".repeat(second - SOUND.len() + 4));
     for _ in 0..3 {

@@ -6,10 +6,10 @@
 //! Usage is told as `usageMetadata` by newer models (<https://github.com/maximhq/bifrost/pull/7295>, read 2026-11-26).
 
 use super::super::TranslateError;
-use super::super::fields::{Fields, each_object, invalid};
+use super::super::fields::{Fields, invalid};
 use super::super::gemini::usage;
 use super::super::write::{Dollars, to_json};
-use super::{OWN_FIELDS, bare, no_tokens, only_input, read, task, vector, warn_titles};
+use super::{OWN_FIELDS, bare, items, no_tokens, only_input, read, task, vector, warn_titles};
 use crate::ir::{
     EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, EmbeddingTask, Json, Truncation,
     Vector, VectorFormat, Warnings,
@@ -54,8 +54,9 @@ pub(super) fn decode_batch(body: &[u8], model: &str) -> Result<EmbeddingRequest,
     fields.raw("model");
     let mut ignored = Vec::new();
     let (mut inputs, mut shared) = (Vec::new(), None);
-    for (at, request) in each_object("requests", fields.required("requests")?)?.enumerate() {
-        let One { input, settings } = one(request?.camel_case(), model, &mut ignored)?;
+    for (at, request) in items("requests", fields.required("requests")?)?.into_iter().enumerate() {
+        let request = Fields::new(format!("requests[{at}]"), request)?;
+        let One { input, settings } = one(request.camel_case(), model, &mut ignored)?;
         inputs.push(input);
         if *shared.get_or_insert(settings) != settings {
             let message = "the model's provider wants one task type, one number of dimensions and one way of \
@@ -93,7 +94,7 @@ fn one(mut fields: Fields<'_>, model: &str, ignored: &mut Vec<String>) -> Result
         config.finish(ignored);
     }
     fields.finish(ignored);
-    Ok(One { input: EmbeddingInput { content, title }, settings })
+    Ok(One { input: EmbeddingInput { content, title: title.map(Into::into) }, settings })
 }
 
 /// Reads a content. What has several parts, or others than texts, stays as it is beside its texts.
@@ -148,10 +149,10 @@ fn check_model(path: &str, named: &str, model: &str) -> Result<(), TranslateErro
 /// the call names it, which they must agree with.
 pub fn name_models(requests: &[u8], asked: &str, model: &str) -> Result<Vec<u8>, TranslateError> {
     let text = super::utf8(requests)?;
-    let items: Vec<&RawValue> =
+    let raw: &RawValue =
         serde_json::from_str(text).map_err(|_| invalid("requests", "expected a list of requests"))?;
     let mut out = vec![b'['];
-    for (at, item) in items.into_iter().enumerate() {
+    for (at, item) in items("requests", raw)?.into_iter().enumerate() {
         let path = format!("requests[{at}]");
         let mut object = RawObject::parse(Bytes::copy_from_slice(item.get().as_bytes()))
             .map_err(|error| invalid(&path, error))?;

@@ -20,12 +20,18 @@ use crate::ir::{
     Warnings,
 };
 use domain::Money;
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 
 pub use gemini::name_models;
 
 /// Our own objects in a request; they are never forwarded.
 const OWN_FIELDS: [&str; 2] = ["requesty", "signalbox"];
+
+/// Inputs of one call at the most, where it is taken apart.
+const INPUTS_MAX: usize = 4_096;
 
 impl Shape {
     /// Reads a request for vectors. `model`: as the caller named it, in the address or in the body. Refuses in a shape
@@ -117,6 +123,39 @@ impl Shape {
     }
 }
 
+/// The items of a list of inputs.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element::<&'de RawValue>()? {
+                    if items.len() >= INPUTS_MAX {
+                        return Err(A::Error::custom(format!("one call takes {INPUTS_MAX} inputs, no more")));
+                    }
+                    items.push(item);
+                }
+                Ok(items)
+            }
+        }
+        deserializer.deserialize_seq(Collect).map(Items)
+    }
+}
+
+/// Takes a list of inputs apart. What is made of an input is longer than the shortest: there may be only so many.
+fn items<'a>(path: &str, raw: &'a RawValue) -> Result<Vec<&'a RawValue>, TranslateError> {
+    super::fields::read::<Items<'a>>(path, raw).map(|items| items.0)
+}
+
 /// The inputs as texts.
 fn texts<'a>(request: &'a EmbeddingRequest, warnings: &mut Warnings) -> Result<Vec<&'a str>, TranslateError> {
     let mut text = |input: &'a EmbeddingInput| match &input.content {
@@ -185,7 +224,7 @@ fn truncation(fields: &mut Fields<'_>) -> Result<Option<Truncation>, TranslateEr
 }
 
 /// A vector as JSON has it.
-fn vector<'a>(path: &str, raw: &'a serde_json::value::RawValue) -> Result<Vector<'a>, TranslateError> {
+fn vector<'a>(path: &str, raw: &'a RawValue) -> Result<Vector<'a>, TranslateError> {
     match raw.get().as_bytes().first() {
         Some(b'[') => Ok(Vector::Numbers(raw.get())),
         Some(b'"') => super::fields::text(path, raw).map(Vector::Base64),
@@ -204,7 +243,7 @@ fn utf8(body: &[u8]) -> Result<&str, TranslateError> {
 }
 
 /// Reads a whole body of some type.
-fn read<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, TranslateError> {
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, TranslateError> {
     serde_json::from_str(utf8(body)?).map_err(|error| invalid("", error))
 }
 

@@ -8,7 +8,7 @@ use super::super::TranslateError;
 use super::super::fields::{Fields, Kind, invalid, kind, read as read_value};
 use super::super::openai_chat::usage;
 use super::super::write::to_json;
-use super::{OWN_FIELDS, owned, read, task, texts, truncation, vector, warn_titles};
+use super::{OWN_FIELDS, items, owned, read, task, texts, truncation, vector, warn_titles};
 use crate::ir::{
     EmbeddingContent, EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector, VectorFormat, Warnings,
 };
@@ -18,6 +18,10 @@ use domain::Money;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Of a title, which is sent with each input of a call.
+const TITLE_BYTES_MAX: usize = 1_024;
 
 pub(super) fn decode_request(body: &[u8]) -> Result<EmbeddingRequest, TranslateError> {
     let mut fields = Fields::of_body(body)?;
@@ -30,6 +34,10 @@ pub(super) fn decode_request(body: &[u8]) -> Result<EmbeddingRequest, TranslateE
     }
     let mut inputs = inputs(fields.required("input")?)?;
     if let Some(title) = fields.string("title")? {
+        if title.len() > TITLE_BYTES_MAX {
+            return Err(invalid("title", format!("a title may have {TITLE_BYTES_MAX} bytes")));
+        }
+        let title: Arc<str> = title.into();
         inputs.iter_mut().for_each(|input| input.title = Some(title.clone()));
     }
     let mut request = EmbeddingRequest::new(Shape::OpenAi, inputs);
@@ -58,8 +66,8 @@ fn inputs(raw: &RawValue) -> Result<Vec<EmbeddingInput>, TranslateError> {
         Kind::Array => {}
         Kind::Object | Kind::Other => return Err(invalid("input", "expected a text or a list")),
     }
-    let items: Vec<&RawValue> = read_value("input", raw)?;
-    if !items.is_empty() && items.iter().all(|item| kind(item) == Kind::Other) {
+    let first = raw.get()[1..].trim_start().as_bytes().first();
+    if !matches!(first, Some(b'"' | b'[' | b'{' | b']')) {
         return Ok(vec![input(tokens("input", raw)?)]);
     }
     let item = |(at, raw): (usize, &RawValue)| {
@@ -70,7 +78,7 @@ fn inputs(raw: &RawValue) -> Result<Vec<EmbeddingInput>, TranslateError> {
             Kind::Object | Kind::Other => Err(invalid(&path, "expected a text or a list of tokens")),
         }
     };
-    items.into_iter().enumerate().map(item).collect()
+    items("input", raw)?.into_iter().enumerate().map(item).collect()
 }
 
 fn text(path: &str, raw: &RawValue) -> Result<EmbeddingContent, TranslateError> {

@@ -94,6 +94,26 @@ fn a_batch_agrees_in_its_settings_or_is_refused() {
 }
 
 #[test]
+fn neither_inputs_nor_a_title_for_each_are_without_bound() {
+    let many = |count: usize| json!({"input": vec!["a"; count]});
+    assert_eq!(request(Shape::OpenAi, &many(INPUTS_MAX)).unwrap().inputs.len(), INPUTS_MAX);
+    let error = request(Shape::OpenAi, &many(INPUTS_MAX + 1)).unwrap_err();
+    assert_eq!((error.param(), error.to_string().contains("takes 4096 inputs")), (Some("input"), true));
+    let batch = json!({"requests": vec![json!({}); INPUTS_MAX + 1]});
+    let error = request(Shape::GeminiBatch, &batch).unwrap_err();
+    assert_eq!((error.param(), error.to_string().contains("takes 4096 inputs")), (Some("requests"), true));
+    let error = name_models(batch["requests"].to_string().as_bytes(), "p/m", "m").unwrap_err();
+    assert_eq!(error.param(), Some("requests"));
+    // A long list of tokens is one input.
+    let tokens = json!({"input": vec![7; INPUTS_MAX + 1]});
+    assert_eq!(request(Shape::OpenAi, &tokens).unwrap().inputs.len(), 1);
+    let titled = |bytes: usize| json!({"input": ["a", "b"], "title": "t".repeat(bytes)});
+    let inputs = request(Shape::OpenAi, &titled(1_024)).unwrap().inputs;
+    assert!(inputs.iter().all(|input| input.title.as_ref().is_some_and(|title| title.len() == 1_024)));
+    assert_eq!(request(Shape::OpenAi, &titled(1_025)).unwrap_err().param(), Some("title"));
+}
+
+#[test]
 fn titan_takes_one_text_a_call() {
     let two = json!({"input": ["a", "b"]});
     let error = sent(&two, Shape::BedrockTitan, "amazon.titan-embed-text-v2:0").unwrap_err();
