@@ -204,9 +204,10 @@ fn counted(operation: Operation, tokens: u64) -> String {
     let (before, field) = match protocol_of(operation) {
         Protocol::Gemini => ("", "totalTokens"),
         Protocol::OpenAiResponses => ("\"object\":\"response.input_tokens\",", "input_tokens"),
-        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::BedrockConverse => {
-            ("", "input_tokens")
-        }
+        Protocol::OpenAiChat
+        | Protocol::AnthropicMessages
+        | Protocol::BedrockConverse
+        | Protocol::CohereChat => ("", "input_tokens"),
     };
     format!("{{{before}\"{field}\":{tokens}}}")
 }
