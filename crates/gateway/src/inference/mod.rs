@@ -72,7 +72,9 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
 /// The shape of an endpoint that is no conversation, where vendors have shapes of their own.
 pub const fn shape_of(operation: Operation) -> Option<Shape> {
     match operation {
-        Operation::Embeddings | Operation::Rerank => Some(Shape::OpenAi),
+        Operation::Embeddings | Operation::Rerank | Operation::Speech | Operation::Transcriptions => {
+            Some(Shape::OpenAi)
+        }
         Operation::EmbedContent => Some(Shape::GeminiEmbed),
         Operation::BatchEmbedContents => Some(Shape::GeminiBatch),
         Operation::ChatCompletions
@@ -85,8 +87,6 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::Moderations
         | Operation::ImageGenerations
         | Operation::ImageEdits
-        | Operation::Speech
-        | Operation::Transcriptions
         | Operation::Translations
         | Operation::Realtime => None,
     }

@@ -19,6 +19,7 @@ pub mod openai_chat;
 pub mod openai_responses;
 pub mod rerank;
 mod shape;
+pub mod sound;
 mod stream;
 mod unsaid;
 mod write;

@@ -36,6 +36,7 @@ mod records;
 mod responses;
 mod secrets;
 mod slow_reader;
+mod sound;
 mod streams;
 mod structured;
 mod support;

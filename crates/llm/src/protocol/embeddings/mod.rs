@@ -40,7 +40,8 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => {
+            | Shape::BedrockCohere
+            | Shape::Deepgram => {
                 Err(invalid("", format!("requests are not taken in the shape `{}`", self.as_str())))
             }
         }
@@ -70,6 +71,7 @@ impl Shape {
             Shape::Voyage => voyage::encode_request(request, model, &mut warnings),
             Shape::BedrockTitan => titan::encode_request(request, model, &mut warnings),
             Shape::BedrockCohere => cohere::encode_for_bedrock(request, model, &mut warnings),
+            Shape::Deepgram => Err(no_vectors(self)),
         }?;
         warn_rest(request, self, &mut warnings);
         Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
@@ -85,6 +87,7 @@ impl Shape {
             Shape::Cohere | Shape::BedrockCohere => cohere::decode_response(body),
             Shape::Voyage => voyage::decode_response(body),
             Shape::BedrockTitan => titan::decode_response(body),
+            Shape::Deepgram => Err(no_vectors(self)),
         };
         let response = response.map_err(TranslateError::in_response)?;
         match response.vectors.len() {
@@ -112,9 +115,14 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => openai::encode_response(response, format, cost),
+            | Shape::BedrockCohere
+            | Shape::Deepgram => openai::encode_response(response, format, cost),
         }
     }
+}
+
+fn no_vectors(shape: Shape) -> TranslateError {
+    invalid("", format!("no vectors are asked for in the shape `{}`", shape.as_str()))
 }
 
 /// The inputs as texts.
