@@ -176,7 +176,7 @@ fn request(input: &[u8]) {
 }
 
 /// The shapes of speech and transcripts.
-const SOUNDING: [Shape; 1] = [Shape::Deepgram];
+const SOUNDING: [Shape; 2] = [Shape::Deepgram, Shape::ElevenLabs];
 
 /// Requests for vectors, rankings and speech, in the shape of every vendor.
 fn shaped_request(input: &[u8]) {

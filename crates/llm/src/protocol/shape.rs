@@ -25,6 +25,8 @@ pub enum Shape {
     BedrockCohere,
     /// Deepgram's `/v1/listen` and `/v1/speak`.
     Deepgram,
+    /// ElevenLabs' `/v1/text-to-speech` and `/v1/speech-to-text`.
+    ElevenLabs,
 }
 
 impl Shape {
@@ -57,13 +59,16 @@ impl Shape {
             Shape::BedrockTitan => "bedrock_titan",
             Shape::BedrockCohere => "bedrock_cohere",
             Shape::Deepgram => "deepgram",
+            Shape::ElevenLabs => "elevenlabs",
         }
     }
 
     /// The protocol whose credentials and errors it shares.
     pub const fn protocol(self) -> Protocol {
         match self {
-            Shape::OpenAi | Shape::Cohere | Shape::Voyage | Shape::Deepgram => Protocol::OpenAiChat,
+            Shape::OpenAi | Shape::Cohere | Shape::Voyage | Shape::Deepgram | Shape::ElevenLabs => {
+                Protocol::OpenAiChat
+            }
             Shape::GeminiEmbed | Shape::GeminiBatch | Shape::VertexEmbed | Shape::VertexPredict => {
                 Protocol::Gemini
             }

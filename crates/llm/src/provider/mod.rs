@@ -25,6 +25,7 @@ mod deepgram;
 mod deepinfra;
 mod deepseek;
 pub mod demo;
+mod elevenlabs;
 mod fireworks;
 mod friendli;
 mod google;
@@ -462,6 +463,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &deepinfra::SPEC,
     &deepseek::SPEC,
     &demo::SPEC,
+    &elevenlabs::SPEC,
     &fireworks::SPEC,
     &friendli::SPEC,
     &google::SPEC,

@@ -194,3 +194,75 @@ async fn deepgram_speaks_and_tells_its_letters() {
     let expected = [of("0.00018", "estimate"), of("0.00018", "estimate"), of("0.00021", "provider_final")];
     assert_eq!(told, expected);
 }
+
+fn elevenlabs(upstream: &Upstream) -> String {
+    let models = [
+        ("scribe_v2", "transcription", "per_second_input = \"0.0001\""),
+        ("eleven_v3", "speech", "per_1m_chars_input = \"80\""),
+    ];
+    config("elevenlabs", &format!("http://{}", upstream.address), &models)
+}
+
+#[tokio::test]
+async fn elevenlabs_speaks_with_its_own_voices() {
+    let refused =
+        r#"{"detail":{"status":"voice_not_found","message":"A voice with that id was not found."}}"#;
+    let upstream = Upstream::start([
+        Answer::whole(200, &[("content-type", "audio/mpeg")], b"\x00\x01"),
+        Answer::json(400, refused),
+    ])
+    .await;
+    let app = App::start(&elevenlabs(&upstream)).await;
+    let body =
+        r#"{"model":"p/eleven_v3","input":"Grüezi","voice":"JBFqnCBsd6RMkjVDRZzb","instructions":"gently"}"#;
+    let reply = app.post("/v1/audio/speech", body).await;
+    assert_eq!((reply.status, &reply.body[..]), (200, &b"\x00\x01"[..]));
+    assert_eq!(
+        reply.header("x-signalbox-warnings"),
+        "instructions (elevenlabs): dropped: the provider is not told how to speak"
+    );
+    let call = upstream.call();
+    assert_eq!(call.path(), "/v1/text-to-speech/JBFqnCBsd6RMkjVDRZzb?output_format=mp3_44100_128");
+    assert_eq!((call.header("xi-api-key"), call.header("authorization")), (Some(PROVIDER_KEY), None));
+    assert_eq!(call.json(), json!({"text": "Grüezi", "model_id": "eleven_v3"}));
+    let reply = app.post("/v1/audio/speech", body).await;
+    let error = &reply.json()["error"];
+    assert_eq!((reply.status, &error["message"]), (400, &json!("A voice with that id was not found.")));
+    let alloy = body.replace("JBFqnCBsd6RMkjVDRZzb", "alloy");
+    let reply = app.post("/v1/audio/speech", alloy).await;
+    assert_eq!((reply.status, &reply.json()["error"]["param"]), (400, &json!("voice")));
+    let mut costs: Vec<Value> = app.finish().await.iter().map(|record| record["cost"].clone()).collect();
+    costs.sort_by_key(Value::to_string);
+    assert_eq!(costs, ["0", "0", "0.00048"]);
+}
+
+#[tokio::test]
+async fn elevenlabs_hears_a_form_and_tells_the_length_or_it_is_estimated() {
+    let words = json!([
+        {"text": "Hi", "start": 0.1, "end": 0.4, "type": "word"}, {"text": " ", "start": 0.4, "end": 0.4, "type": "spacing"},
+        {"text": "there.", "start": 0.4, "end": 0.9, "type": "word"},
+    ]);
+    let told =
+        json!({"language_code": "eng", "text": "Hi there.", "words": words, "audio_duration_secs": 30.0});
+    let silent = json!({"language_code": "eng", "text": "Hi there.", "words": words});
+    let upstream =
+        Upstream::start([Answer::json(200, &told.to_string()), Answer::json(200, &silent.to_string())]).await;
+    let app = App::start(&elevenlabs(&upstream)).await;
+    let fields = [("model", "p/scribe_v2"), ("response_format", "verbose_json"), ("language", "en")];
+    let reply = post_form(&app, "/v1/audio/transcriptions", form(&fields, b"sound")).await;
+    let segment = json!({"id": 0, "start": 0.1, "end": 0.9, "text": "Hi there."});
+    assert_eq!((reply.status, &reply.json()["segments"]), (200, &json!([segment])), "{}", reply.text());
+    assert_eq!(reply.json()["usage"], json!({"type": "duration", "seconds": 30.0, "cost": 0.003}));
+    let call = upstream.call();
+    let kind = call.header("content-type").unwrap();
+    let sent = llm::form::Form::parse(call.body.clone().into(), llm::form::boundary(kind).unwrap()).unwrap();
+    assert_eq!((sent.text("model_id"), sent.text("language_code")), (Some("scribe_v2"), Some("en")));
+    assert_eq!(&sent.file("file").unwrap().0[..], b"sound");
+    let reply =
+        post_form(&app, "/v1/audio/transcriptions", form(&[("model", "p/scribe_v2")], b"sound")).await;
+    assert_eq!(reply.header("x-signalbox-warnings"), "usage: estimated, the provider tells no length");
+    let mut sources: Vec<Value> =
+        app.finish().await.iter().map(|record| record["usage_source"].clone()).collect();
+    sources.sort_by_key(Value::to_string);
+    assert_eq!(sources, ["estimate", "provider_final"]);
+}

@@ -41,7 +41,8 @@ impl Shape {
             | Shape::Voyage
             | Shape::BedrockTitan
             | Shape::BedrockCohere
-            | Shape::Deepgram => {
+            | Shape::Deepgram
+            | Shape::ElevenLabs => {
                 Err(invalid("", format!("requests are not taken in the shape `{}`", self.as_str())))
             }
         }
@@ -71,7 +72,7 @@ impl Shape {
             Shape::Voyage => voyage::encode_request(request, model, &mut warnings),
             Shape::BedrockTitan => titan::encode_request(request, model, &mut warnings),
             Shape::BedrockCohere => cohere::encode_for_bedrock(request, model, &mut warnings),
-            Shape::Deepgram => Err(no_vectors(self)),
+            Shape::Deepgram | Shape::ElevenLabs => Err(no_vectors(self)),
         }?;
         warn_rest(request, self, &mut warnings);
         Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
@@ -87,7 +88,7 @@ impl Shape {
             Shape::Cohere | Shape::BedrockCohere => cohere::decode_response(body),
             Shape::Voyage => voyage::decode_response(body),
             Shape::BedrockTitan => titan::decode_response(body),
-            Shape::Deepgram => Err(no_vectors(self)),
+            Shape::Deepgram | Shape::ElevenLabs => Err(no_vectors(self)),
         };
         let response = response.map_err(TranslateError::in_response)?;
         match response.vectors.len() {
@@ -116,7 +117,8 @@ impl Shape {
             | Shape::Voyage
             | Shape::BedrockTitan
             | Shape::BedrockCohere
-            | Shape::Deepgram => openai::encode_response(response, format, cost),
+            | Shape::Deepgram
+            | Shape::ElevenLabs => openai::encode_response(response, format, cost),
         }
     }
 }

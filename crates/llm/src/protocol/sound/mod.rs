@@ -3,6 +3,7 @@
 //! Spoken sound itself is never read: it passes on as it comes.
 
 mod deepgram;
+mod elevenlabs;
 mod speech;
 mod subtitles;
 mod transcript;
@@ -50,6 +51,7 @@ impl Shape {
         request.warn(&mut warnings);
         let mut sent = match self {
             Shape::Deepgram => deepgram::encode_speech(&request, model, &mut warnings),
+            Shape::ElevenLabs => elevenlabs::encode_speech(&request, model),
             Shape::OpenAi
             | Shape::GeminiEmbed
             | Shape::GeminiBatch
@@ -71,6 +73,7 @@ impl Shape {
         request.warn(&mut warnings);
         let mut sent = match self {
             Shape::Deepgram => deepgram::encode_transcription(&request, model, &mut warnings),
+            Shape::ElevenLabs => elevenlabs::encode_transcription(&request, model),
             Shape::OpenAi
             | Shape::GeminiEmbed
             | Shape::GeminiBatch
@@ -89,6 +92,7 @@ impl Shape {
     pub fn decode_transcript(self, body: &[u8]) -> Result<Transcript, TranslateError> {
         let transcript = match self {
             Shape::Deepgram => deepgram::decode_transcript(body),
+            Shape::ElevenLabs => elevenlabs::decode_transcript(body),
             Shape::OpenAi
             | Shape::GeminiEmbed
             | Shape::GeminiBatch
@@ -107,7 +111,9 @@ impl Shape {
         match self {
             // <https://developers.deepgram.com/docs/text-to-speech>, read 2026-11-26.
             Shape::Deepgram => Some("dg-char-count"),
-            Shape::OpenAi
+            // `character-cost` counts credits, of which a letter takes more or fewer than one.
+            Shape::ElevenLabs
+            | Shape::OpenAi
             | Shape::GeminiEmbed
             | Shape::GeminiBatch
             | Shape::VertexEmbed

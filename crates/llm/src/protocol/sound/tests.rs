@@ -6,7 +6,7 @@ use domain::{Money, Usage};
 use serde_json::{Value, json};
 
 /// The shapes that speak and listen.
-const SHAPES: [Shape; 1] = [Shape::Deepgram];
+const SHAPES: [Shape; 2] = [Shape::Deepgram, Shape::ElevenLabs];
 
 fn form(fields: &[(&str, &str)], kind: &str) -> Form {
     let mut body = format!(
@@ -97,6 +97,7 @@ fn deepgram_gets_the_bare_sound() {
     let sent = of(&[("language", "de")], "audio/mpeg").unwrap();
     assert_eq!(query(&sent), "model=nova-3&smart_format=true&language=de");
     assert_eq!((&sent.body.concat()[..], sent.content_type.as_str()), (&b"sound"[..], "audio/mpeg"));
+    assert_eq!(of(&[], "audio/x\n--b").unwrap().content_type, "application/octet-stream");
     // A document could name an address with any length of sound.
     let sent = of(&[("prompt", "p"), ("temperature", "0.4"), ("x", "1")], "application/json").unwrap();
     assert_eq!(sent.content_type, "application/octet-stream");
@@ -112,6 +113,15 @@ fn what_is_wrong_with_a_request_for_a_transcript_is_named() {
     for shape in SHAPES {
         for (fields, expected) in [
             (vec![("stream", "true")], "stream"),
+            // A field within a field: where the sound is, at any length.
+            (
+                vec![(
+                    "language",
+                    "en\r\n--signalbox-0000000000000000\r\nContent-Disposition: form-data; name=\"cloud_storage_url\"\r\n\r\nx",
+                )],
+                "language",
+            ),
+            (vec![("temperature", "warm")], "temperature"),
             (vec![("response_format", "diarized_json")], "response_format"),
             (vec![("timestamp_granularities[]", "word")], "timestamp_granularities"),
             (
@@ -162,6 +172,56 @@ fn a_transcript_of_deepgrams_is_written_in_every_form() {
     assert_eq!((&verbose["language"], &verbose["duration"]), (&json!("en"), &json!(25.933313)));
     assert_eq!(verbose["words"][0], json!({"word": "Yeah.", "start": 0.08, "end": 0.32}));
     assert_eq!(verbose["segments"][2], json!({"id": 2, "start": 3.5, "end": 3600.25, "text": "it's worth."}));
+}
+
+#[test]
+fn elevenlabs_has_the_voice_in_its_address() {
+    let of = |body: Value| say(Shape::ElevenLabs, "eleven_v3", &body);
+    let sent = of(json!({"input": "Hi", "voice": {"id": "JBFqnCBsd6RMkjVDRZzb"}, "speed": 1.1})).unwrap();
+    assert_eq!(sent.segment.as_deref(), Some("JBFqnCBsd6RMkjVDRZzb"));
+    assert_eq!(query(&sent), "output_format=mp3_44100_128");
+    let expected = json!({"text": "Hi", "model_id": "eleven_v3", "voice_settings": {"speed": 1.1}});
+    assert_eq!(serde_json::from_slice::<Value>(&sent.body.concat()).unwrap(), expected);
+    for voice in ["alloy", "", "..", "a/b", "a b"] {
+        assert_eq!(param(of(json!({"input": "Hi", "voice": voice}))), "voice", "{voice}");
+    }
+    assert_eq!(param(of(json!({"input": "Hi"}))), "voice");
+    for format in ["aac", "flac"] {
+        let body = json!({"input": "Hi", "voice": "v", "response_format": format});
+        assert_eq!(param(of(body)), "response_format");
+    }
+}
+
+#[test]
+fn elevenlabs_gets_a_form_whose_boundary_is_not_in_the_file() {
+    let file = "signalbox-0000000000000000";
+    let body = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: audio/x\r\n\r\n{file}\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nde\r\n--b--"
+    );
+    let form = Form::parse(body.into(), "b").unwrap();
+    let sent = Shape::ElevenLabs.encode_transcription(&form, "scribe_v2").unwrap().sent;
+    let boundary = crate::form::boundary(&sent.content_type).unwrap();
+    assert_eq!(boundary, "signalbox-0000000000000001");
+    let form = Form::parse(sent.body.concat().into(), boundary).unwrap();
+    assert_eq!(form.file("file").unwrap(), (Bytes::from(file), "audio/x"));
+    let texts = ["model_id", "language_code", "tag_audio_events"].map(|name| form.text(name).unwrap());
+    assert_eq!((texts, form.parts().len()), (["scribe_v2", "de", "false"], 4));
+    assert!(Shape::ElevenLabs.encode_transcription(&form, "m\r\n--x").is_err());
+}
+
+#[test]
+fn a_transcript_of_elevenlabs_has_its_words_apart() {
+    // As the reference has it, cut short, with a length that newer answers tell.
+    let body = r#"{"language_code":"en","language_probability":0.98,"text":"Hello (laughs)world!","audio_duration_secs":7.5,"transcription_id":"t1",
+        "words":[{"text":"Hello","start":0,"end":0.5,"type":"word","speaker_id":"speaker_1"},{"text":" ","start":0.5,"end":0.5,"type":"spacing"},
+        {"text":"(laughs)","start":0.5,"end":0.6,"type":"audio_event"},{"text":"world!","start":0.6,"end":1.2,"type":"word"}]}"#;
+    let transcript = Shape::ElevenLabs.decode_transcript(body.as_bytes()).unwrap();
+    assert_eq!((transcript.id.as_str(), transcript.usage().unwrap().audio_ms), ("t1", 7_500));
+    let srt = transcript.encode(Srt, &Usage::ZERO, None);
+    assert_eq!(String::from_utf8(srt).unwrap(), "1\n00:00:00,000 --> 00:00:01,200\nHello (laughs)world!\n\n");
+    let bare = Shape::ElevenLabs.decode_transcript(br#"{"text":"Hi"}"#).unwrap();
+    assert_eq!((bare.usage(), bare.words.len()), (None, 0));
 }
 
 #[test]

@@ -73,7 +73,8 @@ impl<'a> Request<'a> {
         if form.text("stream").is_some_and(|text| text != "false") {
             return Err(invalid("stream", "the model's provider does not stream transcripts: leave it out"));
         }
-        let is_sound = media_type.starts_with("audio/") || media_type.starts_with("video/");
+        let is_sound = (media_type.starts_with("audio/") || media_type.starts_with("video/"))
+            && media_type.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         let is_lost = |name: &&str| !KNOWN.contains(name) && !OWN_FIELDS.contains(name) && *name != "stream";
         let names = form.parts().iter().map(|part| part.name.as_str());
         let mut lost: Vec<&str> = names.filter(is_lost).filter(|name| *name != "temperature").collect();
@@ -81,8 +82,8 @@ impl<'a> Request<'a> {
         Ok(Self {
             file,
             media_type: if is_sound { media_type } else { "application/octet-stream" },
-            language: form.text("language").filter(|language| !language.is_empty()),
-            temperature: form.text("temperature"),
+            language: language(form)?,
+            temperature: temperature(form)?,
             format: format(form)?,
             lost,
         })
@@ -99,6 +100,25 @@ impl<'a> Request<'a> {
         if !unknown.is_empty() {
             warnings.add("unknown fields", format!("dropped: {}", unknown.join(", ")));
         }
+    }
+}
+
+/// A code. Nothing else gets into the address or the form that a vendor is sent.
+fn language(form: &Form) -> Result<Option<&str>, TranslateError> {
+    let language = form.text("language").filter(|language| !language.is_empty());
+    let is_code = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match language.filter(|language| !is_code(language)) {
+        None => Ok(language),
+        Some(_) => Err(invalid("language", "expected a code such as `en`")),
+    }
+}
+
+/// The same, a number.
+fn temperature(form: &Form) -> Result<Option<&str>, TranslateError> {
+    let temperature = form.text("temperature").filter(|text| !text.is_empty());
+    match temperature.filter(|text| text.parse::<f64>().is_err()) {
+        None => Ok(temperature),
+        Some(_) => Err(invalid("temperature", "expected a number")),
     }
 }
 
