@@ -178,8 +178,16 @@ fn request(input: &[u8]) {
 /// The shapes of speech and transcripts.
 const SOUNDING: [Shape; 2] = [Shape::Deepgram, Shape::ElevenLabs];
 
-/// Requests for vectors, rankings and speech, in the shape of every vendor.
+/// The shapes of pictures.
+const DRAWING: [Shape; 2] = [Shape::BedrockStability, Shape::Imagen];
+
+/// Requests for vectors, rankings, speech and pictures, in the shape of every vendor.
 fn shaped_request(input: &[u8]) {
+    for shape in DRAWING {
+        if let Ok(encoded) = shape.encode_pictures(input) {
+            assert!(is_json(&encoded.body), "a request for pictures that is no JSON");
+        }
+    }
     for shape in SOUNDING {
         if let Ok(sent) = shape.encode_speech(input, "m") {
             assert!(is_json(&sent.body.concat()), "a request for speech that is no JSON");
@@ -201,6 +209,11 @@ fn shaped_request(input: &[u8]) {
 
 /// Vectors, rankings and transcripts, in the shape of every vendor.
 fn shaped_answer(input: &[u8]) {
+    for shape in DRAWING {
+        if let Ok(pictures) = shape.decode_pictures(input) {
+            assert!(is_json(&pictures.encode(1)), "pictures that are no JSON");
+        }
+    }
     for shape in SOUNDING {
         let Ok(transcript) = shape.decode_transcript(input) else { continue };
         let (verbose, usage) = (TranscriptFormat::Verbose { words: true, segments: true }, Usage::ZERO);

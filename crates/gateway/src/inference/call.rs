@@ -12,7 +12,7 @@ mod streaming;
 
 use super::prepare::{Mode, Prepared};
 use super::stream::Gone;
-use super::{BODY_BYTES_INLINE, protocol_of, reply};
+use super::{protocol_of, reply};
 use crate::Gateway;
 use crate::abandoned::Place;
 use crate::record::Entry;
@@ -335,7 +335,7 @@ impl Call {
             (body, _) => body,
         };
         let made = match body {
-            Ok(body) if self.prepared.vectors.is_some() && body.len() > BODY_BYTES_INLINE => {
+            Ok(body) if self.prepared.is_long_to_read(&body) => {
                 let apart = Box::pin(self.made_apart(body, answer.headers.clone()));
                 // The only fault of such a thread is a panic, which has been logged, and its entry recorded.
                 let Some((call, made)) = apart.await else { return };
@@ -381,6 +381,9 @@ impl Call {
             return self.transcript(body, format);
         }
         let kind = self.prepared.target.endpoint.route.kind;
+        if self.prepared.mode == Mode::Translate && kind == RouteKind::ImageGenerations {
+            return self.pictures(body);
+        }
         let answer = match kind.is_text() {
             true => observe::answer(outbound, body),
             false => media::answer(body, kind.makes_images()),

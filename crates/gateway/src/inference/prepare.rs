@@ -14,7 +14,7 @@ use super::admit::OutputAllowance;
 use super::bound::Bound;
 use super::intake::{Intake, OPTION_OBJECTS};
 use super::media;
-use super::{protocol_of, shape_of, takes_form};
+use super::{BODY_BYTES_INLINE, protocol_of, shape_of, takes_form};
 use crate::providers::{Target, Tariff};
 use crate::rates::Standing;
 use crate::refusal::Refusal;
@@ -129,6 +129,11 @@ impl Prepared {
     /// Whether what comes is read and written anew. Sound never is.
     pub fn reads_answer(&self) -> bool {
         self.mode == Mode::Translate && self.target.endpoint.route.kind != RouteKind::Speech
+    }
+
+    /// Whether an answer is one that takes longer to read than other calls on the same core should wait.
+    pub fn is_long_to_read(&self, body: &[u8]) -> bool {
+        body.len() > BODY_BYTES_INLINE && self.reads_answer() && shape_of(self.operation).is_some()
     }
 
     /// Gives an answer what its protocol does not tell: an id, and the model.

@@ -15,6 +15,7 @@ mod error;
 mod fields;
 mod free_text;
 pub mod gemini;
+pub mod images;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod rerank;

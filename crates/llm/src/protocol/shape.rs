@@ -27,6 +27,10 @@ pub enum Shape {
     Deepgram,
     /// ElevenLabs' `/v1/text-to-speech` and `/v1/speech-to-text`.
     ElevenLabs,
+    /// Stability's pictures behind Bedrock's InvokeModel.
+    BedrockStability,
+    /// `predict` of Google's, for Imagen's pictures.
+    Imagen,
 }
 
 impl Shape {
@@ -60,6 +64,8 @@ impl Shape {
             Shape::BedrockCohere => "bedrock_cohere",
             Shape::Deepgram => "deepgram",
             Shape::ElevenLabs => "elevenlabs",
+            Shape::BedrockStability => "bedrock_stability",
+            Shape::Imagen => "imagen",
         }
     }
 
@@ -69,10 +75,12 @@ impl Shape {
             Shape::OpenAi | Shape::Cohere | Shape::Voyage | Shape::Deepgram | Shape::ElevenLabs => {
                 Protocol::OpenAiChat
             }
-            Shape::GeminiEmbed | Shape::GeminiBatch | Shape::VertexEmbed | Shape::VertexPredict => {
-                Protocol::Gemini
-            }
-            Shape::BedrockTitan | Shape::BedrockCohere => Protocol::BedrockConverse,
+            Shape::GeminiEmbed
+            | Shape::GeminiBatch
+            | Shape::VertexEmbed
+            | Shape::VertexPredict
+            | Shape::Imagen => Protocol::Gemini,
+            Shape::BedrockTitan | Shape::BedrockCohere | Shape::BedrockStability => Protocol::BedrockConverse,
         }
     }
 }

@@ -29,6 +29,7 @@ mod media;
 mod names;
 mod overload;
 mod passthrough;
+mod pictures;
 mod provider_errors;
 mod rates;
 mod realtime;

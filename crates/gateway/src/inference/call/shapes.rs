@@ -1,4 +1,4 @@
-//! Answers of vectors, rankings and transcripts in another shape than their caller's.
+//! Answers of vectors, rankings, transcripts and pictures in another shape than their caller's.
 
 use super::{Call, Made, Stop};
 use crate::inference::prepare::Vectors;
@@ -88,6 +88,16 @@ impl Call {
         let estimated = "usage: estimated, the provider tells no length".to_owned();
         let warnings = if told.is_none() { vec![estimated] } else { Vec::new() };
         Ok((written.into(), observed, warnings))
+    }
+
+    /// Makes the caller's answer of the provider's pictures.
+    pub(super) fn pictures(&self, body: &Bytes) -> Made {
+        let shape = self.prepared.target.endpoint.route.shape;
+        let pictures = shape.decode_pictures(body).map_err(unreadable)?;
+        let usage = Usage { images: pictures.count(), ..Usage::ZERO };
+        let observed = Observed { usage, has_usage: true, is_complete: true, ..Observed::default() };
+        let written = pictures.encode(self.gateway.clock.now().unix_seconds());
+        Ok((written.into(), observed, Vec::new()))
     }
 
     /// What the head of spoken sound tells of its letters.

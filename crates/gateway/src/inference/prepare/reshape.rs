@@ -1,4 +1,4 @@
-//! Translating what is no conversation: requests for vectors, rankings and sound, in the shape of the provider's vendor.
+//! Translating what is no conversation: requests for vectors, rankings, sound and pictures, in the shape of the provider's vendor.
 
 use super::refused;
 use crate::bodies::Held;
@@ -104,6 +104,8 @@ fn of_body(
     held.let_go();
     let (encoded, vectors, about) = if route.kind == RouteKind::Rerank {
         (rerank::encode_for_voyage(&whole, &target.model_id), None, None)
+    } else if route.kind == RouteKind::ImageGenerations {
+        (route.shape.encode_pictures(&whole), None, None)
     } else {
         let inbound = shape_of(operation).unwrap_or(Shape::OpenAi);
         let request = inbound.decode_embeddings(&whole, model).map_err(refused)?;

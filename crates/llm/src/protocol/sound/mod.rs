@@ -60,7 +60,9 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => Err(no_sound(self)),
+            | Shape::BedrockCohere
+            | Shape::BedrockStability
+            | Shape::Imagen => Err(no_sound(self)),
         }?;
         sent.warnings = warnings.take();
         Ok(sent)
@@ -82,7 +84,9 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => Err(no_sound(self)),
+            | Shape::BedrockCohere
+            | Shape::BedrockStability
+            | Shape::Imagen => Err(no_sound(self)),
         }?;
         sent.warnings = warnings.take();
         Ok(SentTranscription { sent, format: request.format })
@@ -101,7 +105,9 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => Err(no_sound(self)),
+            | Shape::BedrockCohere
+            | Shape::BedrockStability
+            | Shape::Imagen => Err(no_sound(self)),
         };
         transcript.map_err(TranslateError::in_response)
     }
@@ -121,7 +127,9 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => None,
+            | Shape::BedrockCohere
+            | Shape::BedrockStability
+            | Shape::Imagen => None,
         }
     }
 }
