@@ -72,13 +72,13 @@ impl Shape {
     pub fn encode_pictures(self, body: &[u8]) -> Result<Encoded, TranslateError> {
         let mut warnings = Warnings::of_shapes(Shape::OpenAi, self);
         let request = Request::read(body, &mut warnings)?;
-        let body = match self {
-            Shape::BedrockStability => {
+        let body = match Vendor::of(self)? {
+            Vendor::Stability => {
                 within(request.pictures, 1)?;
                 let aspect_ratio = ratio(request.size, &OF_STABILITY, &mut warnings);
                 to_json(&Stability { prompt: &request.prompt, aspect_ratio })
             }
-            Shape::Imagen => {
+            Vendor::Imagen => {
                 within(request.pictures, IMAGEN_PICTURES_MAX)?;
                 let aspect_ratio = ratio(request.size, &OF_IMAGEN, &mut warnings);
                 to_json(&Imagen {
@@ -86,30 +86,19 @@ impl Shape {
                     parameters: Parameters { sample_count: request.pictures, aspect_ratio },
                 })
             }
-            Shape::OpenAi
-            | Shape::GeminiEmbed
-            | Shape::GeminiBatch
-            | Shape::VertexEmbed
-            | Shape::VertexPredict
-            | Shape::Cohere
-            | Shape::Voyage
-            | Shape::BedrockTitan
-            | Shape::BedrockCohere
-            | Shape::Deepgram
-            | Shape::ElevenLabs => return Err(no_pictures(self)),
         };
         Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
     }
 
     /// Reads the pictures of an answer. Fails where there are none, with the reason where one is told.
     pub fn decode_pictures(self, body: &[u8]) -> Result<Pictures<'_>, TranslateError> {
-        match self {
-            Shape::BedrockStability => {
+        match Vendor::of(self)? {
+            Vendor::Stability => {
                 let answer: OfStability<'_> = read(body)?;
                 let reason = answer.finish_reasons.into_iter().flatten().next();
                 some(answer.images, reason)
             }
-            Shape::Imagen => {
+            Vendor::Imagen => {
                 let answer: OfImagen<'_> = read(body)?;
                 let mut reason = None;
                 let mut pictures = Vec::new();
@@ -119,6 +108,23 @@ impl Shape {
                 }
                 some(pictures, reason)
             }
+        }
+    }
+}
+
+/// Whose shape it is.
+#[derive(Clone, Copy)]
+enum Vendor {
+    Stability,
+    Imagen,
+}
+
+impl Vendor {
+    /// Fails where a shape is not one of pictures.
+    fn of(shape: Shape) -> Result<Self, TranslateError> {
+        match shape {
+            Shape::BedrockStability => Ok(Vendor::Stability),
+            Shape::Imagen => Ok(Vendor::Imagen),
             Shape::OpenAi
             | Shape::GeminiEmbed
             | Shape::GeminiBatch
@@ -129,13 +135,11 @@ impl Shape {
             | Shape::BedrockTitan
             | Shape::BedrockCohere
             | Shape::Deepgram
-            | Shape::ElevenLabs => Err(no_pictures(self)),
+            | Shape::ElevenLabs => {
+                Err(invalid("", format!("no pictures are asked for in the shape `{}`", shape.as_str())))
+            }
         }
     }
-}
-
-fn no_pictures(shape: Shape) -> TranslateError {
-    invalid("", format!("no pictures are asked for in the shape `{}`", shape.as_str()))
 }
 
 impl Request {

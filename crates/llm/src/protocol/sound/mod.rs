@@ -49,20 +49,9 @@ impl Shape {
         let request = speech::Request::read(body)?;
         let mut warnings = Warnings::of_shapes(Shape::OpenAi, self);
         request.warn(&mut warnings);
-        let mut sent = match self {
-            Shape::Deepgram => deepgram::encode_speech(&request, model, &mut warnings),
-            Shape::ElevenLabs => elevenlabs::encode_speech(&request, model),
-            Shape::OpenAi
-            | Shape::GeminiEmbed
-            | Shape::GeminiBatch
-            | Shape::VertexEmbed
-            | Shape::VertexPredict
-            | Shape::Cohere
-            | Shape::Voyage
-            | Shape::BedrockTitan
-            | Shape::BedrockCohere
-            | Shape::BedrockStability
-            | Shape::Imagen => Err(no_sound(self)),
+        let mut sent = match Vendor::of(self)? {
+            Vendor::Deepgram => deepgram::encode_speech(&request, model, &mut warnings),
+            Vendor::ElevenLabs => elevenlabs::encode_speech(&request, model),
         }?;
         sent.warnings = warnings.take();
         Ok(sent)
@@ -73,20 +62,9 @@ impl Shape {
         let request = transcript::Request::read(form)?;
         let mut warnings = Warnings::of_shapes(Shape::OpenAi, self);
         request.warn(&mut warnings);
-        let mut sent = match self {
-            Shape::Deepgram => deepgram::encode_transcription(&request, model, &mut warnings),
-            Shape::ElevenLabs => elevenlabs::encode_transcription(&request, model),
-            Shape::OpenAi
-            | Shape::GeminiEmbed
-            | Shape::GeminiBatch
-            | Shape::VertexEmbed
-            | Shape::VertexPredict
-            | Shape::Cohere
-            | Shape::Voyage
-            | Shape::BedrockTitan
-            | Shape::BedrockCohere
-            | Shape::BedrockStability
-            | Shape::Imagen => Err(no_sound(self)),
+        let mut sent = match Vendor::of(self)? {
+            Vendor::Deepgram => deepgram::encode_transcription(&request, model, &mut warnings),
+            Vendor::ElevenLabs => elevenlabs::encode_transcription(&request, model),
         }?;
         sent.warnings = warnings.take();
         Ok(SentTranscription { sent, format: request.format })
@@ -94,9 +72,37 @@ impl Shape {
 
     /// Reads a transcript.
     pub fn decode_transcript(self, body: &[u8]) -> Result<Transcript, TranslateError> {
-        let transcript = match self {
-            Shape::Deepgram => deepgram::decode_transcript(body),
-            Shape::ElevenLabs => elevenlabs::decode_transcript(body),
+        let transcript = match Vendor::of(self)? {
+            Vendor::Deepgram => deepgram::decode_transcript(body),
+            Vendor::ElevenLabs => elevenlabs::decode_transcript(body),
+        };
+        transcript.map_err(TranslateError::in_response)
+    }
+
+    /// The header of an answer that tells how many letters were spoken, where a vendor has one.
+    pub fn letters_header(self) -> Option<&'static str> {
+        match Vendor::of(self).ok()? {
+            // The notes on speech in its Python SDK (<https://github.com/deepgram/deepgram-python-sdk>), read 2026-11-26.
+            Vendor::Deepgram => Some("dg-char-count"),
+            // `character-cost` counts credits, of which a letter takes more or fewer than one.
+            Vendor::ElevenLabs => None,
+        }
+    }
+}
+
+/// Whose shape it is.
+#[derive(Clone, Copy)]
+enum Vendor {
+    Deepgram,
+    ElevenLabs,
+}
+
+impl Vendor {
+    /// Fails where a shape is not one of sound.
+    fn of(shape: Shape) -> Result<Self, TranslateError> {
+        match shape {
+            Shape::Deepgram => Ok(Vendor::Deepgram),
+            Shape::ElevenLabs => Ok(Vendor::ElevenLabs),
             Shape::OpenAi
             | Shape::GeminiEmbed
             | Shape::GeminiBatch
@@ -107,29 +113,7 @@ impl Shape {
             | Shape::BedrockTitan
             | Shape::BedrockCohere
             | Shape::BedrockStability
-            | Shape::Imagen => Err(no_sound(self)),
-        };
-        transcript.map_err(TranslateError::in_response)
-    }
-
-    /// The header of an answer that tells how many letters were spoken, where a vendor has one.
-    pub const fn letters_header(self) -> Option<&'static str> {
-        match self {
-            // <https://developers.deepgram.com/docs/text-to-speech>, read 2026-11-26.
-            Shape::Deepgram => Some("dg-char-count"),
-            // `character-cost` counts credits, of which a letter takes more or fewer than one.
-            Shape::ElevenLabs
-            | Shape::OpenAi
-            | Shape::GeminiEmbed
-            | Shape::GeminiBatch
-            | Shape::VertexEmbed
-            | Shape::VertexPredict
-            | Shape::Cohere
-            | Shape::Voyage
-            | Shape::BedrockTitan
-            | Shape::BedrockCohere
-            | Shape::BedrockStability
-            | Shape::Imagen => None,
+            | Shape::Imagen => Err(no_sound(shape)),
         }
     }
 }
