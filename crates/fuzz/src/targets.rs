@@ -4,8 +4,8 @@
 
 use crate::rng::Rng;
 use bytes::Bytes;
-use domain::Money;
 use domain::record::Operation;
+use domain::{Money, Usage};
 use gateway::bodies::Held;
 use gateway::inference::intake;
 use llm::amazon_events::{self, Unframer};
@@ -13,6 +13,7 @@ use llm::form::Form;
 use llm::ir::VectorFormat;
 use llm::observe::edit;
 use llm::observe::{self, StreamObserver};
+use llm::protocol::sound::TranscriptFormat;
 use llm::protocol::{OutputLimit, Shape, StreamOptions, Target as EncodeTarget, embeddings, rerank};
 use llm::raw::RawObject;
 use llm::server_tools;
@@ -139,6 +140,9 @@ fn request(input: &[u8]) {
     if let Ok(form) = Form::parse(body.clone(), boundary) {
         assert!(form.with("none", "", &[]).concat() == input, "a form that is not its bytes");
         let _ = form.with("model", "m", &["signalbox"]).concat();
+        for shape in SOUNDING {
+            let _ = shape.encode_transcription(&form, "m");
+        }
     }
     for operation in Operation::ALL {
         if let Ok(intake) = intake::read(operation, Held::short(body.clone()), "a/b") {
@@ -174,9 +178,25 @@ fn request(input: &[u8]) {
     }
 }
 
-/// Requests for vectors and rankings, in the shape of every vendor.
+/// The shapes of speech and transcripts.
+const SOUNDING: [Shape; 2] = [Shape::Deepgram, Shape::ElevenLabs];
+
+/// The shapes of pictures.
+const DRAWING: [Shape; 2] = [Shape::BedrockStability, Shape::Imagen];
+
+/// Requests for vectors, rankings, speech and pictures, in the shape of every vendor.
 fn shaped_request(input: &[u8]) {
-    for (from, to) in Shape::OF_CALLERS.iter().flat_map(|from| Shape::ALL.map(|to| (from, to))) {
+    for shape in DRAWING {
+        if let Ok(encoded) = shape.encode_pictures(input) {
+            assert!(is_json(&encoded.body), "a request for pictures that is no JSON");
+        }
+    }
+    for shape in SOUNDING {
+        if let Ok(sent) = shape.encode_speech(input, "m") {
+            assert!(is_json(&sent.body.concat()), "a request for speech that is no JSON");
+        }
+    }
+    for (from, to) in Shape::OF_CALLERS.iter().flat_map(|from| Shape::OF_VECTORS.map(|to| (from, to))) {
         let Ok(request) = from.decode_embeddings(input, "a/b") else { continue };
         if let Ok(encoded) = to.encode_embeddings(&request, "gemini-embedding-001") {
             assert!(is_json(&encoded.body), "a request for vectors that is no JSON");
@@ -190,9 +210,20 @@ fn shaped_request(input: &[u8]) {
     }
 }
 
-/// Vectors and rankings, in the shape of every vendor.
+/// Vectors, rankings and transcripts, in the shape of every vendor.
 fn shaped_answer(input: &[u8]) {
-    for (shape, inputs) in Shape::ALL.iter().flat_map(|shape| [(shape, 1), (shape, 2)]) {
+    for shape in DRAWING {
+        if let Ok(pictures) = shape.decode_pictures(input) {
+            assert!(is_json(&pictures.encode(1)), "pictures that are no JSON");
+        }
+    }
+    for shape in SOUNDING {
+        let Ok(transcript) = shape.decode_transcript(input) else { continue };
+        let (verbose, usage) = (TranscriptFormat::Verbose { words: true, segments: true }, Usage::ZERO);
+        assert!(is_json(&transcript.encode(verbose, &usage, None)), "a transcript that is no JSON");
+        let _ = transcript.encode(TranscriptFormat::Vtt, &usage, None);
+    }
+    for (shape, inputs) in Shape::OF_VECTORS.iter().flat_map(|shape| [(shape, 1), (shape, 2)]) {
         let Ok(response) = shape.decode_vectors(input, inputs) else { continue };
         for (to, format) in Shape::OF_CALLERS
             .iter()

@@ -270,6 +270,7 @@ fn fixed_headers(spec: &ProviderSpec, key: Option<&Secret<String>>) -> Option<He
     let Some(key) = key else { return Some(headers) };
     let (name, text) = match spec.auth {
         Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+        Auth::Token => (AUTHORIZATION, format!("Token {}", key.expose())),
         Auth::Header(name) => (HeaderName::from_static(name), key.expose().clone()),
         Auth::None => return Some(headers),
     };

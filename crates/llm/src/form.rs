@@ -32,6 +32,8 @@ pub struct Part {
     pub name: String,
     /// It is a file.
     pub is_file: bool,
+    /// What its content is said to be; empty where nothing is said.
+    media_type: String,
     /// Where its content stands.
     content: Range<usize>,
     /// Where all of it stands, from the line of its boundary.
@@ -89,6 +91,18 @@ impl Form {
         std::str::from_utf8(&self.bytes[part.content.clone()]).ok()
     }
 
+    /// The texts of all fields of a name that are no files.
+    pub fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let of_name = self.parts.iter().filter(move |part| part.name == name && !part.is_file);
+        of_name.filter_map(|part| std::str::from_utf8(&self.bytes[part.content.clone()]).ok())
+    }
+
+    /// The file of a field, without a copy, and its media type, empty where none is told. The first of that name counts.
+    pub fn file(&self, name: &str) -> Option<(Bytes, &str)> {
+        let part = self.parts.iter().find(|part| part.name == name && part.is_file)?;
+        Some((self.bytes.slice(part.content.clone()), &part.media_type))
+    }
+
     /// Bytes of all files.
     pub fn file_bytes(&self) -> u64 {
         self.parts.iter().filter(|part| part.is_file).map(|part| part.content.len() as u64).sum()
@@ -137,15 +151,18 @@ fn part(bytes: &[u8], at: usize, head: usize, next: usize) -> Result<Part, FormE
     let end = memmem::find(&field[..field.len().min(HEAD_MAX)], b"\r\n\r\n");
     let end = end.ok_or(FormError("a field's head has no end, or is too long"))?;
     let lines = std::str::from_utf8(&field[..end]).map_err(|_| FormError("a field's head is not text"))?;
-    let disposition = lines.split("\r\n").find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
-    });
-    let disposition = disposition.ok_or(FormError("a field has no content-disposition"))?;
+    let header = |wanted: &str| {
+        lines.split("\r\n").find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim().eq_ignore_ascii_case(wanted).then_some(value)
+        })
+    };
+    let disposition = header("content-disposition").ok_or(FormError("a field has no content-disposition"))?;
     let name = parameter(disposition, "name").ok_or(FormError("a field has no name"))?;
     let is_file =
         parameter(disposition, "filename").is_some() || parameter(disposition, "filename*").is_some();
-    Ok(Part { name, is_file, content: head + end + 4..next - 2, whole: at..next })
+    let media_type = header("content-type").map(str::trim).unwrap_or_default().to_owned();
+    Ok(Part { name, is_file, media_type, content: head + end + 4..next - 2, whole: at..next })
 }
 
 /// A parameter of a header's value, without its quotes.
@@ -198,6 +215,9 @@ mod tests {
             (Some("whisper"), Some(""), None)
         );
         assert_eq!((form.files(), form.file_bytes()), (1, 13));
+        let (content, kind) = form.file("file").unwrap();
+        assert_eq!((&content[..], kind), (&b"\x00--x\xff\r\nno end"[..], "audio/mpeg"));
+        assert!(form.file("model").is_none() && form.texts("model").eq(["whisper"]));
     }
 
     #[test]

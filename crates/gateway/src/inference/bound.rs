@@ -277,7 +277,8 @@ fn demand(body: &RawObject, target: &Target) -> Demand {
     let spec = target.provider.spec;
     let asked = Asked {
         service_tier: body.get("service_tier").or(body.get("serviceTier")),
-        speed: body.get("speed"),
+        // How fast somebody speaks is another thing, and costs nothing.
+        speed: body.get("speed").filter(|_| target.endpoint.route.kind == RouteKind::Chat),
         inference_geo: body.get("inference_geo"),
     };
     let demand = llm::terms::demand(spec.service_tiers, spec.regions, asked);

@@ -12,7 +12,7 @@ mod streaming;
 
 use super::prepare::{Mode, Prepared};
 use super::stream::Gone;
-use super::{BODY_BYTES_INLINE, protocol_of, reply};
+use super::{protocol_of, reply};
 use crate::Gateway;
 use crate::abandoned::Place;
 use crate::record::Entry;
@@ -22,11 +22,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use domain::record::Outcome;
 use domain::{Account, AttemptId, Money, Timestamp};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use llm::Protocol;
 use llm::media;
 use llm::observe::edit::{self, Edit};
 use llm::observe::{self, Observed};
+use llm::protocol::sound::TranscriptFormat;
 use llm::provider::RouteKind;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -182,12 +184,13 @@ impl Call {
             let is_success = answer.status.is_success();
             // The rarer ways are kept out of this future, whose size every request pays for.
             let is_media = !self.prepared.target.endpoint.route.kind.is_text();
+            let is_passed = is_media && !self.prepared.reads_answer();
             return match self.prepared.is_stream {
                 _ if !is_success => Box::pin(self.refused(reply, attempt, answer)).await,
-                _ if is_media && answer.is_stream(self.prepared.framing()) => {
+                _ if is_passed && answer.is_stream(self.prepared.framing()) => {
                     Box::pin(self.stream(reply, attempt, answer)).await;
                 }
-                _ if is_media && !answer.is_json() => Box::pin(self.pass_raw(reply, attempt, answer)).await,
+                _ if is_passed && !answer.is_json() => Box::pin(self.pass_raw(reply, attempt, answer)).await,
                 _ if is_media => self.receive(reply, attempt, answer).await,
                 true => Box::pin(self.stream(reply, attempt, answer)).await,
                 false => self.receive(reply, attempt, answer).await,
@@ -333,7 +336,7 @@ impl Call {
             (body, _) => body,
         };
         let made = match body {
-            Ok(body) if self.prepared.vectors.is_some() && body.len() > BODY_BYTES_INLINE => {
+            Ok(body) if self.prepared.is_long_to_read(&body) => {
                 let apart = Box::pin(self.made_apart(body, answer.headers.clone()));
                 // The only fault of such a thread is a panic, which has been logged, and its entry recorded.
                 let Some((call, made)) = apart.await else { return };
@@ -351,9 +354,14 @@ impl Call {
                 }
                 self.entry.end(200, Outcome::Success);
                 let took = self.entry.started.elapsed();
+                let kind = self.prepared.transcript.map(TranscriptFormat::content_type);
                 self.with_head(Some(&answer.headers), |head| {
+                    let mut response = reply::whole(head, body, usage.cache_read > 0, took);
+                    if let Some(kind) = kind {
+                        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                    }
                     // The caller may have gone at this very moment; the record stands all the same.
-                    let _ = reply.send(reply::whole(head, body, usage.cache_read > 0, took));
+                    let _ = reply.send(response);
                 });
             }
             Err(stop) => self.refuse(reply, &attempt, stop, None, true),
@@ -370,7 +378,13 @@ impl Call {
         if let Some(asked) = self.prepared.vectors {
             return self.vectors(body, headers, asked);
         }
+        if let Some(format) = self.prepared.transcript {
+            return self.transcript(body, format);
+        }
         let kind = self.prepared.target.endpoint.route.kind;
+        if self.prepared.mode == Mode::Translate && kind == RouteKind::ImageGenerations {
+            return self.pictures(body);
+        }
         let answer = match kind.is_text() {
             true => observe::answer(outbound, body),
             false => media::answer(body, kind.makes_images()),
@@ -389,6 +403,8 @@ impl Call {
                 Ok((out, answer.observed, Vec::new()))
             }
             Mode::Translate if kind == RouteKind::Rerank => self.ranking(body),
+            // It is sound, or nothing that could be read.
+            Mode::Translate if kind == RouteKind::Speech => Err(unreadable().into()),
             Mode::Translate => {
                 let mut response = outbound
                     .decode_response(body)

@@ -72,7 +72,11 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
 /// The shape of an endpoint that is no conversation, where vendors have shapes of their own.
 pub const fn shape_of(operation: Operation) -> Option<Shape> {
     match operation {
-        Operation::Embeddings | Operation::Rerank => Some(Shape::OpenAi),
+        Operation::Embeddings
+        | Operation::Rerank
+        | Operation::Speech
+        | Operation::Transcriptions
+        | Operation::ImageGenerations => Some(Shape::OpenAi),
         Operation::EmbedContent => Some(Shape::GeminiEmbed),
         Operation::BatchEmbedContents => Some(Shape::GeminiBatch),
         Operation::ChatCompletions
@@ -84,10 +88,7 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::CountInputTokens
         | Operation::Completions
         | Operation::Moderations
-        | Operation::ImageGenerations
         | Operation::ImageEdits
-        | Operation::Speech
-        | Operation::Transcriptions
         | Operation::Translations
         | Operation::Realtime => None,
     }

@@ -14,7 +14,7 @@ use super::admit::OutputAllowance;
 use super::bound::Bound;
 use super::intake::{Intake, OPTION_OBJECTS};
 use super::media;
-use super::{protocol_of, shape_of, takes_form};
+use super::{BODY_BYTES_INLINE, protocol_of, shape_of, takes_form};
 use crate::providers::{Target, Tariff};
 use crate::rates::Standing;
 use crate::refusal::Refusal;
@@ -26,6 +26,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
 use llm::ir::ChatResponse;
+use llm::protocol::sound::TranscriptFormat;
 use llm::protocol::{Echo, TranslateError, embeddings};
 use llm::provider::{OutputLimit, Route, RouteKind, StreamFraming};
 use llm::raw::RawObject;
@@ -104,6 +105,8 @@ pub struct Prepared {
     pub about: Option<Usage>,
     /// What is asked for where vectors are translated.
     pub vectors: Option<Vectors>,
+    /// How a transcript is wanted, where it is translated.
+    pub transcript: Option<TranscriptFormat>,
     /// What of the request a translated answer repeats (OpenAI's Responses).
     pub echo: Option<Arc<Echo>>,
     /// The form that was asked for in words, of an answer that is not streamed.
@@ -121,6 +124,16 @@ impl Prepared {
     /// How a streamed answer is framed.
     pub fn framing(&self) -> StreamFraming {
         self.target.endpoint.route.framing
+    }
+
+    /// Whether what comes is read and written anew. Sound never is.
+    pub fn reads_answer(&self) -> bool {
+        self.mode == Mode::Translate && self.target.endpoint.route.kind != RouteKind::Speech
+    }
+
+    /// Whether an answer is one that takes longer to read than other calls on the same core should wait.
+    pub fn is_long_to_read(&self, body: &[u8]) -> bool {
+        body.len() > BODY_BYTES_INLINE && self.reads_answer() && shape_of(self.operation).is_some()
     }
 
     /// Gives an answer what its protocol does not tell: an id, and the model.
@@ -217,7 +230,7 @@ fn prepare_marked(
 fn prepare_as_it_is(
     operation: Operation,
     mut intake: Intake,
-    target: Target,
+    mut target: Target,
     caller: &HeaderMap,
 ) -> Result<Next, Refusal> {
     let inbound = protocol_of(operation);
@@ -235,7 +248,7 @@ fn prepare_as_it_is(
     let mode = mode(operation, target.endpoint.route);
     let is_cached = outbound == Protocol::AnthropicMessages && caching::is_wanted(&intake, caller);
     let mut form = None;
-    let mut vectors = None;
+    let (mut vectors, mut transcript, mut content_type) = (None, None, None);
     let (body, answers) = match mode {
         Mode::Passthrough => {
             if matches!(target.endpoint.route.kind, RouteKind::Chat | RouteKind::CountTokens) {
@@ -253,9 +266,9 @@ fn prepare_as_it_is(
             (body, 1)
         }
         Mode::Translate if shape_of(operation).is_some() => {
-            let shaped = reshape(operation, intake.body, intake.held, &intake.model, &target)?;
+            let shaped = reshape(operation, &mut intake, &mut target)?;
             warnings.extend(shaped.warnings.iter().map(ToString::to_string));
-            vectors = shaped.vectors;
+            (vectors, transcript, content_type) = (shaped.vectors, shaped.transcript, shaped.content_type);
             about = shaped.about.or(about);
             (shaped.body, 1)
         }
@@ -275,9 +288,15 @@ fn prepare_as_it_is(
         return Err(Refusal::TranslationLoss(warnings.join("; ")));
     }
     warnings.extend(intake.unknown_options.iter().map(|option| format!("{option}: unknown option, ignored")));
+    let mut own_headers =
+        own_headers(operation, &target, caller, Asking { mode, is_stream: intake.is_stream });
+    if let Some(kind) = content_type {
+        own_headers.retain(|(name, _)| *name != CONTENT_TYPE);
+        own_headers.push((CONTENT_TYPE, kind));
+    }
     Ok(Next::Call(Box::new(Prepared {
         operation,
-        own_headers: own_headers(operation, &target, caller, Asking { mode, is_stream: intake.is_stream }),
+        own_headers,
         mode,
         body,
         is_stream: intake.is_stream,
@@ -292,6 +311,7 @@ fn prepare_as_it_is(
         standing: None,
         about,
         vectors,
+        transcript,
         echo: None,
         form: form.filter(|_| !intake.is_stream).map(Arc::new),
         bound: None,

@@ -82,6 +82,20 @@ impl Endpoint {
         let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
         is_web.then(|| Self { route, plain: PlainRoute::of(&uri), uri })
     }
+
+    /// The same with a segment more in its path, and a query. `None`: that is no address.
+    pub fn below(&self, segment: Option<&str>, query: &[(&'static str, String)]) -> Option<Self> {
+        let mut address = self.uri.to_string();
+        if let Some(segment) = segment {
+            address.push('/');
+            address.push_str(&escaped(segment));
+        }
+        for (at, (name, value)) in query.iter().enumerate() {
+            // Writing into a text cannot fail.
+            let _ = write!(address, "{}{name}={}", if at == 0 { '?' } else { '&' }, escaped(value));
+        }
+        Self::at(self.route, &address)
+    }
 }
 
 /// Whether an address is not the provider's own.
@@ -195,6 +209,18 @@ mod tests {
             "https://us.example.com/7"
         );
         assert_eq!(of(&[], Some("http://127.0.0.1:1/v1/")).unwrap(), "http://127.0.0.1:1/v1");
+    }
+
+    #[test]
+    fn what_a_request_adds_to_an_address_is_escaped() {
+        let spec = llm::provider::find("deepgram").unwrap();
+        let routes = Addressed::routes(spec, "http://127.0.0.1:1/v1").unwrap();
+        let endpoint = routes[0].endpoint("m", false).unwrap();
+        let query = [("model", "a&b=c".to_owned()), ("language", "de CH".to_owned())];
+        let below = endpoint.below(Some("x/../y"), &query).unwrap();
+        assert_eq!(below.uri, "http://127.0.0.1:1/v1/listen/x%2F..%2Fy?model=a%26b%3Dc&language=de%20CH");
+        assert!(below.plain.is_some());
+        assert_eq!(endpoint.below(None, &[]).unwrap().uri, endpoint.uri);
     }
 
     #[test]

@@ -124,11 +124,12 @@ pub(super) fn decode(status: u16, body: &[u8]) -> ProviderError {
 }
 
 /// OpenAI `{"error":{…}}`, Anthropic `{"type":"error","error":{…}}`, Google `[{"error":{…}}]`, FastAPI
-/// `{"detail":…}`, and flat `{"message":…}`.
+/// `{"detail":…}`, also with an object in it (ElevenLabs), and flat `{"message":…}` or `{"err_msg":…}` (Deepgram).
 fn of_json(value: &Value) -> ProviderError {
     let value = value.get(0).unwrap_or(value);
     let inner = value.get("error").filter(|error| !error.is_null());
-    let inner = inner.or_else(|| value.get("errors").and_then(|errors| errors.get(0))).unwrap_or(value);
+    let inner = inner.or_else(|| value.get("errors").and_then(|errors| errors.get(0)));
+    let inner = inner.or_else(|| value.get("detail").filter(|detail| detail.is_object())).unwrap_or(value);
     let text = |keys: &[&str]| {
         let found = keys.iter().find_map(|key| inner.get(*key).or_else(|| value.get(*key)).and_then(scalar));
         found.unwrap_or_default()
@@ -136,13 +137,13 @@ fn of_json(value: &Value) -> ProviderError {
     let message = match inner {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            let message = text(&["message", "Message", "msg", "error_message", "detail", "title"]);
+            let message = text(&["message", "Message", "msg", "error_message", "err_msg", "detail", "title"]);
             if message.is_empty() { of_details(inner).unwrap_or_default() } else { message }
         }
     };
     let kind = ["type", "status"].iter().find_map(|key| inner.get(*key).and_then(scalar)).unwrap_or_default();
     let param = inner.get("param").and_then(scalar).filter(|param| !param.is_empty());
-    ProviderError { message: bounded(&message), kind, code: text(&["code"]), param }
+    ProviderError { message: bounded(&message), kind, code: text(&["code", "err_code"]), param }
 }
 
 /// FastAPI's validation errors: `{"detail":[{"loc":["body","messages"],"msg":"…"}]}`.
@@ -217,6 +218,14 @@ mod tests {
             ),
             (r#"{"error":"no"}"#, parts("no", "", "", None)),
             (r#"{"message":"flat","code":7}"#, parts("flat", "", "7", None)),
+            (
+                r#"{"detail":{"type":"validation_error","code":"invalid_parameters","message":"m","param":"keyterms"}}"#,
+                parts("m", "validation_error", "invalid_parameters", Some("keyterms")),
+            ),
+            (
+                r#"{"err_code":"Bad Request","err_msg":"corrupt data","request_id":"x"}"#,
+                parts("corrupt data", "", "Bad Request", None),
+            ),
             (r#"{"detail":"gone"}"#, parts("gone", "", "", None)),
             (
                 r#"{"detail":[{"loc":["body","model"],"msg":"field required"}]}"#,

@@ -2,7 +2,7 @@
 
 use super::Protocol;
 
-/// A wire format of embeddings or rankings. What [`Protocol`] is to conversations.
+/// A wire format of embeddings, rankings, speech or pictures. What [`Protocol`] is to conversations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Shape {
     /// OpenAI's; of rankings, which OpenAI has not, the one that Cohere and Jina share.
@@ -23,11 +23,19 @@ pub enum Shape {
     BedrockTitan,
     /// Cohere's Embed behind Bedrock's InvokeModel.
     BedrockCohere,
+    /// Deepgram's `/v1/listen` and `/v1/speak`.
+    Deepgram,
+    /// ElevenLabs' `/v1/text-to-speech` and `/v1/speech-to-text`.
+    ElevenLabs,
+    /// Stability's pictures behind Bedrock's InvokeModel.
+    BedrockStability,
+    /// `predict` of Google's, for Imagen's pictures.
+    Imagen,
 }
 
 impl Shape {
-    /// All of them.
-    pub const ALL: [Shape; 9] = [
+    /// Those that models are asked for vectors in.
+    pub const OF_VECTORS: [Shape; 9] = [
         Shape::OpenAi,
         Shape::GeminiEmbed,
         Shape::GeminiBatch,
@@ -54,17 +62,25 @@ impl Shape {
             Shape::Voyage => "voyage",
             Shape::BedrockTitan => "bedrock_titan",
             Shape::BedrockCohere => "bedrock_cohere",
+            Shape::Deepgram => "deepgram",
+            Shape::ElevenLabs => "elevenlabs",
+            Shape::BedrockStability => "bedrock_stability",
+            Shape::Imagen => "imagen",
         }
     }
 
     /// The protocol whose credentials and errors it shares.
     pub const fn protocol(self) -> Protocol {
         match self {
-            Shape::OpenAi | Shape::Cohere | Shape::Voyage => Protocol::OpenAiChat,
-            Shape::GeminiEmbed | Shape::GeminiBatch | Shape::VertexEmbed | Shape::VertexPredict => {
-                Protocol::Gemini
+            Shape::OpenAi | Shape::Cohere | Shape::Voyage | Shape::Deepgram | Shape::ElevenLabs => {
+                Protocol::OpenAiChat
             }
-            Shape::BedrockTitan | Shape::BedrockCohere => Protocol::BedrockConverse,
+            Shape::GeminiEmbed
+            | Shape::GeminiBatch
+            | Shape::VertexEmbed
+            | Shape::VertexPredict
+            | Shape::Imagen => Protocol::Gemini,
+            Shape::BedrockTitan | Shape::BedrockCohere | Shape::BedrockStability => Protocol::BedrockConverse,
         }
     }
 }

@@ -11,12 +11,16 @@
 //! call. Cohere's answers tell no tokens; the header `x-amzn-bedrock-input-token-count` does, which AWS does not document
 //! (<https://github.com/vercel/ai/pull/15973>, read 2026-11-26).
 //!
+//! Pictures of Stability's models are asked for by InvokeModel too. Those of Titan and Nova Canvas cost more by size and quality,
+//! which no price here tells: they are not asked for.
+//!
 //! Requests are signed with access keys, or carry a key of Bedrock's own as a bearer. `AWS_REGION`,
 //! `AWS_BEARER_TOKEN_BEDROCK` and the variables of access keys are what AWS's own SDKs read. Only Bedrock's own key turns
 //! the provider on by itself: access keys are set on machines for many other reasons.
 
 use super::{
     AbortPolicy, Identity, OPENAI_COMPATIBLE, OutputLimit, Place, ProviderSpec, RegionChoice, Route,
+    RouteKind,
 };
 use crate::protocol::{Protocol, Shape};
 
@@ -82,6 +86,9 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
             .shaped(Shape::BedrockTitan)
             .for_models(&["amazon.titan-embed-text", "amazon.titan-embed-g1-text"]),
         Route::embeddings("/model/{model}/invoke").shaped(Shape::BedrockCohere).for_models(COHERE_EMBED),
+        Route::of(RouteKind::ImageGenerations, "/model/{model}/invoke")
+            .shaped(Shape::BedrockStability)
+            .for_models(&["stability.sd3-", "stability.stable-image-core", "stability.stable-image-ultra"]),
     ],
     output_limit: OutputLimit::MaxCompletionTokens,
     takes_unsigned_thoughts: false,

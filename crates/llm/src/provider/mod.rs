@@ -21,9 +21,11 @@ mod cerebras;
 mod cloudflare;
 mod cohere;
 mod databricks;
+mod deepgram;
 mod deepinfra;
 mod deepseek;
 pub mod demo;
+mod elevenlabs;
 mod fireworks;
 mod friendli;
 mod google;
@@ -136,6 +138,8 @@ impl StreamFraming {
 pub enum Auth {
     /// `Authorization: Bearer <key>`.
     Bearer,
+    /// `Authorization: Token <key>`.
+    Token,
     /// The key alone, in the header of this name.
     Header(&'static str),
     /// Nothing is sent; the provider lives in this process.
@@ -215,7 +219,7 @@ pub struct Route {
     pub kind: RouteKind,
     /// The protocol spoken there.
     pub protocol: Protocol,
-    /// Of embeddings and rankings: the shape they are asked for in.
+    /// Of what is no conversation: the shape they are asked for in.
     pub shape: Shape,
     /// Appended to the base URL, or a whole address of another host of the provider's. `{model}` gives way to what the provider calls the model.
     pub path: &'static str,
@@ -270,7 +274,7 @@ impl Route {
         Self::new(RouteKind::CountTokens, protocol, path)
     }
 
-    /// The same route for embeddings or rankings, in this shape.
+    /// The same route for what is no conversation, in this shape.
     pub const fn shaped(self, shape: Shape) -> Self {
         Self { shape, protocol: shape.protocol(), ..self }
     }
@@ -455,9 +459,11 @@ pub static ALL: &[&ProviderSpec] = &[
     &cloudflare::SPEC,
     &cohere::SPEC,
     &databricks::SPEC,
+    &deepgram::SPEC,
     &deepinfra::SPEC,
     &deepseek::SPEC,
     &demo::SPEC,
+    &elevenlabs::SPEC,
     &fireworks::SPEC,
     &friendli::SPEC,
     &google::SPEC,

@@ -15,7 +15,7 @@
 //! Signed with tokens of a service account or of the machine. `GOOGLE_CLOUD_PROJECT`, `GOOGLE_CLOUD_LOCATION` and
 //! `GOOGLE_APPLICATION_CREDENTIALS` are what Google's own SDKs read.
 
-use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, Place, ProviderSpec, RegionChoice, Route};
+use super::{AbortPolicy, Identity, OPENAI_COMPATIBLE, Place, ProviderSpec, RegionChoice, Route, RouteKind};
 use crate::protocol::{Protocol, Shape};
 
 const VERSION: &str = "vertex-2023-10-16";
@@ -67,6 +67,9 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
         Route::embeddings("/publishers/google/models/{model}:embedContent")
             .shaped(Shape::VertexEmbed)
             .for_models(&["gemini-embedding"]),
+        Route::of(RouteKind::ImageGenerations, "/publishers/google/models/{model}:predict")
+            .shaped(Shape::Imagen)
+            .for_models(&["imagen-"]),
     ],
     takes_unsigned_thoughts: false,
     abort: AbortPolicy::Unknown,

@@ -31,14 +31,14 @@ fn config(upstream: &Upstream) -> String {
     )
 }
 
-async fn limit(app: &App, dollars: &str) {
+pub async fn limit(app: &App, dollars: &str) {
     let (scope, amount) = (Scope::Organization(app.org), dollars.parse().unwrap());
     let limit = Limit { scope, window: Window::Month, amount, enforcement: Enforcement::Hard };
     app.db.set_limit(app.org, limit).await.unwrap();
     app.read_configuration().await;
 }
 
-fn cost(record: &Value) -> &str {
+pub fn cost(record: &Value) -> &str {
     record["cost"].as_str().unwrap()
 }
 
@@ -160,7 +160,9 @@ async fn speech_passes_through_as_it_comes_and_costs_its_letters() {
     let sound: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let upstream = Upstream::start([Answer::whole(200, &[("content-type", "audio/mpeg")], &sound)]).await;
     let app = App::start(&config(&upstream)).await;
-    let reply = app.post("/v1/audio/speech", r#"{"model":"p/say","input":"Grüezi","voice":"alloy"}"#).await;
+    let reply = app
+        .post("/v1/audio/speech", r#"{"model":"p/say","input":"Grüezi","voice":"alloy","speed":1.5}"#)
+        .await;
     assert_eq!((reply.status, reply.header("content-type")), (200, "audio/mpeg"));
     assert_eq!((&reply.body[..], reply.is_cut), (&sound[..], false));
     assert_eq!(upstream.call().header("accept"), Some("*/*"));
@@ -196,7 +198,7 @@ async fn speech_in_events_tells_its_tokens() {
 }
 
 /// A form with a sound in it, as an SDK writes it.
-fn form(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
+pub fn form(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend_from_slice(b"--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\nContent-Type: audio/mpeg\r\n\r\n");
     body.extend_from_slice(file);
@@ -208,7 +210,7 @@ fn form(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
     body
 }
 
-async fn post_form(app: &App, path: &str, body: Vec<u8>) -> Reply {
+pub async fn post_form(app: &App, path: &str, body: Vec<u8>) -> Reply {
     let request = Request::post(format!("http://{}{path}", app.address))
         .header("authorization", format!("Bearer {KEY}"))
         .header("content-type", "multipart/form-data; boundary=b0");

@@ -9,7 +9,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use domain::record::Outcome;
 use http::header::CONTENT_TYPE;
-use llm::observe::Observed;
 use std::time::Instant;
 use tokio::time::sleep_until;
 
@@ -42,16 +41,17 @@ impl Call {
             Ok(()) => self.forward_raw(&writer, first, &mut answer, &attempt).await,
             Err(stop) => Err(stop),
         };
+        let observed = self.spoken(&answer.headers);
         // The connection to the provider closes here when the answer is not at its end.
         drop(answer);
         match &ended {
             Ok(()) => {
-                self.conclude(&attempt, Ok(()), &Observed::default(), true);
+                self.conclude(&attempt, Ok(()), &observed, true);
                 self.entry.end(200, Outcome::Success);
                 self.end(&writer).await;
             }
             Err(stop) => {
-                self.conclude(&attempt, Err(stop), &Observed::default(), true);
+                self.conclude(&attempt, Err(stop), &observed, true);
                 match stop {
                     Stop::Failed(refusal) => self.entry.fail(200, refusal),
                     Stop::ClientGone => self.entry.end(200, Outcome::ClientGone),

@@ -1,4 +1,4 @@
-//! Answers of vectors and rankings in another shape than their caller's.
+//! Answers of vectors, rankings, transcripts and pictures in another shape than their caller's.
 
 use super::{Call, Made, Stop};
 use crate::inference::prepare::Vectors;
@@ -9,6 +9,7 @@ use domain::Usage;
 use http::HeaderMap;
 use llm::media;
 use llm::observe::Observed;
+use llm::protocol::sound::TranscriptFormat;
 use llm::protocol::{Shape, TranslateError, rerank};
 
 /// Where Bedrock tells the tokens of a prompt, whatever its models answer.
@@ -66,6 +67,48 @@ impl Call {
         let model = &self.prepared.requested_model;
         let written = rerank::decode_of_voyage(body, &id, model, cost).map_err(unreadable)?;
         Ok((written.into(), observed, Vec::new()))
+    }
+}
+
+impl Call {
+    /// Makes the caller's answer of the provider's transcript, with its cost.
+    pub(super) fn transcript(&self, body: &Bytes, format: TranscriptFormat) -> Made {
+        let shape = self.prepared.target.endpoint.route.shape;
+        let transcript = shape.decode_transcript(body).map_err(unreadable)?;
+        let told = transcript.usage();
+        let observed = Observed {
+            response_id: transcript.id.clone(),
+            usage: told.unwrap_or_default(),
+            has_usage: told.is_some(),
+            is_complete: true,
+            ..Observed::default()
+        };
+        let usage = self.metered(&observed, true).0;
+        let written = transcript.encode(format, &usage, self.price(&usage, &observed));
+        let estimated = "usage: estimated, the provider tells no length".to_owned();
+        let warnings = if told.is_none() { vec![estimated] } else { Vec::new() };
+        Ok((written.into(), observed, warnings))
+    }
+
+    /// Makes the caller's answer of the provider's pictures.
+    pub(super) fn pictures(&self, body: &Bytes) -> Made {
+        let shape = self.prepared.target.endpoint.route.shape;
+        let pictures = shape.decode_pictures(body).map_err(unreadable)?;
+        let usage = Usage { images: pictures.count(), ..Usage::ZERO };
+        let observed = Observed { usage, has_usage: true, is_complete: true, ..Observed::default() };
+        let written = pictures.encode(self.gateway.clock.now().unix_seconds());
+        Ok((written.into(), observed, Vec::new()))
+    }
+
+    /// What the head of spoken sound tells of its letters.
+    pub(super) fn spoken(&self, headers: &HeaderMap) -> Observed {
+        let name = self.prepared.target.endpoint.route.shape.letters_header();
+        let told = name.and_then(|name| headers.get(name)?.to_str().ok()?.trim().parse().ok());
+        told.map_or_else(Observed::default, |characters| Observed {
+            usage: Usage { characters, ..Usage::ZERO },
+            has_usage: true,
+            ..Observed::default()
+        })
     }
 }
 

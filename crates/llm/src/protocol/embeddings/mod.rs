@@ -46,7 +46,11 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => {
+            | Shape::BedrockCohere
+            | Shape::Deepgram
+            | Shape::ElevenLabs
+            | Shape::BedrockStability
+            | Shape::Imagen => {
                 Err(invalid("", format!("requests are not taken in the shape `{}`", self.as_str())))
             }
         }
@@ -76,6 +80,9 @@ impl Shape {
             Shape::Voyage => voyage::encode_request(request, model, &mut warnings),
             Shape::BedrockTitan => titan::encode_request(request, model, &mut warnings),
             Shape::BedrockCohere => cohere::encode_for_bedrock(request, model, &mut warnings),
+            Shape::Deepgram | Shape::ElevenLabs | Shape::BedrockStability | Shape::Imagen => {
+                Err(no_vectors(self))
+            }
         }?;
         warn_rest(request, self, &mut warnings);
         Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
@@ -91,6 +98,9 @@ impl Shape {
             Shape::Cohere | Shape::BedrockCohere => cohere::decode_response(body),
             Shape::Voyage => voyage::decode_response(body),
             Shape::BedrockTitan => titan::decode_response(body),
+            Shape::Deepgram | Shape::ElevenLabs | Shape::BedrockStability | Shape::Imagen => {
+                Err(no_vectors(self))
+            }
         };
         let response = response.map_err(TranslateError::in_response)?;
         match response.vectors.len() {
@@ -118,7 +128,11 @@ impl Shape {
             | Shape::Cohere
             | Shape::Voyage
             | Shape::BedrockTitan
-            | Shape::BedrockCohere => openai::encode_response(response, format, cost),
+            | Shape::BedrockCohere
+            | Shape::Deepgram
+            | Shape::ElevenLabs
+            | Shape::BedrockStability
+            | Shape::Imagen => openai::encode_response(response, format, cost),
         }
     }
 }
@@ -154,6 +168,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
 /// Takes a list of inputs apart. What is made of an input is longer than the shortest: there may be only so many.
 fn items<'a>(path: &str, raw: &'a RawValue) -> Result<Vec<&'a RawValue>, TranslateError> {
     super::fields::read::<Items<'a>>(path, raw).map(|items| items.0)
+}
+
+fn no_vectors(shape: Shape) -> TranslateError {
+    invalid("", format!("no vectors are asked for in the shape `{}`", shape.as_str()))
 }
 
 /// The inputs as texts.

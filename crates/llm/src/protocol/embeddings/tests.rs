@@ -27,7 +27,7 @@ fn answer(response: &EmbeddingResponse<'_>, format: VectorFormat) -> Value {
 fn tokens_are_refused_where_only_texts_are_taken() {
     for input in [json!([1, 2, 3]), json!([[1], [2, 3]]), json!(["a", [1]])] {
         let body = json!({"model": "p/m", "input": input});
-        for shape in Shape::ALL {
+        for shape in Shape::OF_VECTORS {
             let error = sent(&body, shape, "m").unwrap_err();
             assert_eq!(error.param(), Some("input"), "{shape:?}");
             assert!(error.to_string().contains("send the texts themselves"), "{error}");
@@ -66,7 +66,7 @@ fn pictures_reach_google_alone() {
     let content = json!({"role": "user", "parts": [{"text": "a"}, {"inline_data": {"mime_type": "image/png", "data": "eA=="}}]});
     let body = json!({"content": content});
     let request = request(Shape::GeminiEmbed, &body).unwrap();
-    for shape in Shape::ALL {
+    for shape in Shape::OF_VECTORS {
         let encoded = shape.encode_embeddings(&request, "gemini-embedding-2");
         let is_googles = matches!(shape, Shape::GeminiEmbed | Shape::GeminiBatch | Shape::VertexEmbed);
         match encoded {
@@ -208,7 +208,7 @@ fn a_batch_that_passes_through_names_the_model_as_google_does() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), inputs in 0..3_usize) {
-        for shape in Shape::ALL {
+        for shape in Shape::OF_VECTORS {
             let _ = shape.decode_embeddings(&bytes, "p/m");
             let _ = shape.decode_vectors(&bytes, inputs);
         }
