@@ -47,13 +47,6 @@ pub fn limit(body: &mut RawObject, tokens: u64) {
     body.set(name, config.to_bytes().to_vec());
 }
 
-/// Whether it is said how much to think.
-pub fn says_how_to_think(body: &RawObject) -> bool {
-    config(body).1.is_some_and(|config| {
-        ["thinkingConfig", "thinking_config"].iter().any(|name| config.get(name).is_some())
-    })
-}
-
 /// What is said of how much to think, as JSON text.
 pub fn thinking(body: &RawObject) -> Option<Vec<u8>> {
     let config = config(body).1?;

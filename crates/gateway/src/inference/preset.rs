@@ -86,7 +86,7 @@ fn says_how_to_think(protocol: Protocol, intake: &Intake) -> bool {
             has(intake, &["thinking"])
                 || effort.is_some_and(|raw| memchr::memmem::find(raw, b"\"effort\"").is_some())
         }
-        Protocol::Gemini => nested::says_how_to_think(&intake.body),
+        Protocol::Gemini => nested::thinking(&intake.body).is_some(),
         Protocol::BedrockConverse | Protocol::CohereChat => false,
     }
 }

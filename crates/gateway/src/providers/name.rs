@@ -70,13 +70,6 @@ pub struct Variants {
 }
 
 impl Variants {
-    fn of(variant: Option<Variant>) -> Self {
-        match variant {
-            Some(Variant::Tier(tier)) => Self { tier: Some(tier), thinking: None },
-            thinking => Self { thinking, tier: None },
-        }
-    }
-
     /// These, and of others what they do not say.
     pub(super) fn or(self, others: Variants) -> Self {
         Self { thinking: self.thinking.or(others.thinking), tier: self.tier.or(others.tier) }
@@ -90,7 +83,10 @@ impl Variants {
 
 impl From<Option<Variant>> for Variants {
     fn from(variant: Option<Variant>) -> Self {
-        Self::of(variant)
+        match variant {
+            Some(Variant::Tier(tier)) => Self { tier: Some(tier), thinking: None },
+            thinking => Self { thinking, tier: None },
+        }
     }
 }
 

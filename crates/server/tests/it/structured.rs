@@ -67,6 +67,7 @@ async fn an_answer_that_differs_is_asked_for_once_more_and_both_are_charged() {
     assert_eq!((&said["role"], &said["content"]), (&json!("assistant"), &json!(BAD)));
     assert!(complaint["content"].as_str().unwrap().contains("/city"), "{complaint}");
     let record = app.finish_one().await;
+    assert!(!record["warnings"].to_string().contains("/city"), "{record}");
     assert_eq!((&record["cost"], &record["outcome"]), (&json!("0.00024"), &json!("success")));
     assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&json!(200), &json!(20)));
 }

@@ -60,20 +60,18 @@ impl Call {
                     let again = second.response.usage.unwrap_or_default();
                     let cost = self.price(&again, &second.observed);
                     told = (usage.plus(again), told.1.zip(cost).map(|(one, other)| one + other));
-                    let mut note =
-                        format!("response_format: asked for twice, the first answer differed: {faults}");
-                    if let Some(still) = still {
-                        note = format!(
-                            "response_format: the answer differs from the schema, asked for twice: {still}"
-                        );
-                    }
-                    second.warnings.insert(0, note);
+                    // What differs may quote the answer, and records hold none.
+                    let note = match still {
+                        None => "response_format: asked for twice, the first answer differed",
+                        Some(_) => "response_format: the answer differs from the schema, asked for twice",
+                    };
+                    second.warnings.insert(0, note.to_owned());
                     read = second;
                 }
                 Err(Stop::ClientGone) => return self.entry.end(499, Outcome::ClientGone),
                 Err(Stop::Failed(why)) => {
                     let note = format!(
-                        "response_format: the answer differs from the schema ({faults}), and could not be asked for again: {why}"
+                        "response_format: the answer differs from the schema, and could not be asked for again: {why}"
                     );
                     read.warnings.insert(0, note);
                 }

@@ -168,11 +168,11 @@ pub(super) fn rewrite(
     target: &Target,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Form>, Refusal> {
-    let mut fields = fields_to_rewrite(body, target);
     let protocol = target.endpoint.route.protocol;
     if let (Protocol::Gemini, Some(reasoning)) = (protocol, reasoning) {
         return think_in_gemini(body, reasoning, target, warnings).map(|()| None);
     }
+    let mut fields = fields_to_rewrite(body, target);
     if reasoning.is_some() {
         for field in fields_of_reasoning(protocol) {
             // Whether there is a limit is the provider's to judge, not ours to fill in.
