@@ -68,8 +68,16 @@ impl Capabilities {
     /// Whether it is known that a model makes no tokens but those it streams: no thoughts that are kept back, no
     /// pictures. Of a model whose capabilities nobody has listed that is not known.
     pub fn shows_all(&self) -> bool {
-        let is_known = *self != Self { caching: self.caching, ..Self::default() };
-        is_known && !self.reasoning && !self.image_generation
+        self.are_known() && !self.reasoning && !self.image_generation
+    }
+
+    /// Whether it is known that a model reads no PDFs.
+    pub fn reads_no_pdf(&self) -> bool {
+        self.are_known() && !self.pdf
+    }
+
+    fn are_known(&self) -> bool {
+        *self != Self { caching: self.caching, ..Self::default() }
     }
 }
 

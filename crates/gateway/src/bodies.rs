@@ -206,6 +206,12 @@ impl Held {
         self.bytes = Bytes::new();
     }
 
+    /// The same with other bytes.
+    pub fn with(self, bytes: Vec<u8>) -> Self {
+        let share = self.share.clone();
+        Self { bytes: self.replaced_by(bytes), share }
+    }
+
     /// Other bytes in their place, which take the same share.
     pub fn replaced_by(self, bytes: Vec<u8>) -> Bytes {
         match self.share {

@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod inference;
 pub mod listing;
 pub mod metrics;
+pub mod pdf;
 pub mod phase;
 pub mod providers;
 mod random;
@@ -98,6 +99,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// What a chat request without `model` asks for.
     pub default_model: String,
+    /// Who reads PDFs for models that do not. `None`: nobody.
+    pub pdfs: Option<pdf::PdfReader>,
     /// How far the process is between its start and its end.
     pub progress: Progress,
 }

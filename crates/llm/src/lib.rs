@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 pub mod amazon_events;
+pub mod documents;
 pub mod failure;
 pub mod form;
 pub mod ir;

@@ -52,6 +52,9 @@ pub enum Command {
     Explain(Explain),
     /// Print the version.
     Version,
+    /// Print the text of a PDF, from standard input. The gateway runs it with little memory and time.
+    #[command(name = "read-pdf", hide = true)]
+    ReadPdf,
 }
 
 /// What becomes of a request.

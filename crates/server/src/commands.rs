@@ -5,6 +5,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod models;
+mod read_pdf;
 
 use crate::cli::{Cli, Command, Keys, Providers, Requests};
 use crate::config::{self, Environment, Flags, Settings};
@@ -48,6 +49,9 @@ fn dispatch(cli: Cli, environment: &Environment) -> Done {
         output::line(format!("signalbox {}", env!("CARGO_PKG_VERSION")));
         return Ok(());
     }
+    if matches!(command, Command::ReadPdf) {
+        return read_pdf::run();
+    }
     let settings = config::load(&flags, environment)?;
     // Requests have runtimes of their own, one for each core; here run the writer, the store and the jobs.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -64,7 +68,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Done {
         Command::Ledger(command) => runtime.block_on(ledger::run(command, &settings)),
         Command::Limits(command) => runtime.block_on(limits::run(command, &settings)),
         Command::Explain(command) => explain::run(command, &settings, environment),
-        Command::Version => Ok(()),
+        Command::Version | Command::ReadPdf => Ok(()),
     }
 }
 

@@ -7,9 +7,10 @@ use control::Control;
 use domain::{Clock, Timestamp, Windows};
 use gateway::idempotency::{Idempotency, Keeper};
 use gateway::metrics::Metrics;
+use gateway::pdf::PdfReader;
 use gateway::realtime::Sessions;
 use gateway::{Abandoned, Bodies, Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Applier, ApplyError, Budgets, Db, Journal, JournalError, StoreError};
@@ -110,9 +111,17 @@ pub async fn build(
         clock,
         limits: settings.gateway_limits(),
         default_model: settings.default_model.clone(),
+        pdfs: settings.pdf.text.then(pdf_reader),
         progress: Progress::default(),
     });
     Ok(Parts { gateway, applier, metrics, keeper })
+}
+
+/// Reads PDFs by this very program, also where its file was replaced since.
+fn pdf_reader() -> PdfReader {
+    let itself = PathBuf::from("/proc/self/exe");
+    let program = if cfg!(target_os = "linux") { Some(itself) } else { std::env::current_exe().ok() };
+    PdfReader::new(program.unwrap_or_default())
 }
 
 /// What calls under keys need. Where they are switched off, nothing of earlier ones is left.

@@ -2,6 +2,7 @@
 
 use super::BODY_BYTES_INLINE;
 use super::called::Called;
+use super::documents::PdfBy;
 use crate::bodies::Held;
 use crate::random;
 use crate::refusal::Refusal;
@@ -57,6 +58,8 @@ pub struct Intake {
     pub auto_cache: Option<bool>,
     /// How much to think, where the model's name says so.
     pub reasoning: Option<Reasoning>,
+    /// Who reads its PDFs, where its caller says so.
+    pub pdf: Option<PdfBy>,
 }
 
 #[derive(Deserialize, Default)]
@@ -155,6 +158,7 @@ fn understand(
         is_strict: false,
         auto_cache: None,
         reasoning: None,
+        pdf: None,
         form,
         aside,
         held,
@@ -223,6 +227,13 @@ fn own_options(object: &str, raw: &[u8], intake: &mut Intake) -> Result<(), Refu
             "auto_cache" if matches!(raw, b"true" | b"false") => intake.auto_cache = Some(raw == b"true"),
             "strict" if matches!(raw, b"true" | b"false") => intake.is_strict = raw == b"true",
             "auto_cache" | "strict" => return Err(refuse(key, "true or false")),
+            "pdf" => {
+                intake.pdf = Some(match text()?.as_str() {
+                    "native" => PdfBy::Model,
+                    "text" => PdfBy::Gateway,
+                    _ => return Err(refuse(key, "\"native\" or \"text\"")),
+                });
+            }
             other => intake.unknown_options.push(format!("{object}.{other}")),
         }
     }
@@ -346,6 +357,7 @@ mod tests {
             (r#"{"model":"a/b","requesty":{"tags":"x"}}"#, "requesty.tags"),
             (r#"{"model":"a/b","signalbox":{"extra":[]}}"#, "signalbox.extra"),
             (r#"{"model":"a/b","signalbox":{"strict":1}}"#, "signalbox.strict"),
+            (r#"{"model":"a/b","signalbox":{"pdf":"ocr"}}"#, "signalbox.pdf"),
         ] {
             assert_eq!(chat(body).unwrap_err().param(), Some(param), "{body}");
         }

@@ -8,6 +8,7 @@ pub mod body;
 pub mod bound;
 pub mod call;
 pub mod called;
+pub mod documents;
 pub mod intake;
 pub mod media;
 pub mod nested;
@@ -223,7 +224,31 @@ pub async fn steps(
     entry: &mut Entry,
 ) -> Result<Next, Refusal> {
     let at = entry.record().map_or_else(|| gateway.clock.now(), |record| record.at);
-    let call = Inbound { called: called.clone(), at, account: account.clone() };
+    let call = Inbound { called: called.clone(), at, account: account.clone(), pdfs_are_read: false };
+    let understood = match look(gateway, call, headers, body, entry).await? {
+        Allowed::OnceRead(unread) => Box::pin(read_pdfs(gateway, *unread, headers, entry)).await?,
+        allowed @ (Allowed::Now(_) | Allowed::OnceCounted(_)) => {
+            allowed.once_counted(gateway, headers).await?
+        }
+    };
+    if let Some(hold) = &understood.hold {
+        // The ledger counts a call where it was admitted, also when the clock has stepped back before that day.
+        let day = hold.day();
+        entry.note(|record| record.at = record.at.max(day));
+    }
+    entry.hold = understood.hold;
+    entry.admission = understood.admission;
+    Ok(understood.next)
+}
+
+/// Understands a body, a long one on a thread of its own, and notes what its record must know of it.
+async fn look(
+    gateway: &Arc<Gateway>,
+    call: Inbound,
+    headers: &HeaderMap,
+    body: Held,
+    entry: &mut Entry,
+) -> Result<Allowed, Refusal> {
     let (facts, next) = if body.bytes.len() > BODY_BYTES_INLINE {
         let room = Box::pin(gateway.bodies.work(body.bytes.len())).await;
         let (gateway, headers) = (gateway.clone(), headers.clone());
@@ -244,18 +269,26 @@ pub async fn steps(
             record.metadata = metadata;
         });
     }
-    let understood = match next? {
-        Allowed::Now(understood) => understood,
-        Allowed::OnceCounted(call) => Box::pin(count(gateway, call, headers)).await?,
-    };
-    if let Some(hold) = &understood.hold {
-        // The ledger counts a call where it was admitted, also when the clock has stepped back before that day.
-        let day = hold.day();
-        entry.note(|record| record.at = record.at.max(day));
+    next
+}
+
+/// Reads the PDFs of a body, and looks at it again with their texts in their places.
+async fn read_pdfs(
+    gateway: &Arc<Gateway>,
+    Unread { call, body, is_strict }: Unread,
+    headers: &HeaderMap,
+    entry: &mut Entry,
+) -> Result<Understood, Refusal> {
+    let reader = gateway.pdfs.as_ref().ok_or(Refusal::Internal)?;
+    let protocol = protocol_of(call.called.operation);
+    let (body, warnings) = documents::read(reader, protocol, body, is_strict).await?;
+    let call = Inbound { pdfs_are_read: true, ..call };
+    let mut understood =
+        look(gateway, call, headers, body, entry).await?.once_counted(gateway, headers).await?;
+    if let Next::Call(prepared) = &mut understood.next {
+        prepared.warnings.extend(warnings);
     }
-    entry.hold = understood.hold;
-    entry.admission = understood.admission;
-    Ok(understood.next)
+    Ok(understood)
 }
 
 /// Who calls what.
@@ -264,6 +297,8 @@ struct Inbound {
     /// When it arrived: decides the windows it counts in.
     at: Timestamp,
     account: Arc<Account>,
+    /// Those of its PDFs that the model does not read are texts by now.
+    pdfs_are_read: bool,
 }
 
 /// What comes of a request, and what is reserved for it.
@@ -281,12 +316,32 @@ struct Read {
     admission: Option<Admission>,
 }
 
+/// A request whose body may hold PDFs that its model does not read.
+struct Unread {
+    call: Inbound,
+    body: Held,
+    is_strict: bool,
+}
+
 /// May it be made.
 enum Allowed {
     /// It may.
     Now(Understood),
     /// It may, if its tokens fit where its bytes do not.
     OnceCounted(Box<Read>),
+    /// Its body is to be looked at again once its PDFs are read, which its model does not read.
+    OnceRead(Box<Unread>),
+}
+
+impl Allowed {
+    /// Counts, where that is wanted.
+    async fn once_counted(self, gateway: &Arc<Gateway>, headers: &HeaderMap) -> Result<Understood, Refusal> {
+        match self {
+            Self::Now(understood) => Ok(understood),
+            Self::OnceCounted(call) => Box::pin(count(gateway, call, headers)).await,
+            Self::OnceRead(_) => Err(Refusal::Internal),
+        }
+    }
 }
 
 /// What the record must know of a request even if it is refused.
@@ -320,6 +375,13 @@ fn understand(
     };
     let next = told.and_then(|()| target(&gateway.providers.load(), operation, &intake)).and_then(|target| {
         let target = target.for_account(&call.account);
+        if gateway.pdfs.is_some()
+            && !call.pdfs_are_read
+            && documents::are_read_here(operation, &intake, &target)
+        {
+            let is_strict = intake.is_strict;
+            return Ok(Allowed::OnceRead(Box::new(Unread { call, body: intake.held, is_strict })));
+        }
         preset::apply(operation, &mut intake, &target);
         allow(gateway, call, intake, target, headers)
     });
@@ -366,7 +428,7 @@ async fn count(
         Ok(Ok(Allowed::Now(understood))) => Ok(understood),
         Ok(Err(refusal)) => Err(refusal),
         // Nothing is counted twice; the only fault of such a thread is a panic, which has been logged.
-        Ok(Ok(Allowed::OnceCounted(_))) | Err(_) => Err(Refusal::Internal),
+        Ok(Ok(Allowed::OnceCounted(_) | Allowed::OnceRead(_))) | Err(_) => Err(Refusal::Internal),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `data:` URLs (RFC 2397), as far as chat protocols use them: base64 with a media type.
 
 /// Splits `data:<media type>[;parameters];base64,<data>` into media type and data.
-pub(super) fn split(url: &str) -> Option<(&str, &str)> {
+pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
     let rest = url.strip_prefix("data:")?;
     let (head, data) = rest.split_once(',')?;
     let head = head.strip_suffix(";base64")?;
@@ -10,17 +10,17 @@ pub(super) fn split(url: &str) -> Option<(&str, &str)> {
 }
 
 /// Joins media type and base64 into a URL.
-pub(super) fn join(media_type: &str, data: &str) -> String {
+pub(crate) fn join(media_type: &str, data: &str) -> String {
     format!("data:{media_type};base64,{data}")
 }
 
 /// Whether a text is an address rather than data.
-pub(super) fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }
 
 /// The media type of a picture or document, by the first bytes of its base64.
-pub(super) fn sniff(data: &str) -> Option<&'static str> {
+pub(crate) fn sniff(data: &str) -> Option<&'static str> {
     let known = [
         ("iVBORw0KGgo", "image/png"),
         ("/9j/", "image/jpeg"),

@@ -10,7 +10,7 @@ use domain::Money;
 pub mod anthropic_messages;
 pub mod bedrock_converse;
 pub mod cohere_chat;
-mod data_url;
+pub(crate) mod data_url;
 pub mod embeddings;
 mod error;
 mod fields;

@@ -106,6 +106,8 @@ pub struct Settings {
     pub idempotency: IdempotencySettings,
     /// Bounds of realtime sessions.
     pub realtime: RealtimeSettings,
+    /// PDFs for models that read none.
+    pub pdf: PdfSettings,
     /// The providers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderEntry>,
@@ -128,6 +130,7 @@ impl Default for Settings {
             journal: JournalSettings::default(),
             idempotency: IdempotencySettings::default(),
             realtime: RealtimeSettings::default(),
+            pdf: PdfSettings::default(),
             providers: Vec::new(),
             aliases: Vec::new(),
         }
@@ -241,6 +244,20 @@ pub struct IdempotencySettings {
     pub memory_bytes_max: usize,
     /// Answers in the database, for a day.
     pub stored_bytes_max: u64,
+}
+
+/// PDFs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PdfSettings {
+    /// Models that read no PDFs are sent their text.
+    pub text: bool,
+}
+
+impl Default for PdfSettings {
+    fn default() -> Self {
+        Self { text: true }
+    }
 }
 
 impl Default for IdempotencySettings {

@@ -30,6 +30,7 @@ mod media;
 mod names;
 mod overload;
 mod passthrough;
+mod pdfs;
 mod pictures;
 mod prices;
 mod provider_errors;
