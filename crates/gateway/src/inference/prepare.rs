@@ -246,7 +246,7 @@ fn prepare_as_it_is(
     }
     let mut warnings = Vec::new();
     let mode = mode(operation, target.endpoint.route);
-    let is_cached = outbound == Protocol::AnthropicMessages && caching::is_wanted(&intake, caller);
+    let is_cached = caching::takes_markers(&target) && caching::is_wanted(&intake, caller);
     let mut form = None;
     let (mut vectors, mut transcript, mut content_type) = (None, None, None);
     let (body, answers) = match mode {

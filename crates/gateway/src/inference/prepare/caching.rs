@@ -1,8 +1,10 @@
 //! Prompt caching by the gateway: asks providers that keep a prompt's beginning only when told to.
 //!
 //! Anthropic takes a marker for the whole request and places it by itself; those who host its models take markers in
-//! blocks only (<https://platform.claude.com/docs/en/build-with-claude/prompt-caching>, as of 2026-11-26). A caller who
-//! has set any marker is left alone. OpenAI, Google and most others keep prompts without being asked.
+//! blocks only (<https://platform.claude.com/docs/en/build-with-claude/prompt-caching>, as of 2026-11-26). Nova on Bedrock
+//! keeps prompts by itself, but only marked ones are cheaper
+//! (<https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html>, read 2026-11-26). A caller who has set
+//! any marker is left alone. OpenAI, Google and most others keep prompts without being asked.
 
 use super::super::intake::Intake;
 use crate::providers::Target;
@@ -10,6 +12,8 @@ use bytes::Bytes;
 use http::header::{REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use llm::Protocol;
+use llm::ir::{ChatRequest, Json};
+use llm::protocol::bedrock_converse;
 use llm::provider::RouteKind;
 use llm::raw::RawObject;
 use memchr::memmem;
@@ -17,34 +21,49 @@ use serde_json::value::RawValue;
 
 const MARKER: &[u8] = br#"{"type":"ephemeral"}"#;
 const FIELD: &str = "cache_control";
+/// How a request tells that it has markers of its own.
+const MARKERS: [&[u8]; 2] = [b"\"cache_control\"", b"\"cachePoint\""];
 /// Shorter prompts are not kept by any model: 1,024 tokens at the least.
-const PROMPT_BYTES_MIN: usize = 4_096;
+const PROMPT_BYTES_MIN: u64 = 4_096;
 /// Tools whose every call repeats the last one's prompt, as they name themselves in these headers.
 const CODING_TOOLS: [&str; 7] = ["cline", "roo code", "roo-code", "roocode", "kilo", "forge", "opencode"];
 const NAMES: [HeaderName; 4] =
     [HeaderName::from_static("x-title"), HeaderName::from_static("http-referer"), REFERER, USER_AGENT];
 
-/// Whether a prompt is to be kept: as its caller says, and else where a coding tool calls.
+/// Whether a prompt is to be kept that is long enough: as its caller says, and else where a coding tool calls. Who has set
+/// a marker knows better.
 pub(super) fn is_wanted(intake: &Intake, caller: &HeaderMap) -> bool {
-    intake.auto_cache.unwrap_or_else(|| {
+    let is_wanted = intake.auto_cache.unwrap_or_else(|| {
         let names = NAMES.into_iter().filter_map(|name| caller.get(name)?.to_str().ok());
         names.map(str::to_ascii_lowercase).any(|name| CODING_TOOLS.iter().any(|tool| name.contains(tool)))
-    })
+    });
+    let is_marked = || MARKERS.iter().any(|marker| memmem::find(&intake.held.bytes, marker).is_some());
+    is_wanted && intake.bytes() >= PROMPT_BYTES_MIN && !is_marked()
+}
+
+/// Whether a target keeps what is marked.
+pub(super) fn takes_markers(target: &Target) -> bool {
+    match target.endpoint.route.protocol {
+        Protocol::AnthropicMessages => true,
+        Protocol::BedrockConverse => bedrock_converse::takes_cache_points(&target.model_id),
+        Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini | Protocol::CohereChat => false,
+    }
+}
+
+/// Asks for a prompt to be kept, in a request that is written in Bedrock's protocol: its instructions, and all of it.
+pub(super) fn mark_request(request: &mut ChatRequest) {
+    let marker = std::str::from_utf8(MARKER).ok().and_then(Json::parse);
+    if let Some(last) = request.system.last_mut() {
+        last.cache_control.clone_from(&marker);
+    }
+    request.cache_control = marker;
 }
 
 /// Asks the target to keep a prompt.
 pub(super) fn mark(body: &mut RawObject, target: &Target) {
     let route = target.endpoint.route;
     let is_of_anthropic = route.protocol == Protocol::AnthropicMessages && route.kind == RouteKind::Chat;
-    let fields = ["tools", "system", "messages"];
-    let is_marked =
-        |field: &str| body.get(field).is_some_and(|raw| memmem::find(raw, b"\"cache_control\"").is_some());
-    let bytes: usize = fields.iter().filter_map(|field| body.get(field)).map(<[u8]>::len).sum();
-    if !is_of_anthropic
-        || bytes < PROMPT_BYTES_MIN
-        || body.get(FIELD).is_some()
-        || fields.iter().any(|field| is_marked(field))
-    {
+    if !is_of_anthropic {
         return;
     }
     if route.anthropic_version.is_none() {

@@ -397,6 +397,23 @@ fn a_prompt_is_kept_where_the_caller_or_a_coding_tool_wants_it() {
 }
 
 #[test]
+fn nova_is_told_where_to_keep_what() {
+    let point = json!({"cachePoint": {"type": "default"}});
+    let extra = r#","system":"Be brief.","requesty":{"auto_cache":true}"#;
+    let sent = cached("bedrock", "amazon.nova-pro-v1:0", Operation::Messages, extra, &[]);
+    assert_eq!(sent["system"], json!([{"text": "Be brief."}, point]));
+    assert_eq!(sent["messages"][0]["content"].as_array().unwrap().last(), Some(&point));
+    // Others keep nothing, and are told nothing.
+    for (model, extra) in [
+        ("meta.llama3-3-70b-instruct-v1:0", extra),
+        ("amazon.nova-pro-v1:0", r#","requesty":{"auto_cache":false}"#),
+    ] {
+        let sent = cached("bedrock", model, Operation::Messages, extra, &[]).to_string();
+        assert!(!sent.contains("cachePoint"), "{model}: {sent}");
+    }
+}
+
+#[test]
 fn those_who_host_claude_get_markers_in_blocks() {
     let extra = r#","system":"Be brief.","tools":[{"name":"a","input_schema":{}},{"name":"b","input_schema":{}}],"requesty":{"auto_cache":true}"#;
     let sent = cached("vertex", "claude-sonnet-5", Operation::Messages, extra, &[]);

@@ -25,6 +25,11 @@ use crate::ir::FinishReason;
 /// answer.
 pub const ANSWER_TOOL: &str = "answer_by_schema";
 
+/// Whether a model keeps prompts up to marked places, told from its id.
+pub fn takes_cache_points(model: &str) -> bool {
+    model::Family::of(model).takes_cache_points()
+}
+
 /// Reads Converse's word for an end.
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_MessageStopEvent.html>, read 2026-11-26.
 fn finish_reason(word: &str) -> FinishReason {
