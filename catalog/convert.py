@@ -42,6 +42,11 @@ INPUT_SIDE = {
 # <https://developers.openai.com/api/docs/models/gpt-realtime-2.md> and its like, read 2026-11-26.
 CACHED_IMAGES = {"5": "0.5", "0.8": "0.08"}
 
+# Dollars for a million tokens in Google's explicit cache for an hour. No dataset has them. Copies of
+# <https://ai.google.dev/gemini-api/docs/pricing> of 2025-10-08 (alecaifactory/salfagpt, GEMINI_API_PRICING_REFERENCE.md) and of
+# 2026-02 (saeed-vayghan/file-search-rag-with-gemini, API_COST_MONITORING.md), read 2026-11-26. Of newer models none was found.
+RENTS = {"gemini-2.5-pro": "4.5", "gemini-3-pro-preview": "4.5", "gemini-2.5-flash": "1", "gemini-3-flash-preview": "1"}
+
 # Units whose name or size differs from the source's.
 UNITS = {
     "per_1k_web_searches": ("per_web_search", 1000),
@@ -150,6 +155,8 @@ def units(row):
     for theirs, price in row.get("units", {}).items():
         name, per = UNITS.get(theirs, (theirs, 1))
         ours[name] = amount(Decimal(price) / per)
+    if row["provider"] in ("google", "vertex") and row["id"] in RENTS:
+        ours["per_1m_kept_token_hours"] = RENTS[row["id"]]
     drawn_by_token = "output_image" in row["price"] and "input" in row["price"]
     if "per_image" in ours and (row["mode"] in ("chat", "responses") or drawn_by_token):
         # Else an image would be billed twice, by its tokens and by the piece.

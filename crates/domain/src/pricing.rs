@@ -94,6 +94,8 @@ pub struct ModelPrice {
     pub per_character: Price,
     /// One millisecond of sound in the input.
     pub per_audio_ms: Price,
+    /// One token that is kept in a cache for an hour, where its rent is paid for.
+    pub per_kept_token_hour: Price,
     /// Prices on other terms; most models have none.
     pub special: Option<Box<SpecialPrices>>,
 }
@@ -254,6 +256,12 @@ impl ModelPrice {
             per_web_search: self.per_web_search,
             per_image: self.per_image,
         })
+    }
+
+    /// The rent of so many tokens in a cache for so many minutes, rounded up.
+    pub fn rent(&self, tokens: u64, minutes: u32) -> Money {
+        let hours = self.per_kept_token_hour.times(tokens).saturating_mul(i128::from(minutes));
+        round_up((hours + 59) / 60)
     }
 
     /// What `usage` costs on these terms, rounded half up to nano-dollars, once. `None`: nobody knows.

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod http;
 pub mod idempotency;
 pub mod inference;
+pub mod kept;
 pub mod listing;
 pub mod metrics;
 pub mod pdf;
@@ -99,6 +100,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// What a chat request without `model` asks for.
     pub default_model: String,
+    /// Beginnings of prompts that are kept at Google.
+    pub kept: kept::KeptPrompts,
     /// Who reads PDFs for models that do not. `None`: nobody.
     pub pdfs: Option<pdf::PdfReader>,
     /// How far the process is between its start and its end.

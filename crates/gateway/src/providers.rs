@@ -319,13 +319,21 @@ pub struct Target {
 pub struct Tariff {
     model: Option<Arc<Model>>,
     asked: Terms,
+    /// What comes on top, whatever is consumed.
+    beside: Money,
 }
 
 impl Tariff {
+    /// The same, and so much on top.
+    pub fn with(self, beside: Money) -> Self {
+        Self { beside, ..self }
+    }
+
     /// The cost of what was consumed on the terms that the answer tells, and else on those asked for. `None`: no
     /// price is known.
     pub fn cost(&self, usage: &Usage, told: Told) -> Option<Money> {
-        self.model.as_ref()?.price.as_ref()?.cost(usage, told.or(self.asked))
+        let cost = self.model.as_ref()?.price.as_ref()?.cost(usage, told.or(self.asked))?;
+        Some(cost.saturating_add(self.beside))
     }
 }
 
@@ -348,7 +356,7 @@ impl Target {
 
     /// The tariff of a call on these terms.
     pub fn tariff(&self, asked: Terms) -> Tariff {
-        Tariff { model: self.model.clone(), asked }
+        Tariff { model: self.model.clone(), asked, beside: Money::ZERO }
     }
 }
 

@@ -216,6 +216,9 @@ impl Entry {
                 .map_or(Price::ZERO, |amount| Price::per_million(amount.0)),
             // Dollars a second are as many a thousand milliseconds.
             per_audio_ms: per_thousand(units.per_second_input),
+            per_kept_token_hour: units
+                .per_1m_kept_token_hours
+                .map_or(Price::ZERO, |amount| Price::per_million(amount.0)),
             special: None,
         };
         let special = self.special_prices(&price)?;

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use control::Control;
 use domain::{Clock, Timestamp, Windows};
 use gateway::idempotency::{Idempotency, Keeper};
+use gateway::kept::KeptPrompts;
 use gateway::metrics::Metrics;
 use gateway::pdf::PdfReader;
 use gateway::realtime::Sessions;
@@ -111,6 +112,7 @@ pub async fn build(
         clock,
         limits: settings.gateway_limits(),
         default_model: settings.default_model.clone(),
+        kept: KeptPrompts::default(),
         pdfs: settings.pdf.text.then(pdf_reader),
         progress: Progress::default(),
     });

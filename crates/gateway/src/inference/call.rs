@@ -5,6 +5,7 @@
 
 pub(crate) mod failures;
 mod form;
+mod keeping;
 mod metering;
 mod raw;
 mod shapes;
@@ -24,6 +25,7 @@ use domain::record::Outcome;
 use domain::{Account, AttemptId, Money, Timestamp};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use keeping::Begun;
 use llm::Protocol;
 use llm::media;
 use llm::observe::edit::{self, Edit};
@@ -74,7 +76,8 @@ fn spawn(
 ) -> oneshot::Receiver<Response<Body>> {
     let (reply, answer) = oneshot::channel();
     let place = OnceLock::new();
-    let call = Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol, place });
+    let call =
+        Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol, place, begun: None });
     gateway.tasks.spawn(call.run(reply));
     answer
 }
@@ -117,6 +120,8 @@ struct Call {
     protocol: Protocol,
     /// The caller has left, and the answer is read to its end all the same.
     place: OnceLock<Place>,
+    /// The beginning of its prompt, where it may be kept at Google.
+    begun: Option<Begun>,
 }
 
 /// One try, until its record is made.
@@ -144,7 +149,16 @@ impl Call {
             tracing::debug!(request.id = %self.entry.id, ?warnings, "the translation lost something");
         }
         self.entry.note(|record| record.warnings = warnings);
-        for number in 1..=ATTEMPTS_MAX {
+        let mut before = match self.prepared.keeping.take() {
+            None => None,
+            Some(keeping) => match Box::pin(self.keep(&mut reply, *keeping)).await {
+                Ok(attempt) => attempt,
+                Err(stop) => return self.stop(reply, stop),
+            },
+        };
+        let first = if before.is_some() { 2 } else { 1 };
+        let last = first + if self.begun.is_some() { ATTEMPTS_MAX } else { ATTEMPTS_MAX - 1 };
+        for number in first..=last {
             let mut attempt = Attempt::begin(&self.gateway, AttemptId { request: self.entry.id, number });
             attempt.noted.0 = self.entry.held();
             let must_wait = match self.intend(&attempt) {
@@ -155,6 +169,10 @@ impl Call {
                     return self.answer_failure(reply, None, &refusal);
                 }
             };
+            // Only now, so that the journal knows of this request at every moment.
+            if let Some(before) = before.take() {
+                self.note_end(&before);
+            }
             if let Some(position) = must_wait
                 && let Err(refusal) = Box::pin(self.reach_disk(position)).await
             {
@@ -162,7 +180,7 @@ impl Call {
             }
             let answer = match self.send(&mut reply, &attempt, attempt.started).await {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(UpstreamError::Connect)) if number < ATTEMPTS_MAX => {
+                Ok(Err(UpstreamError::Connect)) if number < last => {
                     let refusal = Refusal::Unreachable(UpstreamError::Connect.to_string());
                     self.conclude(&attempt, Err(&Stop::Failed(refusal)), &Observed::default(), false);
                     self.note_end(&attempt);
@@ -182,6 +200,16 @@ impl Call {
             }
             attempt.status = answer.status.as_u16();
             let is_success = answer.status.is_success();
+            if number < last
+                && !is_success
+                && let Some(whole) = self.unnamed(attempt.status)
+            {
+                let refusal = failures::provider_error(&self.prepared.target, attempt.status, b"");
+                self.conclude(&attempt, Err(&refusal.into()), &Observed::default(), false);
+                self.prepared.body = whole;
+                before = Some(attempt);
+                continue;
+            }
             // The rarer ways are kept out of this future, whose size every request pays for.
             let is_media = !self.prepared.target.endpoint.route.kind.is_text();
             let is_passed = is_media && !self.prepared.reads_answer();
@@ -395,7 +423,7 @@ impl Call {
         match self.prepared.mode {
             Mode::Passthrough => {
                 let answer = answer.ok_or_else(unreadable)?;
-                let price = self.price(&answer.observed.usage, &answer.observed);
+                let price = self.told_price(&answer.observed.usage, &answer.observed);
                 let cost = answer.usage_at.zip(price).map(|(at, price)| edit::cost(body, at, price));
                 let name = answer.model_at.map(|at| edit::name(at, &self.prepared.requested_model));
                 let edits: Vec<Edit> = cost.into_iter().chain(name).collect();
@@ -414,7 +442,7 @@ impl Call {
                 self.prepared.name(&mut response, self.entry.id);
                 let observed = answer.unwrap_or_default().observed;
                 let usage = self.metered(&observed, true).0;
-                let encoded = self.protocol.encode_response(&response, self.price(&usage, &observed));
+                let encoded = self.protocol.encode_response(&response, self.told_price(&usage, &observed));
                 let warnings = encoded.warnings.iter().map(ToString::to_string).collect();
                 Ok((encoded.body.into(), observed, warnings))
             }
@@ -444,6 +472,17 @@ impl Call {
                 self.answer_failure(reply, provider_headers, &refusal);
             }
             Stop::Failed(_) | Stop::ClientGone => self.entry.end(499, Outcome::ClientGone),
+        }
+    }
+
+    /// Ends a call that is not made.
+    fn stop(mut self: Box<Self>, reply: Reply, stop: Stop) {
+        match stop {
+            Stop::Failed(refusal) => {
+                self.entry.fail(refusal.status(), &refusal);
+                self.answer_failure(reply, None, &refusal);
+            }
+            Stop::ClientGone => self.entry.end(499, Outcome::ClientGone),
         }
     }
 

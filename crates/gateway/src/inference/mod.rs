@@ -10,6 +10,7 @@ pub mod call;
 pub mod called;
 pub mod documents;
 pub mod intake;
+pub mod keeping;
 pub mod media;
 pub mod nested;
 pub mod prepare;
@@ -448,6 +449,7 @@ fn pay(gateway: &Gateway, mut read: Read, headers: &HeaderMap) -> Result<Allowed
         prepared.output = admitted.output;
         prepared.terms = admitted.terms;
         prepared.bound = admitted.bound.filter(|_| prepared.form.is_some());
+        prepared.keeping = keeping::plan(gateway, account, prepared);
         prepared.standing = admission.as_ref().map(Admission::standing);
         prepared.warnings.extend(admitted.warnings);
         let lifecycle = prepared.target.model.as_ref().map(|model| &model.lifecycle);

@@ -13,6 +13,7 @@ mod translate;
 use super::admit::OutputAllowance;
 use super::bound::Bound;
 use super::intake::{Intake, OPTION_OBJECTS};
+use super::keeping::Keeping;
 use super::media;
 use super::{BODY_BYTES_INLINE, protocol_of, shape_of, takes_form};
 use crate::providers::{Target, Tariff};
@@ -21,7 +22,7 @@ use crate::refusal::Refusal;
 use crate::upstream::Payload;
 use bytes::Bytes;
 use domain::record::Operation;
-use domain::{RequestId, Terms, Usage};
+use domain::{Money, RequestId, Terms, Usage};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
@@ -113,6 +114,12 @@ pub struct Prepared {
     pub form: Option<Arc<Form>>,
     /// What the call may cost, where its answer may have to be asked for again.
     pub bound: Option<Bound>,
+    /// The caller wants its prompt to be kept for calls to come.
+    pub keeps_prompt: bool,
+    /// The beginning of its prompt, where it may be kept at Google.
+    pub keeping: Option<Box<Keeping>>,
+    /// What was spent for the call beside the attempt that answers it.
+    pub beside: Money,
 }
 
 impl Prepared {
@@ -152,9 +159,9 @@ impl Prepared {
         protocol_of(self.operation) == Protocol::AnthropicMessages
     }
 
-    /// What it will cost.
+    /// What its caller is told that it costs: all that was spent for it.
     pub fn tariff(&self) -> Tariff {
-        self.target.tariff(self.terms)
+        self.target.tariff(self.terms).with(self.beside)
     }
 }
 
@@ -246,7 +253,9 @@ fn prepare_as_it_is(
     }
     let mut warnings = Vec::new();
     let mode = mode(operation, target.endpoint.route);
-    let is_cached = caching::takes_markers(&target) && caching::is_wanted(&intake, caller);
+    let takes_markers = caching::takes_markers(&target);
+    let keeps_prompt = (takes_markers || outbound == Protocol::Gemini) && caching::is_wanted(&intake, caller);
+    let is_cached = takes_markers && keeps_prompt;
     let mut form = None;
     let (mut vectors, mut transcript, mut content_type) = (None, None, None);
     let (body, answers) = match mode {
@@ -315,6 +324,9 @@ fn prepare_as_it_is(
         echo: None,
         form: form.filter(|_| !intake.is_stream).map(Arc::new),
         bound: None,
+        keeps_prompt,
+        keeping: None,
+        beside: Money::ZERO,
         target,
     })))
 }

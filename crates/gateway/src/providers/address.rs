@@ -83,6 +83,11 @@ impl Endpoint {
         is_web.then(|| Self { route, plain: PlainRoute::of(&uri), uri })
     }
 
+    /// The same route at another address of the provider. `None`: that is none.
+    pub fn elsewhere(&self, address: &str) -> Option<Self> {
+        Self::at(self.route, address)
+    }
+
     /// The same with a segment more in its path, and a query. `None`: that is no address.
     pub fn below(&self, segment: Option<&str>, query: &[(&'static str, String)]) -> Option<Self> {
         let mut address = self.uri.to_string();

@@ -114,6 +114,7 @@ pub(super) struct Units {
     pub(super) per_1m_chars_input: Option<Amount>,
     per_1m_citation_tokens: Option<Amount>,
     pub(super) per_1k_queries: Option<Amount>,
+    pub(super) per_1m_kept_token_hours: Option<Amount>,
     per_1k_pages_ocr: Option<Amount>,
     per_1k_pages_annotated: Option<Amount>,
 }

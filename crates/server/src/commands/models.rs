@@ -197,6 +197,7 @@ fn view(provider: &Provider, model: &Model) -> Value {
         ("per_million_queries", price.per_query),
         ("per_million_audio_ms", price.per_audio_ms),
         ("per_million_requests", price.per_request),
+        ("per_million_kept_token_hours", price.per_kept_token_hour),
     ];
     for (key, price) in pieces.into_iter().filter(|(_, price)| *price > Price::ZERO) {
         view[key] = json!(price.amount_per_million().to_string());

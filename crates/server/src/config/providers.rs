@@ -176,6 +176,9 @@ pub struct ModelSettings {
     /// A million letters to be spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_1m_chars_input: Option<String>,
+    /// A million tokens in a cache for an hour, where that is rented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_1m_kept_token_hours: Option<String>,
     /// A second of sound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second_input: Option<String>,
@@ -391,6 +394,7 @@ fn model_of(settings: &ModelSettings) -> Result<Model, String> {
         // Dollars a second are as many a thousand milliseconds.
         amount("per_second_input", &settings.per_second_input)?.map(Price::per_thousand),
     ];
+    let rent = price("per_1m_kept_token_hours", &settings.per_1m_kept_token_hours)?;
     let is_chat = matches!(settings.mode, ModeSetting::Chat | ModeSetting::Completion);
     let price = match (input, output) {
         (Some(_), None) if is_chat => {
@@ -406,6 +410,7 @@ fn model_of(settings: &ModelSettings) -> Result<Model, String> {
                 per_query,
                 per_character,
                 per_audio_ms,
+                per_kept_token_hour: rent.unwrap_or_default(),
                 ..ModelPrice::default()
             })
         }

@@ -23,6 +23,7 @@ mod growing;
 mod http;
 mod idempotency;
 mod identities;
+mod kept;
 mod keys;
 mod manage;
 mod manage_usage;

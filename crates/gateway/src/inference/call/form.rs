@@ -44,7 +44,7 @@ impl Call {
         let end = first.started + self.gateway.limits.total;
         let judging = self.watch(&mut reply, judged(&form, &mut read), end, "a look at the answer").await;
         let usage = self.conclude(&first, Ok(()), &read.observed, true);
-        let mut told = (usage, self.price(&usage, &read.observed));
+        let mut told = (usage, self.told_price(&usage, &read.observed));
         let faults = match judging {
             Ok(faults) => faults,
             Err(Stop::ClientGone) => return self.entry.end(499, Outcome::ClientGone),

@@ -10,9 +10,14 @@ use llm::tokens;
 use std::time::Instant;
 
 impl Call {
+    /// What the caller is told that the call costs, on the terms that an answer told. `None`: no price is known.
+    pub(super) fn told_price(&self, usage: &Usage, observed: &Observed) -> Option<Money> {
+        self.prepared.tariff().cost(usage, observed.told)
+    }
+
     /// What a usage costs on the terms that an answer told. `None`: no price is known.
     pub(super) fn price(&self, usage: &Usage, observed: &Observed) -> Option<Money> {
-        self.prepared.tariff().cost(usage, observed.told)
+        self.prepared.target.tariff(self.prepared.terms).cost(usage, observed.told)
     }
 
     /// What was consumed, and who says so: the provider where it does, else an estimate from the bytes.
@@ -72,6 +77,9 @@ impl Call {
                 metered => metered,
             },
         };
+        if ended.is_ok() {
+            self.report_beginning(attempt, observed);
+        }
         let held = self.entry.held();
         let priced = self.price(&usage, observed);
         // An answer on terms without a known price is taken to cost what was held for it.

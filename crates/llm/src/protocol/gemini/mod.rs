@@ -11,6 +11,7 @@ mod encode_request;
 mod encode_result;
 mod error;
 mod grounding;
+pub mod kept;
 mod model;
 mod response;
 mod schema;
