@@ -52,6 +52,8 @@ pub struct SessionChange {
     pub transcription: Option<Option<Transcription>>,
     /// There are tools that the provider runs by itself.
     pub has_tools_of_provider: bool,
+    /// Bytes of base64 that are a second of what the caller says.
+    pub sound_bytes_per_second: Option<u64>,
 }
 
 /// How speech is written down beside the conversation.
@@ -66,8 +68,8 @@ pub struct Transcription {
 /// An event of a caller.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallerEvent {
-    /// A piece of sound.
-    Sound,
+    /// A piece of sound, of so many bytes of base64.
+    Sound(u64),
     /// The model is asked for an answer of its own.
     Create {
         /// The longest one, where the event says so.
@@ -153,6 +155,8 @@ struct Wire<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    audio: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -176,6 +180,8 @@ struct SessionWire<'a> {
     turn_detection: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "present")]
     input_audio_transcription: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_audio_format: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -199,6 +205,8 @@ struct InputWire<'a> {
     turn_detection: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "present")]
     transcription: Option<&'a RawValue>,
+    #[serde(borrow)]
+    format: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -227,7 +235,11 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 pub fn read_caller(text: &str) -> Result<CallerEvent, Unreadable> {
     let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| Unreadable::NotAnEvent)?;
     match &*wire.kind {
-        "input_audio_buffer.append" => Ok(CallerEvent::Sound),
+        "input_audio_buffer.append" => {
+            // Without its quotes.
+            let bytes = wire.audio.map_or(0, |raw| raw.get().len().saturating_sub(2));
+            Ok(CallerEvent::Sound(bytes as u64))
+        }
         "response.create" => {
             let response: ResponseWire<'_> = read_part(wire.response)?;
             Ok(CallerEvent::Create {
@@ -309,6 +321,7 @@ impl SessionWire<'_> {
         let turns = input.and_then(|input| input.turn_detection).or(self.turn_detection);
         let transcription = input.and_then(|input| input.transcription).or(self.input_audio_transcription);
         let turns = turns.map(read_turns);
+        let format = input.and_then(|input| input.format).or(self.input_audio_format);
         SessionChange {
             kind: self.kind.as_deref().map(str::to_owned),
             model: self.model.as_deref().map(str::to_owned),
@@ -317,7 +330,28 @@ impl SessionWire<'_> {
             answers_silence: turns.map(|(_, answers_silence)| answers_silence),
             transcription: transcription.map(read_transcription),
             has_tools_of_provider: self.tools.as_deref().is_some_and(has_tools_of_provider),
+            sound_bytes_per_second: format.map(read_format),
         }
+    }
+}
+
+/// Bytes of base64 that are a second of sound: of 24,000 samples a second with two bytes each, or 8,000 with one, which is also
+/// taken for what is not known. The beta interface tells the format in a word.
+fn read_format(raw: &RawValue) -> u64 {
+    #[derive(Deserialize)]
+    struct Format<'a> {
+        #[serde(borrow, rename = "type", default)]
+        kind: Cow<'a, str>,
+        #[serde(default)]
+        rate: Option<u64>,
+    }
+    let word = || serde_json::from_str::<Cow<'_, str>>(raw.get()).map(|kind| Format { kind, rate: None });
+    let Ok(format) = serde_json::from_str::<Format<'_>>(raw.get()).or_else(|_| word()) else {
+        return 8_000 * 4 / 3;
+    };
+    match &*format.kind {
+        "audio/pcm" | "pcm16" => format.rate.unwrap_or(24_000).clamp(8_000, 192_000) * 2 * 4 / 3,
+        _ => 8_000 * 4 / 3,
     }
 }
 

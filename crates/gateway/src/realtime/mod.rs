@@ -7,6 +7,7 @@
 mod farewell;
 mod handshake;
 mod opening;
+mod pace;
 mod session;
 mod side;
 mod spending;

@@ -1,6 +1,7 @@
 //! Opening a session: the provider's socket first, so that its refusal is an ordinary answer, then the caller's.
 
 use super::farewell::End;
+use super::pace::Pace;
 use super::session::{Attempt, Session};
 use super::side::Side;
 use super::{Admitted, handshake};
@@ -60,8 +61,19 @@ pub async fn start(gateway: &Arc<Gateway>, admitted: Admitted, entry: Entry) -> 
     };
     let (gateway, bounds) = (gateway.clone(), gateway.limits.realtime);
     let tasks = gateway.tasks.clone();
-    let mut session =
-        Session { gateway, entry, target, spending, attempt, account, key, standing, bounds, _place: place };
+    let mut session = Session {
+        gateway,
+        entry,
+        target,
+        spending,
+        attempt,
+        account,
+        key,
+        standing,
+        bounds,
+        pace: Pace::new(Instant::now()),
+        _place: place,
+    };
     session.entry.note(|record| record.warnings = warnings);
     tasks.spawn(async move {
         let Some((upgraded, reply)) = session.open(reply, asked.beta.as_ref()).await else { return };

@@ -3,6 +3,7 @@
 //! It is never aborted, only asked to stop. Whatever happens, the entry it owns writes exactly one record.
 
 use super::farewell::End;
+use super::pace::Pace;
 use super::side::{Ear, Heard, Mouth, Side};
 use super::spending::{Edit, Spending};
 use super::{Bounds, Place};
@@ -37,6 +38,8 @@ pub struct Session {
     pub spending: Spending,
     /// Its one attempt.
     pub attempt: Attempt,
+    /// How fast its caller's sound is taken.
+    pub pace: Pace,
     /// Whose limits apply.
     pub account: Arc<Account>,
     /// The key that was shown.
@@ -79,8 +82,11 @@ impl Session {
         loop {
             // Who does not take what it is told is not listened to either: nothing piles up, and nothing is begun whose
             // end could not be seen.
-            let (hears_caller, hears_provider) =
-                (caller.mouth.is_free() && provider.mouth.is_free(), caller.mouth.is_free());
+            let pause = self.pace.pause(Instant::now());
+            let (hears_caller, hears_provider) = (
+                caller.mouth.is_free() && provider.mouth.is_free() && pause.is_none(),
+                caller.mouth.is_free(),
+            );
             let (tells_caller, tells_provider) = (!caller.mouth.is_free(), !provider.mouth.is_free());
             let end = tokio::select! {
                 told = caller.mouth.speak(), if tells_caller => told.err().map(|_| End::CallerGone),
@@ -93,6 +99,7 @@ impl Session {
                     heard = if said.is_event() { Instant::now() } else { heard };
                     self.on_provider(said, &mut caller.mouth)
                 }
+                () = sleep_until(pause.unwrap_or(look).into()), if pause.is_some() => None,
                 () = sleep_until(look.into()) => {
                     look = Instant::now() + TICK;
                     if pinged.elapsed() >= PING && caller.mouth.is_free() && provider.mouth.is_free() {
@@ -162,10 +169,10 @@ impl Session {
         };
         let event = realtime::read_caller(&text);
         // Sound comes often and is long: its id is of no use here.
-        let is_sound = matches!(event, Ok(CallerEvent::Sound));
-        let raw = if is_sound { None } else { realtime::parse(text.clone().into()) };
+        let sound = if let Ok(CallerEvent::Sound(bytes)) = event { Some(bytes) } else { None };
+        let raw = if sound.is_some() { None } else { realtime::parse(text.clone().into()) };
         let event = match event {
-            Ok(_) if raw.is_none() && !is_sound => Err(Unreadable::NotAnEvent),
+            Ok(_) if raw.is_none() && sound.is_none() => Err(Unreadable::NotAnEvent),
             event => event,
         };
         let event = event.map_err(|error| Refusal::invalid(error.to_string()));
@@ -180,6 +187,9 @@ impl Session {
                     return None;
                 }
             };
+        if let (Some(bytes), Some(rate)) = (sound, self.spending.sound_bytes_per_second()) {
+            self.pace.heard(bytes, rate, Instant::now());
+        }
         if let Err(refusal) = self.cover() {
             // It was not relayed: nothing comes of it.
             if let Edit::Id(ours) | Edit::IdAndModel(ours) = &edit {

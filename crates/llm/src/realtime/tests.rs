@@ -51,9 +51,9 @@ fn speech_is_written_down_by_tokens_or_by_the_second() {
 #[test]
 fn a_session_is_read_as_it_is_now_and_as_it_was_in_the_beta() {
     let now = r#"{"type":"session.update","session":{"type":"realtime","max_output_tokens":200,
-"audio":{"input":{"turn_detection":null,"transcription":{"model":"whisper-1"}}}}}"#;
+"audio":{"input":{"turn_detection":null,"format":{"type":"audio/pcm","rate":24000},"transcription":{"model":"whisper-1"}}}}}"#;
     let beta = r#"{"type":"session.update","session":{"max_response_output_tokens":200,"turn_detection":null,
-"input_audio_transcription":{"model":"whisper-1"}}}"#;
+"input_audio_format":"pcm16","input_audio_transcription":{"model":"whisper-1"}}}"#;
     for (event, kind) in [(now, Some("realtime".to_owned())), (beta, None)] {
         let change = SessionChange {
             kind,
@@ -63,6 +63,7 @@ fn a_session_is_read_as_it_is_now_and_as_it_was_in_the_beta() {
             answers_silence: Some(false),
             transcription: Some(Some(Transcription { model: "whisper-1".to_owned(), prompt_bytes: 21 })),
             has_tools_of_provider: false,
+            sound_bytes_per_second: Some(64_000),
         };
         assert_eq!(read_caller(event), Ok(CallerEvent::Update(change)));
     }
@@ -92,6 +93,23 @@ fn what_is_not_set_does_not_change() {
     let unlimited = r#"{"type":"session.update","session":{"max_output_tokens":"inf"}}"#;
     let change = SessionChange { answer_limit: Some(AnswerLimit::Unlimited), ..SessionChange::default() };
     assert_eq!(read_caller(unlimited), Ok(CallerEvent::Update(change)));
+}
+
+#[test]
+fn sound_is_as_long_as_its_base64() {
+    let sound = r#"{"event_id":"e","type":"input_audio_buffer.append","audio":"AAAAAAAA"}"#;
+    assert_eq!(read_caller(sound), Ok(CallerEvent::Sound(8)));
+    assert_eq!(read_caller(r#"{"type":"input_audio_buffer.append"}"#), Ok(CallerEvent::Sound(0)));
+    let per_second = |format: &str| {
+        let event = format!(
+            r#"{{"type":"session.updated","session":{{"audio":{{"input":{{"format":{format}}}}}}}}}"#
+        );
+        let ProviderEvent::Session { now, .. } = read_provider(&event) else { panic!("{event}") };
+        now.sound_bytes_per_second
+    };
+    assert_eq!(per_second(r#"{"type":"audio/pcm","rate":24000}"#), Some(64_000));
+    assert_eq!(per_second(r#"{"type":"audio/pcmu"}"#), Some(10_666));
+    assert_eq!(per_second("7"), Some(10_666));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::realtime::*;
 use crate::support::*;
 use domain::{Clock, SystemClock};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 #[tokio::test]
@@ -168,4 +168,38 @@ async fn a_crash_costs_what_was_held_for_the_session() {
     assert!(nano(&record) > COST_NANO + 4_096 * 64_000, "{}", record["cost"]);
     process.signal("TERM");
     process.exit().await;
+}
+
+/// A second of sound, as sessions have it that nobody has configured.
+fn second() -> String {
+    json!({"type": "input_audio_buffer.append", "audio": "A".repeat(64_000)}).to_string()
+}
+
+#[tokio::test]
+async fn under_a_limit_sound_is_taken_as_fast_as_it_was_spoken() {
+    let mut provider = Provider::start().await;
+    let app = App::start(&openai(&provider)).await;
+    limit(&app, "50").await;
+    let mut caller = open_socket(app.address, QUERY, &[]).await.unwrap();
+    let mut side = provider.session().await;
+    let began = Instant::now();
+    for _ in 0..3 {
+        caller.send(&second()).await;
+    }
+    for _ in 0..3 {
+        assert_eq!(side.event().await["type"], "input_audio_buffer.append");
+    }
+    // Two seconds of the three were to be spoken first, but for what may come at once and what clocks may differ.
+    assert!(began.elapsed() >= Duration::from_millis(1_350), "{:?}", began.elapsed());
+    let long = json!({"type": "input_audio_buffer.append", "audio": "A".repeat(70_000)}).to_string();
+    caller.send(&long).await;
+    assert_eq!(caller.event().await["error"]["code"], "cost_unbounded");
+    // Who asks for answers may send as much at once as he likes.
+    let turns = json!({"audio": {"input": {"turn_detection": null}}});
+    side.send(&json!({"type": "session.updated", "session": turns}).to_string()).await;
+    assert_eq!(caller.event().await["type"], "session.updated");
+    caller.send(&long).await;
+    assert_eq!(side.text().await, long);
+    caller.close(1000).await;
+    app.finish_one().await;
 }
