@@ -9,7 +9,7 @@ use domain::{Money, Usage};
 use gateway::bodies::Held;
 use gateway::inference::intake;
 use llm::amazon_events::{self, Unframer};
-use llm::form::Form;
+use llm::form::{Form, boundary};
 use llm::ir::VectorFormat;
 use llm::observe::edit;
 use llm::observe::{self, StreamObserver};
@@ -182,13 +182,16 @@ fn request(input: &[u8]) {
 const SOUNDING: [Shape; 2] = [Shape::Deepgram, Shape::ElevenLabs];
 
 /// The shapes of pictures.
-const DRAWING: [Shape; 2] = [Shape::BedrockStability, Shape::Imagen];
+const DRAWING: [Shape; 3] = [Shape::Stability, Shape::BedrockStability, Shape::Imagen];
 
 /// Requests for vectors, rankings, speech and pictures, in the shape of every vendor.
 fn shaped_request(input: &[u8]) {
     for shape in DRAWING {
-        if let Ok(encoded) = shape.encode_pictures(input) {
-            assert!(is_json(&encoded.body), "a request for pictures that is no JSON");
+        if let Ok(sent) = shape.encode_pictures(input, "sd3.5-large") {
+            let body = sent.body.concat();
+            let is_form = boundary(&sent.content_type)
+                .is_some_and(|boundary| Form::parse(body.clone().into(), boundary).is_ok());
+            assert!(is_form || is_json(&body), "a request for pictures that is neither JSON nor a form");
         }
     }
     for shape in SOUNDING {

@@ -503,8 +503,9 @@ fn own_headers(
     if is_stream && framing != StreamFraming::ServerSentEvents {
         headers.push((ACCEPT, HeaderValue::from_static(framing.media_type())));
     }
-    if !target.endpoint.route.kind.is_text() {
-        // Sound, or whatever was asked for.
+    let kind = target.endpoint.route.kind;
+    if !kind.is_text() && (mode == Mode::Passthrough || kind == RouteKind::Speech) {
+        // Sound, or whatever was asked for. What is read here is JSON.
         headers.push((ACCEPT, HeaderValue::from_static("*/*")));
     }
     if takes_form(operation)

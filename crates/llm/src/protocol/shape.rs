@@ -27,6 +27,8 @@ pub enum Shape {
     Deepgram,
     /// ElevenLabs' `/v1/text-to-speech` and `/v1/speech-to-text`.
     ElevenLabs,
+    /// Stability's pictures at its own address, `/v2beta/stable-image/generate`.
+    Stability,
     /// Stability's pictures behind Bedrock's InvokeModel.
     BedrockStability,
     /// `predict` of Google's, for Imagen's pictures.
@@ -64,6 +66,7 @@ impl Shape {
             Shape::BedrockCohere => "bedrock_cohere",
             Shape::Deepgram => "deepgram",
             Shape::ElevenLabs => "elevenlabs",
+            Shape::Stability => "stability",
             Shape::BedrockStability => "bedrock_stability",
             Shape::Imagen => "imagen",
         }
@@ -72,9 +75,12 @@ impl Shape {
     /// The protocol whose credentials and errors it shares.
     pub const fn protocol(self) -> Protocol {
         match self {
-            Shape::OpenAi | Shape::Cohere | Shape::Voyage | Shape::Deepgram | Shape::ElevenLabs => {
-                Protocol::OpenAiChat
-            }
+            Shape::OpenAi
+            | Shape::Cohere
+            | Shape::Voyage
+            | Shape::Deepgram
+            | Shape::ElevenLabs
+            | Shape::Stability => Protocol::OpenAiChat,
             Shape::GeminiEmbed
             | Shape::GeminiBatch
             | Shape::VertexEmbed

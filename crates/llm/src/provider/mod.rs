@@ -55,6 +55,7 @@ mod regolo;
 mod sambanova;
 mod scaleway;
 mod siliconflow;
+mod stability;
 mod stackit;
 mod stepfun;
 mod tencent;
@@ -492,6 +493,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &sambanova::SPEC,
     &scaleway::SPEC,
     &siliconflow::SPEC,
+    &stability::SPEC,
     &stackit::SPEC,
     &stepfun::SPEC,
     &tencent::SPEC,

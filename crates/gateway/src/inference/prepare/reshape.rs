@@ -59,6 +59,10 @@ pub(super) fn reshape(
             let SentTranscription { sent, format } = asked;
             addressed(sent, Some(format), target)
         }
+        (RouteKind::ImageGenerations, _) => {
+            let sent = shape.encode_pictures(&intake.body.to_bytes(), &target.model_id).map_err(refused)?;
+            addressed(sent, None, target)
+        }
         _ => {
             let empty = RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?;
             let body = std::mem::replace(&mut intake.body, empty);
@@ -104,8 +108,6 @@ fn of_body(
     held.let_go();
     let (encoded, vectors, about) = if route.kind == RouteKind::Rerank {
         (rerank::encode_for_voyage(&whole, &target.model_id), None, None)
-    } else if route.kind == RouteKind::ImageGenerations {
-        (route.shape.encode_pictures(&whole), None, None)
     } else {
         let inbound = shape_of(operation).unwrap_or(Shape::OpenAi);
         let request = inbound.decode_embeddings(&whole, model).map_err(refused)?;

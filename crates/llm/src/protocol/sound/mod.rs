@@ -112,6 +112,7 @@ impl Vendor {
             | Shape::Voyage
             | Shape::BedrockTitan
             | Shape::BedrockCohere
+            | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => Err(no_sound(shape)),
         }
