@@ -11,6 +11,7 @@ use gateway::inference::intake;
 use llm::amazon_events::{self, Unframer};
 use llm::form::{Form, boundary};
 use llm::ir::VectorFormat;
+use llm::job::{self, Ask, Product};
 use llm::observe::edit;
 use llm::observe::{self, StreamObserver};
 use llm::protocol::sound::TranscriptFormat;
@@ -179,10 +180,15 @@ fn request(input: &[u8]) {
 }
 
 /// The shapes of speech and transcripts.
-const SOUNDING: [Shape; 2] = [Shape::Deepgram, Shape::ElevenLabs];
+const SOUNDING: [Shape; 3] = [Shape::Deepgram, Shape::ElevenLabs, Shape::AssemblyAi];
+
+/// A form with a sound in it.
+const SOUND: &[u8] =
+    b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nsound\r\n--b--\r\n";
 
 /// The shapes of pictures.
-const DRAWING: [Shape; 3] = [Shape::Stability, Shape::BedrockStability, Shape::Imagen];
+const DRAWING: [Shape; 4] =
+    [Shape::BlackForestLabs, Shape::Stability, Shape::BedrockStability, Shape::Imagen];
 
 /// Requests for vectors, rankings, speech and pictures, in the shape of every vendor.
 fn shaped_request(input: &[u8]) {
@@ -213,8 +219,28 @@ fn shaped_request(input: &[u8]) {
     }
 }
 
+/// The lines of an input as the answers to what a job asks.
+fn job_answers(input: &[u8]) {
+    let form = Form::parse(Bytes::from_static(SOUND), "b");
+    let transcript = form.ok().and_then(|form| Shape::AssemblyAi.encode_transcription(&form, "m").ok());
+    let picture = Shape::BlackForestLabs.encode_pictures(br#"{"prompt":"a"}"#, "flux-dev").ok();
+    let sent = [transcript.map(|asked| asked.sent), picture];
+    for mut job in sent.into_iter().flatten().filter_map(|sent| sent.job) {
+        for line in input.split(|byte| *byte == b'\n') {
+            let Ok(next) = job.next(line) else { break };
+            if let job::Next::Ask(Ask { body: Some(body), .. }) = &next {
+                assert!(is_json(body), "a question of a job that is no JSON");
+            }
+            if let job::Next::Done(Product::Pictures(pictures)) = &next {
+                assert!(is_json(&pictures.encode(1)), "pictures of a job that are no JSON");
+            }
+        }
+    }
+}
+
 /// Vectors, rankings and transcripts, in the shape of every vendor.
 fn shaped_answer(input: &[u8]) {
+    job_answers(input);
     for shape in DRAWING {
         if let Ok(pictures) = shape.decode_pictures(input) {
             assert!(is_json(&pictures.encode(1)), "pictures that are no JSON");

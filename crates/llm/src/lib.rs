@@ -11,6 +11,7 @@ pub mod amazon_events;
 pub mod failure;
 pub mod form;
 pub mod ir;
+pub mod job;
 pub mod media;
 pub mod observe;
 pub mod protocol;

@@ -31,6 +31,7 @@ pub(crate) use openai_chat::error_kind;
 pub use openai_responses::Echo;
 pub use shape::Shape;
 pub use stream::{StreamDecoder, StreamEncoder, StreamOptions};
+pub(crate) use write::to_json;
 
 /// A wire format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -27,6 +27,10 @@ pub enum Shape {
     Deepgram,
     /// ElevenLabs' `/v1/text-to-speech` and `/v1/speech-to-text`.
     ElevenLabs,
+    /// AssemblyAI's `/v2/upload` and `/v2/transcript`.
+    AssemblyAi,
+    /// Black Forest Labs' `/v1/{model}`.
+    BlackForestLabs,
     /// Stability's pictures at its own address, `/v2beta/stable-image/generate`.
     Stability,
     /// Stability's pictures behind Bedrock's InvokeModel.
@@ -66,6 +70,8 @@ impl Shape {
             Shape::BedrockCohere => "bedrock_cohere",
             Shape::Deepgram => "deepgram",
             Shape::ElevenLabs => "elevenlabs",
+            Shape::AssemblyAi => "assemblyai",
+            Shape::BlackForestLabs => "black_forest_labs",
             Shape::Stability => "stability",
             Shape::BedrockStability => "bedrock_stability",
             Shape::Imagen => "imagen",
@@ -80,6 +86,8 @@ impl Shape {
             | Shape::Voyage
             | Shape::Deepgram
             | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
             | Shape::Stability => Protocol::OpenAiChat,
             Shape::GeminiEmbed
             | Shape::GeminiBatch

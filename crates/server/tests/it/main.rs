@@ -23,6 +23,8 @@ mod growing;
 mod http;
 mod idempotency;
 mod identities;
+mod jobs;
+mod jobs_sound;
 mod keys;
 mod manage;
 mod manage_usage;

@@ -65,8 +65,11 @@ impl Call {
             _ if counts_nothing => (Usage::ZERO, UsageSource::None),
             Ok(()) => self.metered(observed, true),
             Err(stop) => match self.metered(observed, false) {
-                // It goes on without us, and bills what nobody will see.
-                (usage, source) if source != UsageSource::ProviderFinal && self.is_let_go(stop) => {
+                // It goes on without us, and bills what nobody will see; so does a job, whatever became of us.
+                (usage, source)
+                    if source != UsageSource::ProviderFinal
+                        && (self.is_let_go(stop) || self.prepared.job.is_some()) =>
+                {
                     (usage, UsageSource::HoldAssumed)
                 }
                 metered => metered,

@@ -12,6 +12,7 @@ use domain::Usage;
 use domain::record::Operation;
 use http::HeaderValue;
 use llm::ir::{VectorFormat, Warning};
+use llm::job::Job;
 use llm::protocol::sound::{Sent, SentTranscription, TranscriptFormat};
 use llm::protocol::{Encoded, Shape, rerank};
 use llm::provider::RouteKind;
@@ -38,6 +39,8 @@ pub(super) struct Reshaped {
     pub transcript: Option<TranscriptFormat>,
     /// Of a request for vectors.
     pub vectors: Option<Vectors>,
+    /// What follows it, where the work is not answered at once.
+    pub job: Option<Job>,
     /// What it consumes, where its provider does not tell and it is known here.
     pub about: Option<Usage>,
 }
@@ -77,7 +80,7 @@ fn addressed(
     transcript: Option<TranscriptFormat>,
     target: &mut Target,
 ) -> Result<Reshaped, Refusal> {
-    let Sent { segment, query, body, content_type, warnings } = sent;
+    let Sent { segment, query, body, content_type, warnings, job } = sent;
     let endpoint = target.endpoint.below(segment.as_deref(), &query).ok_or(Refusal::Internal)?;
     target.endpoint = endpoint;
     // A type that no header can carry says as little as none.
@@ -89,6 +92,7 @@ fn addressed(
         warnings,
         transcript,
         vectors: None,
+        job,
         about: None,
     })
 }
@@ -117,5 +121,5 @@ fn of_body(
     };
     let Encoded { body, warnings, .. } = encoded.map_err(refused)?;
     let body = held.replaced_by(body).into();
-    Ok(Reshaped { body, content_type: None, warnings, transcript: None, vectors, about })
+    Ok(Reshaped { body, content_type: None, warnings, transcript: None, vectors, job: None, about })
 }

@@ -49,6 +49,8 @@ impl Shape {
             | Shape::BedrockCohere
             | Shape::Deepgram
             | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
             | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => {
@@ -83,6 +85,8 @@ impl Shape {
             Shape::BedrockCohere => cohere::encode_for_bedrock(request, model, &mut warnings),
             Shape::Deepgram
             | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
             | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => Err(no_vectors(self)),
@@ -103,6 +107,8 @@ impl Shape {
             Shape::BedrockTitan => titan::decode_response(body),
             Shape::Deepgram
             | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
             | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => Err(no_vectors(self)),
@@ -136,6 +142,8 @@ impl Shape {
             | Shape::BedrockCohere
             | Shape::Deepgram
             | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
             | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => openai::encode_response(response, format, cost),

@@ -6,16 +6,20 @@
 //! Stability's own API: <https://platform.stability.ai/docs/api-reference>. Google's Imagen:
 //! <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api>. All read 2026-11-26.
 //!
-//! They take a ratio in place of a size, and give bytes and no addresses.
+//! Most take a ratio in place of a size, and give bytes and no addresses.
 
+mod black_forest_labs;
 mod request;
 
+use super::data_url::sniff;
 use super::fields::invalid;
 use super::sound::Sent;
 use super::write::to_json;
 use super::{Shape, TranslateError};
 use crate::form::write::form;
 use crate::ir::Warnings;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use request::{Ratio, Request, within};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -55,16 +59,23 @@ struct Parameters {
     aspect_ratio: Option<String>,
 }
 
-/// The pictures of an answer, in base64. Borrows the body it was read from.
+/// The pictures of an answer. Borrows the body it was read from.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Pictures<'a>(Vec<Cow<'a, str>>);
+pub struct Pictures<'a> {
+    /// In base64, or where they are.
+    pictures: Vec<Cow<'a, str>>,
+    are_addresses: bool,
+}
 
 impl Shape {
     /// Writes OpenAI's request for pictures, a JSON body, for a model. Fails where something essential cannot be said.
     pub fn encode_pictures(self, body: &[u8], model: &str) -> Result<Sent, TranslateError> {
         let mut warnings = Warnings::of_shapes(Shape::OpenAi, self);
-        let request = Request::read(body, &mut warnings)?;
-        let mut sent = match Vendor::of(self)? {
+        let vendor = Vendor::of(self)?;
+        let gives_addresses = matches!(vendor, Vendor::BlackForestLabs);
+        let request = Request::read(body, gives_addresses, &mut warnings)?;
+        let mut sent = match vendor {
+            Vendor::BlackForestLabs => black_forest_labs::encode(&request, model, &mut warnings),
             Vendor::Stability => stability(&request, model, &mut warnings),
             Vendor::BedrockStability => {
                 within(request.pictures, 1)?;
@@ -89,6 +100,10 @@ impl Shape {
     /// Reads the pictures of an answer. Fails where there are none, with the reason where one is told.
     pub fn decode_pictures(self, body: &[u8]) -> Result<Pictures<'_>, TranslateError> {
         match Vendor::of(self)? {
+            // They are what a job makes.
+            Vendor::BlackForestLabs => Err(TranslateError::InvalidResponse {
+                message: "a picture was answered at once, which was to be made".to_owned(),
+            }),
             Vendor::Stability => {
                 let OfStability { image, finish_reason } = read(body)?;
                 // What was filtered comes blurred, or not at all.
@@ -117,6 +132,7 @@ impl Shape {
 /// Whose shape it is.
 #[derive(Clone, Copy)]
 enum Vendor {
+    BlackForestLabs,
     Stability,
     BedrockStability,
     Imagen,
@@ -126,6 +142,7 @@ impl Vendor {
     /// Fails where a shape is not one of pictures.
     fn of(shape: Shape) -> Result<Self, TranslateError> {
         match shape {
+            Shape::BlackForestLabs => Ok(Vendor::BlackForestLabs),
             Shape::Stability => Ok(Vendor::Stability),
             Shape::BedrockStability => Ok(Vendor::BedrockStability),
             Shape::Imagen => Ok(Vendor::Imagen),
@@ -139,7 +156,8 @@ impl Vendor {
             | Shape::BedrockTitan
             | Shape::BedrockCohere
             | Shape::Deepgram
-            | Shape::ElevenLabs => {
+            | Shape::ElevenLabs
+            | Shape::AssemblyAi => {
                 Err(invalid("", format!("no pictures are asked for in the shape `{}`", shape.as_str())))
             }
         }
@@ -160,18 +178,12 @@ fn stability(request: &Request, model: &str, warnings: &mut Warnings) -> Result<
     let formats: &[&str] = if is_diffusion { &["png", "jpeg"] } else { &["png", "jpeg", "webp"] };
     fields.extend(request.format(formats, warnings).map(|format| ("output_format", format)));
     let (body, content_type) = form(&fields, None);
-    Ok(Sent { segment: None, query: Vec::new(), body, content_type, warnings: Vec::new() })
+    Ok(Sent::new(body, content_type))
 }
 
 /// A request of which the body tells all.
 fn json(body: &impl Serialize) -> Sent {
-    Sent {
-        segment: None,
-        query: Vec::new(),
-        body: vec![to_json(body).into()],
-        content_type: "application/json".to_owned(),
-        warnings: Vec::new(),
-    }
+    Sent::new(vec![to_json(body).into()], "application/json")
 }
 
 #[derive(Deserialize)]
@@ -211,7 +223,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, TranslateError> {
 
 fn some(pictures: Vec<Cow<'_, str>>, reason: Option<String>) -> Result<Pictures<'_>, TranslateError> {
     if !pictures.is_empty() {
-        return Ok(Pictures(pictures));
+        return Ok(Pictures { pictures, are_addresses: false });
     }
     let reason = reason.unwrap_or_else(|| "the provider does not say why".to_owned());
     Err(TranslateError::InvalidResponse { message: format!("no picture was made: {reason}") })
@@ -225,18 +237,42 @@ struct Answer<'a> {
 
 #[derive(Serialize)]
 struct Picture<'a> {
-    b64_json: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b64_json: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
+
+impl Pictures<'static> {
+    /// One picture, which is at an address.
+    pub(crate) fn of_url(url: String) -> Self {
+        Self { pictures: vec![url.into()], are_addresses: true }
+    }
+
+    /// One picture, from the bytes of its file. Fails where they are none.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Result<Self, TranslateError> {
+        let picture = STANDARD.encode(bytes);
+        if !sniff(&picture).is_some_and(|kind| kind.starts_with("image/")) {
+            let message = "what was fetched is no picture".to_owned();
+            return Err(TranslateError::InvalidResponse { message });
+        }
+        Ok(Self { pictures: vec![picture.into()], are_addresses: false })
+    }
 }
 
 impl Pictures<'_> {
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.0.len() as u64
+        self.pictures.len() as u64
     }
 
     /// Writes them as OpenAI does. `created`: when, in seconds.
     pub fn encode(&self, created: i64) -> Vec<u8> {
-        let data = self.0.iter().map(|bytes| Picture { b64_json: bytes }).collect();
+        let told = self.pictures.iter().map(|picture| &**picture);
+        let data = match self.are_addresses {
+            true => told.map(|url| Picture { b64_json: None, url: Some(url) }).collect(),
+            false => told.map(|bytes| Picture { b64_json: Some(bytes), url: None }).collect(),
+        };
         to_json(&Answer { created, data })
     }
 }

@@ -17,11 +17,18 @@ pub(super) struct Request {
     pub prompt: String,
     pub pictures: u64,
     pub size: Option<Ratio>,
+    /// Addresses are wanted, and not the pictures.
+    pub wants_url: bool,
     format: Option<String>,
 }
 
 impl Request {
-    pub(super) fn read(body: &[u8], warnings: &mut Warnings) -> Result<Self, TranslateError> {
+    /// Reads it for a vendor, who gives addresses of pictures or only bytes.
+    pub(super) fn read(
+        body: &[u8],
+        gives_addresses: bool,
+        warnings: &mut Warnings,
+    ) -> Result<Self, TranslateError> {
         let mut fields = Fields::of_body(body)?;
         for own in OWN_FIELDS {
             fields.raw(own);
@@ -31,10 +38,17 @@ impl Request {
             return Err(invalid("stream", "the model's provider does not stream pictures: leave it out"));
         }
         fields.raw("partial_images");
-        if fields.string("response_format")?.is_some_and(|format| format != "b64_json") {
-            let message = "the model's provider gives bytes and no addresses: ask for b64_json";
-            return Err(invalid("response_format", message));
-        }
+        let wants_url = match fields.string("response_format")?.as_deref() {
+            None | Some("b64_json") => false,
+            Some("url") if gives_addresses => true,
+            Some("url") => {
+                let message = "the model's provider gives bytes and no addresses: ask for b64_json";
+                return Err(invalid("response_format", message));
+            }
+            Some(other) => {
+                return Err(invalid("response_format", format!("expected b64_json or url, got `{other}`")));
+            }
+        };
         let prompt = fields.required_string("prompt")?;
         let pictures = fields.get("n")?.unwrap_or(1);
         let size = match fields.string("size")?.as_deref() {
@@ -52,7 +66,7 @@ impl Request {
         if !lost.is_empty() {
             warnings.add("unknown fields", format!("dropped: {}", lost.join(", ")));
         }
-        Ok(Self { prompt, pictures, size, format })
+        Ok(Self { prompt, pictures, size, wants_url, format })
     }
 
     /// The nearest ratio that a model draws; how many pixels that are is the model's affair.

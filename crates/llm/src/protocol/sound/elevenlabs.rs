@@ -52,9 +52,7 @@ pub(super) fn encode_speech(request: &speech::Request, model: &str) -> Result<Se
     Ok(Sent {
         segment: Some(voice(request.voice.as_deref())?),
         query: vec![("output_format", format.to_owned())],
-        body: vec![to_json(&body).into()],
-        content_type: "application/json".to_owned(),
-        warnings: Vec::new(),
+        ..Sent::new(vec![to_json(&body).into()], "application/json")
     })
 }
 
@@ -86,7 +84,7 @@ pub(super) fn encode_transcription(
     fields.extend(request.temperature.map(|temperature| ("temperature", temperature)));
     let file = File { name: "file", media_type: request.media_type, content: request.file.clone() };
     let (body, content_type) = form(&fields, Some(file));
-    Ok(Sent { segment: None, query: Vec::new(), body, content_type, warnings: Vec::new() })
+    Ok(Sent::new(body, content_type))
 }
 
 #[derive(Deserialize)]
