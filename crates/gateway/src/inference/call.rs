@@ -407,7 +407,7 @@ impl Call {
         match self.prepared.mode {
             Mode::Passthrough => {
                 let answer = answer.ok_or_else(unreadable)?;
-                let price = self.price(&answer.observed.usage, &answer.observed);
+                let price = self.price(&self.metered(&answer.observed, true).0, &answer.observed);
                 let cost = answer.usage_at.zip(price).map(|(at, price)| edit::cost(body, at, price));
                 let name = answer.model_at.map(|at| edit::name(at, &self.prepared.requested_model));
                 let edits: Vec<Edit> = cost.into_iter().chain(name).collect();

@@ -18,8 +18,11 @@ impl Call {
     /// What was consumed, and who says so: the provider where it does, else an estimate from the bytes.
     pub(super) fn metered(&self, observed: &Observed, is_whole: bool) -> (Usage, UsageSource) {
         if let Some(about) = self.prepared.about {
-            return match observed.has_usage {
-                true => (with_pieces(observed.usage, about), UsageSource::ProviderFinal),
+            let told = with_pieces(observed.usage, about);
+            let costs = |usage: &Usage| self.price(usage, observed).is_some_and(|cost| cost > Money::ZERO);
+            // What is told in a unit that the model is not sold by tells no more than nothing.
+            return match observed.has_usage && (costs(&told) || !costs(&about)) {
+                true => (told, UsageSource::ProviderFinal),
                 false => (about, UsageSource::Estimate),
             };
         }
