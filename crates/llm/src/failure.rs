@@ -35,7 +35,7 @@ impl FailureClass {
 
     /// Reads a status of 400 or more and the body that came with it. Google answers a bad key with 400, as it does bad
     /// requests (<https://ai.google.dev/gemini-api/docs/troubleshooting>, read 2026-11-26). Stability answers with 403 what its
-    /// filters refuse (<https://platform.stability.ai/docs/api-reference>, as of 2026-11-26).
+    /// filters refuse (`fixtures/stability/draw_error_403`).
     pub fn of_answer(status: u16, body: &[u8]) -> Self {
         let says = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
         match status {
