@@ -82,7 +82,7 @@ impl AssemblyAi {
             "completed" => Ok(Next::Done(Product::Transcript(Shape::AssemblyAi.decode_transcript(answer)?))),
             "error" => {
                 let why = looked.error.unwrap_or_else(|| "the provider does not say why".to_owned());
-                Ok(Next::Failed { message: format!("no transcript was made: {why}"), is_billed: false })
+                Ok(Next::failed(&format!("no transcript was made: {why}"), false))
             }
             // `queued` or `processing`.
             _ => {

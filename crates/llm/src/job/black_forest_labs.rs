@@ -75,7 +75,7 @@ impl BlackForestLabs {
         };
         let details = looked.details.filter(|details| details != &Value::Object(serde_json::Map::new()));
         let details = details.map(|details| format!(" ({details})")).unwrap_or_default();
-        Ok(Next::Failed { message: format!("no picture was made: {}{details}", looked.status), is_billed })
+        Ok(Next::failed(&format!("no picture was made: {}{details}", looked.status), is_billed))
     }
 
     fn ready(&mut self, looked: &Looked) -> Result<Next, TranslateError> {

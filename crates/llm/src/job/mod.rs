@@ -7,9 +7,9 @@
 mod assemblyai;
 mod black_forest_labs;
 
-use crate::protocol::TranslateError;
 use crate::protocol::images::Pictures;
 use crate::protocol::sound::Transcript;
+use crate::protocol::{TranslateError, bounded};
 pub(crate) use assemblyai::AssemblyAi;
 pub(crate) use black_forest_labs::BlackForestLabs;
 
@@ -65,7 +65,7 @@ pub enum Next {
     Done(Product),
     /// It has failed.
     Failed {
-        /// What happened, for people.
+        /// What happened, for people; at most as long as other errors of providers.
         message: String,
         /// Whether the provider bills it, as far as it says.
         is_billed: bool,
@@ -114,6 +114,12 @@ impl From<AssemblyAi> for Job {
 impl Ask {
     fn look(place: Place) -> Self {
         Self { place, body: None }
+    }
+}
+
+impl Next {
+    fn failed(message: &str, is_billed: bool) -> Self {
+        Next::Failed { message: bounded(message), is_billed }
     }
 }
 

@@ -82,6 +82,11 @@ fn what_was_moderated_is_not_billed_and_errors_may_be() {
         assert_eq!(step(&mut job, &failed), Ok(Next::Failed { message, is_billed }));
     }
     let (_, mut job, _) = picture(&json!({}));
+    step(&mut job, &submitted()).unwrap();
+    let chatty = json!({"status": "Error", "details": {"x": "é".repeat(100_000)}});
+    let Ok(Next::Failed { message, .. }) = step(&mut job, &chatty) else { panic!() };
+    assert!(message.chars().count() <= 2_001, "{}", message.len());
+    let (_, mut job, _) = picture(&json!({}));
     assert!(step(&mut job, &json!({"id": "x"})).unwrap_err().contains("polling_url"));
     step(&mut job, &submitted()).unwrap();
     assert!(

@@ -26,6 +26,7 @@ mod stream;
 mod unsaid;
 mod write;
 
+pub(crate) use error::bounded;
 pub use error::{ErrorReply, Origin, ProviderError, StreamPlace, TranslateError};
 pub(crate) use openai_chat::error_kind;
 pub use openai_responses::Echo;
