@@ -144,6 +144,11 @@ fn request(input: &[u8]) {
         for shape in SOUNDING {
             let _ = shape.encode_transcription(&form, "m");
         }
+        for shape in DRAWING {
+            if let Ok(sent) = shape.encode_edit(&form, br#"{"prompt":"a"}"#, "flux-kontext-pro") {
+                assert!(is_json(&sent.body.concat()), "a request for another picture that is no JSON");
+            }
+        }
     }
     for operation in Operation::ALL {
         if let Ok(intake) = intake::read(operation, Held::short(body.clone()), "a/b") {

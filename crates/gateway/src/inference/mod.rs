@@ -76,7 +76,8 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::Rerank
         | Operation::Speech
         | Operation::Transcriptions
-        | Operation::ImageGenerations => Some(Shape::OpenAi),
+        | Operation::ImageGenerations
+        | Operation::ImageEdits => Some(Shape::OpenAi),
         Operation::EmbedContent => Some(Shape::GeminiEmbed),
         Operation::BatchEmbedContents => Some(Shape::GeminiBatch),
         Operation::ChatCompletions
@@ -88,7 +89,6 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::CountInputTokens
         | Operation::Completions
         | Operation::Moderations
-        | Operation::ImageEdits
         | Operation::Translations
         | Operation::Realtime => None,
     }

@@ -28,9 +28,11 @@ const PICTURES: &str =
     r#"{"model":"p/m","prompt":"A cat.","size":"1536x1024","output_format":"jpeg","quality":"high","n":1}"#;
 const SPEECH: &str = r#"{"model":"p/m","input":"Good evening.","voice":"thalia"}"#;
 const TRANSCRIPTION: &str = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\np/m\r\n--b\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nen\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\nContent-Type: audio/mpeg\r\n\r\nsound\r\n--b--\r\n";
+const EDIT: &str = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\np/m\r\n--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nA dog.\r\n--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\npicture\r\n--b--\r\n";
 /// What is asked only of kinds that serve it.
-const MADE: [(Operation, &str); 3] = [
+const MADE: [(Operation, &str); 4] = [
     (Operation::ImageGenerations, PICTURES),
+    (Operation::ImageEdits, EDIT),
     (Operation::Speech, SPEECH),
     (Operation::Transcriptions, TRANSCRIPTION),
 ];

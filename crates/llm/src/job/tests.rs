@@ -111,6 +111,36 @@ fn flux_is_asked_for_what_it_draws() {
     assert_eq!(of("flux-2-pro", "2048x2048"), json!({"width": 1024, "height": 1024}));
 }
 
+#[test]
+fn a_picture_is_made_of_another() {
+    let of = |files: &str, texts: &Value| {
+        let form = Form::parse(format!("{files}--b--\r\n").into(), "b").unwrap();
+        let sent =
+            Shape::BlackForestLabs.encode_edit(&form, texts.to_string().as_bytes(), "flux-kontext-pro")?;
+        Ok::<Value, TranslateError>(serde_json::from_slice(&sent.body.concat()).unwrap())
+    };
+    let file = |name: &str, content: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"a\"\r\n\r\n{content}\r\n")
+    };
+    let texts = json!({"model": "m", "prompt": "a dog", "n": "1", "size": "auto"});
+    let expected = json!({"prompt": "a dog", "output_format": "png", "input_image": "cGljdHVyZQ=="});
+    for name in ["image", "image[]"] {
+        assert_eq!(of(&file(name, "picture"), &texts).unwrap(), expected);
+    }
+    for (files, texts, param) in [
+        (String::new(), &texts, "image"),
+        (file("image", ""), &texts, "image"),
+        (file("image[]", "a") + &file("image[]", "b"), &texts, "image"),
+        (file("image", "a") + &file("mask", "b"), &texts, "mask"),
+        (file("image", "a"), &json!({"prompt": "a", "n": "2"}), "n"),
+        (file("image", "a"), &json!({"prompt": "a", "n": "x"}), "n"),
+    ] {
+        assert_eq!(of(&files, texts).unwrap_err().param(), Some(param), "{files}");
+    }
+    let form = Form::parse(format!("{}--b--\r\n", file("image", "a")).into(), "b").unwrap();
+    assert!(Shape::Stability.encode_edit(&form, br#"{"prompt":"a"}"#, "m").is_err());
+}
+
 fn transcript(language: Option<&str>, model: &str) -> (Job, Vec<String>) {
     let field = language.map_or(String::new(), |language| {
         format!("--b\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\n{language}\r\n")

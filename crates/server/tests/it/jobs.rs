@@ -1,7 +1,7 @@
 //! Pictures that a provider makes after it has answered: looked after, fetched, bounded and charged, whatever happens on
 //! the way. Bodies are as <https://docs.bfl.ml/api_integration/errors> has them.
 
-use crate::media::{cost, limit};
+use crate::media::{cost, limit, post_form};
 use crate::support::*;
 use gateway::Limits;
 use serde_json::{Value, json};
@@ -294,4 +294,66 @@ async fn what_cannot_be_paid_for_or_drawn_is_not_asked_for() {
     let reply = draw(&app).await;
     assert_eq!((reply.status, &reply.json()["error"]["code"]), (412, &json!("spend_limit_exceeded")));
     app.finish().await;
+}
+
+/// A form with a picture, and another file where one is named.
+fn edit(model: &str, picture: &[u8], other: Option<&str>) -> Vec<u8> {
+    let text = |name: &str, text: &str| {
+        format!("--b0\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n").into_bytes()
+    };
+    let file = |name: &str, content: &[u8]| {
+        let head = format!(
+            "--b0\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n"
+        );
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    let other = other.map(|name| file(name, PNG)).unwrap_or_default();
+    let model = format!("black-forest-labs/{model}");
+    [
+        text("model", &model),
+        text("prompt", "a dog"),
+        text("n", "1"),
+        file("image", picture),
+        other,
+        b"--b0--\r\n".to_vec(),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_picture_is_made_of_another() {
+    // Longer than what is read on the same core.
+    let long = [PNG, &[7; 400_000]].concat();
+    let upstream = Upstream::telling(|address| {
+        let answer = Answer::whole(200, &[("content-type", "image/png")], &[PNG, &[0; 400_000]].concat());
+        vec![submitted(address), ready(address), answer]
+    })
+    .await;
+    let app = app(&upstream).await;
+    let reply = post_form(&app, "/v1/images/edits", edit("flux-kontext-pro", &long, None)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(reply.json()["data"][0]["b64_json"].as_str().unwrap().starts_with("iVBORw0KGgoAcGljdHVyZQAA"));
+    let call = &upstream.calls()[0];
+    assert_eq!(
+        (call.path(), call.header("content-type")),
+        ("/v1/flux-kontext-pro", Some("application/json"))
+    );
+    let body = call.json();
+    assert_eq!(
+        (&body["prompt"], &body["output_format"], &body["aspect_ratio"]),
+        (&json!("a dog"), &json!("png"), &Value::Null)
+    );
+    let sent = body["input_image"].as_str().unwrap();
+    assert!(sent.len() == long.len().div_ceil(3) * 4 && sent.starts_with("iVBORw0KGgoAcGljdHVyZQcHBw"));
+    for (model, other, code) in [
+        ("flux-kontext-pro", Some("mask"), "invalid_request"),
+        ("flux-kontext-pro", Some("image"), "invalid_request"),
+        ("flux-pro-1.1", None, "wrong_endpoint"),
+    ] {
+        let reply = post_form(&app, "/v1/images/edits", edit(model, PNG, other)).await;
+        assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!(code)), "{model} {other:?}");
+    }
+    app.settled().await;
+    let charged: Vec<Value> = app.finish().await.into_iter().filter(|record| cost(record) != "0").collect();
+    assert_eq!((charged.len(), cost(&charged[0])), (1, "0.04"));
 }

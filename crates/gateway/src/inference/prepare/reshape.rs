@@ -66,6 +66,16 @@ pub(super) fn reshape(
             let sent = shape.encode_pictures(&intake.body.to_bytes(), &target.model_id).map_err(refused)?;
             addressed(sent, None, target)
         }
+        (RouteKind::ImageEdits, Some(form)) => {
+            let asked = shape.encode_edit(form, &intake.body.to_bytes(), &target.model_id);
+            let mut sent = asked.map_err(refused)?;
+            // Its files stand in what is written, which takes their share.
+            intake.form = None;
+            let mut held = std::mem::take(&mut intake.held);
+            held.let_go();
+            sent.body = vec![held.replaced_by(sent.body.concat())];
+            addressed(sent, None, target)
+        }
         _ => {
             let empty = RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?;
             let body = std::mem::replace(&mut intake.body, empty);

@@ -12,6 +12,8 @@ use super::json;
 use super::request::{Ratio, Request, within};
 use crate::ir::Warnings;
 use crate::job::BlackForestLabs;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 /// The longest and the shortest side.
@@ -38,10 +40,31 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     aspect_ratio: Option<String>,
     output_format: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_image: Option<String>,
 }
 
 pub(super) fn encode(
     request: &Request,
+    model: &str,
+    warnings: &mut Warnings,
+) -> Result<Sent, TranslateError> {
+    sent(request, None, model, warnings)
+}
+
+/// The same of another picture.
+pub(super) fn encode_edit(
+    request: &Request,
+    picture: &[u8],
+    model: &str,
+    warnings: &mut Warnings,
+) -> Result<Sent, TranslateError> {
+    sent(request, Some(STANDARD.encode(picture)), model, warnings)
+}
+
+fn sent(
+    request: &Request,
+    input_image: Option<String>,
     model: &str,
     warnings: &mut Warnings,
 ) -> Result<Sent, TranslateError> {
@@ -63,6 +86,7 @@ pub(super) fn encode(
         aspect_ratio: if takes_ratio { request.ratio(&RATIOS, warnings) } else { None },
         // What OpenAI makes; some models would make JPEG.
         output_format: request.format(&["png", "jpeg"], warnings).unwrap_or("png"),
+        input_image,
     });
     Ok(Sent { job: Some(BlackForestLabs::new(request.wants_url).into()), ..body })
 }

@@ -1,4 +1,4 @@
-//! Pictures made of a text: OpenAI's request in the words of other vendors, and their pictures in OpenAI's.
+//! Pictures made of a text, or of another picture: OpenAI's request in the words of other vendors, and their pictures in OpenAI's.
 //!
 //! OpenAI: <https://platform.openai.com/docs/api-reference/images/create>. Stability's models on Bedrock:
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-diffusion-3-5-large.html> and
@@ -16,10 +16,12 @@ use super::fields::invalid;
 use super::sound::Sent;
 use super::write::to_json;
 use super::{Shape, TranslateError};
+use crate::form::Form;
 use crate::form::write::form;
 use crate::ir::Warnings;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use request::{Ratio, Request, within};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -91,6 +93,23 @@ impl Shape {
                     instances: [Instance { prompt: &request.prompt }],
                     parameters: Parameters { sample_count: request.pictures, aspect_ratio },
                 }))
+            }
+        }?;
+        sent.warnings = warnings.take();
+        Ok(sent)
+    }
+
+    /// Writes OpenAI's request for a picture made of another for a model: a form, and what its texts say as a JSON body. Fails where
+    /// something essential cannot be said.
+    pub fn encode_edit(self, form: &Form, texts: &[u8], model: &str) -> Result<Sent, TranslateError> {
+        let mut warnings = Warnings::of_shapes(Shape::OpenAi, self);
+        let mut sent = match Vendor::of(self)? {
+            Vendor::BlackForestLabs => {
+                let request = Request::read(texts, true, &mut warnings)?;
+                black_forest_labs::encode_edit(&request, &given(form)?, model, &mut warnings)
+            }
+            Vendor::Stability | Vendor::BedrockStability | Vendor::Imagen => {
+                Err(invalid("image", "the model's provider makes pictures of texts only"))
             }
         }?;
         sent.warnings = warnings.take();
@@ -179,6 +198,23 @@ fn stability(request: &Request, model: &str, warnings: &mut Warnings) -> Result<
     fields.extend(request.format(formats, warnings).map(|format| ("output_format", format)));
     let (body, content_type) = form(&fields, None);
     Ok(Sent::new(body, content_type))
+}
+
+/// The one picture of a form.
+fn given(form: &Form) -> Result<Bytes, TranslateError> {
+    let files = || form.parts().iter().filter(|part| part.is_file);
+    if let Some(other) = files().find(|part| !matches!(part.name.as_str(), "image" | "image[]")) {
+        return Err(invalid(&other.name, "the model changes the whole picture: leave it out"));
+    }
+    let (picture, _) = form
+        .file("image")
+        .or_else(|| form.file("image[]"))
+        .ok_or_else(|| invalid("image", "field required"))?;
+    match files().count() {
+        1 if !picture.is_empty() => Ok(picture),
+        1 => Err(invalid("image", "the file is empty")),
+        _ => Err(invalid("image", "the model changes one picture a call")),
+    }
 }
 
 /// A request of which the body tells all.

@@ -3,6 +3,7 @@
 use super::super::TranslateError;
 use super::super::fields::{Fields, invalid};
 use crate::ir::Warnings;
+use serde_json::value::RawValue;
 
 /// Our own objects in a request; they are never forwarded.
 const OWN_FIELDS: [&str; 2] = ["requesty", "signalbox"];
@@ -50,7 +51,10 @@ impl Request {
             }
         };
         let prompt = fields.required_string("prompt")?;
-        let pictures = fields.get("n")?.unwrap_or(1);
+        let pictures = match fields.raw("n").map(RawValue::get) {
+            None => 1,
+            Some(raw) => whole(raw)?,
+        };
         let size = match fields.string("size")?.as_deref() {
             None | Some("auto") => None,
             Some(size) => Some(sides(size)?),
@@ -96,6 +100,11 @@ impl Request {
             warnings.add("output_format", "dropped: the provider has no such field");
         }
     }
+}
+
+/// A number, as forms have it too.
+fn whole(raw: &str) -> Result<u64, TranslateError> {
+    raw.trim_matches('"').parse().map_err(|_| invalid("n", format!("expected a whole number, got {raw}")))
 }
 
 /// Width and height.
