@@ -85,6 +85,7 @@ async fn a_picture_is_looked_after_until_it_is_there_and_charged_once() {
     assert!(calls[..5].iter().all(
         |call| call.header("x-key") == Some(PROVIDER_KEY) && call.header("x-client-request-id").is_some()
     ));
+    assert!(calls[1..].iter().all(|call| call.body.is_empty() && call.header("transfer-encoding").is_none()));
     // Who has the picture's address needs no key, so none is shown.
     assert!(
         !calls[5].everything().contains(PROVIDER_KEY) && calls[5].header("x-client-request-id").is_none()
@@ -234,7 +235,7 @@ async fn work_that_is_left_as_it_is_costs_what_was_held() {
         let app = App::with(&format!("{none}{}", provider_at("black-forest-labs", &base)), |limits| {
             soon(limits);
             if how == "time" {
-                limits.total = Duration::from_millis(300);
+                limits.total = Duration::from_secs(1);
             }
         })
         .await;
@@ -263,9 +264,9 @@ async fn work_that_is_never_done_ends_with_the_time_of_the_call() {
     let upstream = Upstream::telling(|address| vec![submitted(address), pending()]).await;
     let base = format!("http://{}", upstream.address);
     let app = App::with(&provider_at("black-forest-labs", &base), |limits| {
-        // One look; the next would be after a second.
-        limits.job_pause = Duration::from_millis(400);
-        limits.total = Duration::from_millis(700);
+        // One look; the next would be after two and a half.
+        limits.job_pause = Duration::from_secs(1);
+        limits.total = Duration::from_secs(2);
     })
     .await;
     assert_eq!(draw(&app).await.status, 503);

@@ -111,6 +111,10 @@ impl Call {
                     return Err(Broken { stop: Refusal::InvalidResponse(message).into(), is_billed });
                 }
             };
+            // Whoever has left by now is asked for nothing more that is billed.
+            if self.progress() == Some(Progress::Submitting) && reply.is_closed() {
+                return Err(Broken { stop: Stop::ClientGone, is_billed: false });
+            }
             answer = self.ask(reply, attempt, &ask, end).await?;
         }
         Err(self.broken(Refusal::Timeout("the work was not done")))
