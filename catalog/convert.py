@@ -47,6 +47,10 @@ CACHED_IMAGES = {"5": "0.5", "0.8": "0.08"}
 # 2026-02 (saeed-vayghan/file-search-rag-with-gemini, API_COST_MONITORING.md), read 2026-11-26. Of newer models none was found.
 RENTS = {"gemini-2.5-pro": "4.5", "gemini-3-pro-preview": "4.5", "gemini-2.5-flash": "1", "gemini-3-flash-preview": "1"}
 
+# AssemblyAI's older models, whose prices the only dataset has the wrong way round: 0.37 dollars an hour for the better one, 0.12 for
+# the other. <https://agent-skills.md/skills/jeremylongshore/claude-code-plugins-plus-skills/assemblyai-cost-tuning>, read 2026-11-26.
+PER_SECOND = {("assemblyai", "best"): "0.0001028", ("assemblyai", "nano"): "0.0000333"}
+
 # Units whose name or size differs from the source's.
 UNITS = {
     "per_1k_web_searches": ("per_web_search", 1000),
@@ -127,6 +131,11 @@ def base_price(row):
     if row["provider"] in ("openai", "azure") and row["mode"] == "realtime" and "input_image" in price:
         price = price | {"cached_image": CACHED_IMAGES[amount(price["input_image"])]}
         notes["realtime models given a price of cached pictures"] += 1
+    heard = row.get("conflict", {}).get("input_audio")
+    if row["mode"] == "transcription" and heard:
+        # One dataset repeats the price of text.
+        price = price | {"input_audio": max(heard.values(), key=Decimal)}
+        notes["transcriptions given the dearer of two prices of sound"] += 1
     ours = prices(price)
     if "image_output" in ours and "per_image_output" in units and "input" not in ours:
         notes["sold by the image: price of image tokens left out"] += 1
@@ -162,6 +171,9 @@ def units(row):
         # Else an image would be billed twice, by its tokens and by the piece.
         notes["sold by the token: price per image left out"] += 1
         del ours["per_image"]
+    if "per_second_input" in ours and row["mode"] == "transcription" and "output" in row["price"]:
+        notes["sound sold by the token: price per second left out"] += 1
+        del ours["per_second_input"]
     return ours
 
 
@@ -279,9 +291,20 @@ def lengthen(rows):
                 notes["lengths of Azure's realtime models taken from OpenAI's"] += 1
 
 
+def correct(rows):
+    """Prices that the only dataset has wrong. Nobody agrees with them, so confidence in them is low."""
+    for row in rows:
+        price = PER_SECOND.get((row["provider"], row["id"]))
+        if price is not None:
+            row["units"]["per_second_input"] = price
+            row["confidence"] = "low"
+            notes["prices per second corrected"] += 1
+
+
 def main():
     models, providers = ([json.loads(line) for line in open(path, encoding="utf-8")] for path in sys.argv[1:3])
     lengthen(models)
+    correct(models)
     by_provider = defaultdict(list)
     for row in models:
         by_provider[row["provider"]].append(row)

@@ -9,8 +9,9 @@ use domain::{Money, Usage};
 use gateway::bodies::Held;
 use gateway::inference::intake;
 use llm::amazon_events::{self, Unframer};
-use llm::form::Form;
+use llm::form::{Form, boundary};
 use llm::ir::VectorFormat;
+use llm::job::{self, Ask, Product};
 use llm::observe::edit;
 use llm::observe::{self, StreamObserver};
 use llm::protocol::sound::TranscriptFormat;
@@ -143,6 +144,11 @@ fn request(input: &[u8]) {
         for shape in SOUNDING {
             let _ = shape.encode_transcription(&form, "m");
         }
+        for shape in DRAWING {
+            if let Ok(sent) = shape.encode_edit(&form, br#"{"prompt":"a"}"#, "flux-kontext-pro") {
+                assert!(is_json(&sent.body.concat()), "a request for another picture that is no JSON");
+            }
+        }
     }
     for operation in Operation::ALL {
         if let Ok(intake) = intake::read(operation, Held::short(body.clone()), "a/b") {
@@ -179,16 +185,24 @@ fn request(input: &[u8]) {
 }
 
 /// The shapes of speech and transcripts.
-const SOUNDING: [Shape; 2] = [Shape::Deepgram, Shape::ElevenLabs];
+const SOUNDING: [Shape; 3] = [Shape::Deepgram, Shape::ElevenLabs, Shape::AssemblyAi];
+
+/// A form with a sound in it.
+const SOUND: &[u8] =
+    b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nsound\r\n--b--\r\n";
 
 /// The shapes of pictures.
-const DRAWING: [Shape; 2] = [Shape::BedrockStability, Shape::Imagen];
+const DRAWING: [Shape; 4] =
+    [Shape::BlackForestLabs, Shape::Stability, Shape::BedrockStability, Shape::Imagen];
 
 /// Requests for vectors, rankings, speech and pictures, in the shape of every vendor.
 fn shaped_request(input: &[u8]) {
     for shape in DRAWING {
-        if let Ok(encoded) = shape.encode_pictures(input) {
-            assert!(is_json(&encoded.body), "a request for pictures that is no JSON");
+        if let Ok(sent) = shape.encode_pictures(input, "sd3.5-large") {
+            let body = sent.body.concat();
+            let is_form = boundary(&sent.content_type)
+                .is_some_and(|boundary| Form::parse(body.clone().into(), boundary).is_ok());
+            assert!(is_form || is_json(&body), "a request for pictures that is neither JSON nor a form");
         }
     }
     for shape in SOUNDING {
@@ -210,8 +224,28 @@ fn shaped_request(input: &[u8]) {
     }
 }
 
+/// The lines of an input as the answers to what a job asks.
+fn job_answers(input: &[u8]) {
+    let form = Form::parse(Bytes::from_static(SOUND), "b");
+    let transcript = form.ok().and_then(|form| Shape::AssemblyAi.encode_transcription(&form, "m").ok());
+    let picture = Shape::BlackForestLabs.encode_pictures(br#"{"prompt":"a"}"#, "flux-dev").ok();
+    let sent = [transcript.map(|asked| asked.sent), picture];
+    for mut job in sent.into_iter().flatten().filter_map(|sent| sent.job) {
+        for line in input.split(|byte| *byte == b'\n') {
+            let Ok(next) = job.next(line) else { break };
+            if let job::Next::Ask(Ask { body: Some(body), .. }) = &next {
+                assert!(is_json(body), "a question of a job that is no JSON");
+            }
+            if let job::Next::Done(Product::Pictures(pictures)) = &next {
+                assert!(is_json(&pictures.encode(1)), "pictures of a job that are no JSON");
+            }
+        }
+    }
+}
+
 /// Vectors, rankings and transcripts, in the shape of every vendor.
 fn shaped_answer(input: &[u8]) {
+    job_answers(input);
     for shape in DRAWING {
         if let Ok(pictures) = shape.decode_pictures(input) {
             assert!(is_json(&pictures.encode(1)), "pictures that are no JSON");

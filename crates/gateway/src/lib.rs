@@ -64,6 +64,8 @@ pub struct Limits {
     pub total: Duration,
     /// How long a caller may leave its answer unread.
     pub write_stall: Duration,
+    /// Before the first look at a job; later pauses are longer.
+    pub job_pause: Duration,
     /// Of realtime sessions.
     pub realtime: realtime::Bounds,
 }

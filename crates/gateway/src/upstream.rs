@@ -8,7 +8,7 @@ pub use payload::{Outgoing, Payload};
 pub use plain::PlainRoute;
 
 use crate::credentials::{CredentialError, Exchange, Unsigned};
-use crate::providers::Target;
+use crate::providers::{Endpoint, Target};
 use bytes::Bytes;
 use domain::Clock;
 use http::header::{CONTENT_TYPE, HOST};
@@ -114,12 +114,40 @@ impl Upstream {
         if target.provider.is_demo() {
             return Ok(demo(target.endpoint.route.path, &body.to_bytes(), clock.now()));
         }
+        self.ask(Method::POST, target, headers, body, clock).await
+    }
+
+    /// Looks at what a target has, without asking for anything to be done.
+    pub async fn look(
+        &self,
+        target: &Target,
+        headers: HeaderMap,
+        clock: &dyn Clock,
+    ) -> Result<Answer, UpstreamError> {
+        self.ask(Method::GET, target, headers, &Bytes::new().into(), clock).await
+    }
+
+    /// Fetches what everybody may have who knows its address: no credential is shown.
+    pub async fn fetch(&self, endpoint: &Endpoint, headers: HeaderMap) -> Result<Answer, UpstreamError> {
+        let mut request = Request::new(Payload::from(Bytes::new()).outgoing());
+        *request.headers_mut() = headers;
+        self.exchange(endpoint, request).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        target: &Target,
+        headers: HeaderMap,
+        body: &Payload,
+        clock: &dyn Clock,
+    ) -> Result<Answer, UpstreamError> {
         let mut request = Request::new(body.outgoing());
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method.clone();
         *request.headers_mut() = headers;
         if let Some(credential) = &target.provider.credential {
             let unsigned = Unsigned {
-                method: Method::POST,
+                method,
                 uri: &target.endpoint.uri,
                 body: body.pieces(),
                 region: target.region.as_deref(),
@@ -130,9 +158,18 @@ impl Upstream {
                 Box::pin(credential.authorize(&self.exchange, clock.now(), &unsigned, headers)).await;
             authorized.map_err(UpstreamError::NoCredential)?;
         }
+        self.exchange(&target.endpoint, request).await
+    }
+
+    /// Sends a request to an endpoint and waits for the head of the answer. Redirects are not followed.
+    async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        mut request: Request<Outgoing>,
+    ) -> Result<Answer, UpstreamError> {
         let core = &self.cores[CORE.get() % self.cores.len()];
-        let uri = &target.endpoint.uri;
-        if let Some(route) = &target.endpoint.plain {
+        let uri = &endpoint.uri;
+        if let Some(route) = &endpoint.plain {
             request.headers_mut().insert(HOST, route.host.clone());
             *request.uri_mut() = route.path.clone();
             let (head, body) = core.plain.send(route, uri, request).await?;
@@ -145,7 +182,7 @@ impl Upstream {
                 Ok(Answer { status: head.status, headers: head.headers, body: Body::Remote(body) })
             }
             Err(error) => {
-                tracing::debug!(%error, provider = target.provider.name.as_str(), "no answer from the provider");
+                tracing::debug!(%error, host = uri.host(), "no answer from the provider");
                 Err(if error.is_connect() { UpstreamError::Connect } else { UpstreamError::NoAnswer })
             }
         }

@@ -34,10 +34,15 @@ impl FailureClass {
     }
 
     /// Reads a status of 400 or more and the body that came with it. Google answers a bad key with 400, as it does bad
-    /// requests (<https://ai.google.dev/gemini-api/docs/troubleshooting>, read 2026-11-26).
+    /// requests (<https://ai.google.dev/gemini-api/docs/troubleshooting>, read 2026-11-26). Stability answers with 403 what its
+    /// filters refuse (`fixtures/stability/draw_error_403`).
     pub fn of_answer(status: u16, body: &[u8]) -> Self {
-        let is_bad_key = status == 400 && memchr::memmem::find(body, b"\"API_KEY_INVALID\"").is_some();
-        if is_bad_key { FailureClass::Credential } else { Self::of_status(status) }
+        let says = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
+        match status {
+            400 if says("\"API_KEY_INVALID\"") => FailureClass::Credential,
+            403 if says("\"content_moderation\"") => FailureClass::CallerFault,
+            _ => Self::of_status(status),
+        }
     }
 
     /// The status the caller gets. A fault of ours or the provider's is never told as the caller's: a
@@ -98,5 +103,15 @@ mod tests {
         for (status, reply) in table {
             assert_eq!(FailureClass::of_status(status).reply_status(status), reply, "{status}");
         }
+    }
+
+    #[test]
+    fn some_bodies_say_more_than_their_status() {
+        let of = |status, body: &str| FailureClass::of_answer(status, body.as_bytes());
+        let filtered = r#"{"id":"x","name":"content_moderation","errors":["Your request was flagged."]}"#;
+        assert_eq!(of(403, filtered), FailureClass::CallerFault);
+        assert_eq!(of(403, r#"{"name":"unauthorized"}"#), FailureClass::Credential);
+        assert_eq!(of(400, r#"{"reason":"API_KEY_INVALID"}"#), FailureClass::Credential);
+        assert_eq!(of(400, filtered), FailureClass::CallerFault);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! <https://www.rfc-editor.org/rfc/rfc7578> and <https://www.rfc-editor.org/rfc/rfc2046#section-5.1>, read 2026-11-26.
 
+pub(crate) mod write;
+
 use bytes::Bytes;
 use memchr::memmem;
 use std::ops::Range;

@@ -12,6 +12,7 @@ pub mod documents;
 pub mod failure;
 pub mod form;
 pub mod ir;
+pub mod job;
 pub mod media;
 pub mod observe;
 pub mod protocol;

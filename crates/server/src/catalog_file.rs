@@ -405,6 +405,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_heard_costs_what_sound_does() {
+        let heard = Usage { audio_input: 1_000, output: 100, ..Usage::ZERO };
+        let costs = |id| cost(&heard, &price("openai", id)).to_string();
+        assert_eq!(["gpt-4o-transcribe", "gpt-4o-mini-transcribe"].map(costs), ["0.007", "0.0035"]);
+        let length = Usage { audio_ms: 3_600_000, ..Usage::ZERO };
+        assert_eq!(cost(&length, &price("openai", "gpt-4o-transcribe")), domain::Money::ZERO);
+        assert_eq!(cost(&length, &price("assemblyai", "best")).to_string(), "0.37008");
+    }
+
+    #[test]
     fn a_spoken_turn_costs_what_its_kinds_of_tokens_do() {
         // The first two kinds come from the cache; 28 + 20 + 12 of the prompt, 40 + 8 of the answer.
         let turn = Usage {

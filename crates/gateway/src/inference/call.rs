@@ -5,6 +5,7 @@
 
 pub(crate) mod failures;
 mod form;
+mod job;
 mod keeping;
 mod metering;
 mod raw;
@@ -84,7 +85,8 @@ fn spawn(
 
 type Reply = oneshot::Sender<Response<Body>>;
 /// The caller's answer, what it tells, and what it could not carry.
-type Made = Result<(Bytes, Observed, Vec<String>), Stop>;
+type Written = (Bytes, Observed, Vec<String>);
+type Made = Result<Written, Stop>;
 
 /// Why a call ended before its answer did.
 #[derive(Debug)]
@@ -188,10 +190,14 @@ impl Call {
                 }
                 Ok(Err(error)) => {
                     let was_sent = matches!(error, UpstreamError::NoAnswer | UpstreamError::Cut);
+                    let was_sent = was_sent && self.has_begun();
                     let stop = Stop::Failed(failures::no_answer(&self.prepared.target, &error));
                     return self.refuse(reply, &attempt, stop, None, was_sent);
                 }
-                Err(stop) => return self.refuse(reply, &attempt, stop, None, true),
+                Err(stop) => {
+                    let was_billed = self.has_begun();
+                    return self.refuse(reply, &attempt, stop, None, was_billed);
+                }
             };
             failpoint::hit("after_head");
             // It is not sent again: its memory is free while the answer comes.
@@ -215,6 +221,7 @@ impl Call {
             let is_passed = is_media && !self.prepared.reads_answer();
             return match self.prepared.is_stream {
                 _ if !is_success => Box::pin(self.refused(reply, attempt, answer)).await,
+                _ if self.prepared.job.is_some() => Box::pin(self.work(reply, attempt, answer)).await,
                 _ if is_passed && answer.is_stream(self.prepared.framing()) => {
                     Box::pin(self.stream(reply, attempt, answer)).await;
                 }
@@ -295,7 +302,7 @@ impl Call {
     /// Whether the provider bills the whole answer, whoever still reads it.
     fn is_billed_whole(&self) -> bool {
         let Prepared { target, is_stream, operation, .. } = &*self.prepared;
-        target.provider.abort.must_drain(*is_stream) && !operation.is_count()
+        target.provider.abort.must_drain(*is_stream) && !operation.is_count() && self.has_begun()
     }
 
     /// The caller has left: whether the answer is read to its end all the same.
@@ -373,17 +380,22 @@ impl Call {
             }
             body => body.and_then(|body| self.whole(&body, &answer.headers)),
         };
+        self.hand_out(reply, &attempt, &answer.headers, made);
+    }
+
+    /// Ends a call whose whole answer was read, and hands the caller's over.
+    fn hand_out(mut self: Box<Self>, reply: Reply, attempt: &Attempt, headers: &HeaderMap, made: Made) {
         match made {
             Ok((body, observed, warnings)) => {
                 self.entry.note(|record| record.warnings.extend(warnings));
-                let usage = self.conclude(&attempt, Ok(()), &observed, true);
+                let usage = self.conclude(attempt, Ok(()), &observed, true);
                 if self.is_abandoned() {
                     return self.entry.end(499, Outcome::ClientGone);
                 }
                 self.entry.end(200, Outcome::Success);
                 let took = self.entry.started.elapsed();
                 let kind = self.prepared.transcript.map(TranscriptFormat::content_type);
-                self.with_head(Some(&answer.headers), |head| {
+                self.with_head(Some(headers), |head| {
                     let mut response = reply::whole(head, body, usage.cache_read > 0, took);
                     if let Some(kind) = kind {
                         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -392,7 +404,7 @@ impl Call {
                     let _ = reply.send(response);
                 });
             }
-            Err(stop) => self.refuse(reply, &attempt, stop, None, true),
+            Err(stop) => self.refuse(reply, attempt, stop, None, true),
         }
     }
 
@@ -423,7 +435,7 @@ impl Call {
         match self.prepared.mode {
             Mode::Passthrough => {
                 let answer = answer.ok_or_else(unreadable)?;
-                let price = self.told_price(&answer.observed.usage, &answer.observed);
+                let price = self.told_price(&self.metered(&answer.observed, true).0, &answer.observed);
                 let cost = answer.usage_at.zip(price).map(|(at, price)| edit::cost(body, at, price));
                 let name = answer.model_at.map(|at| edit::name(at, &self.prepared.requested_model));
                 let edits: Vec<Edit> = cost.into_iter().chain(name).collect();
@@ -451,7 +463,7 @@ impl Call {
 
     /// Ends a call whose answer has not begun.
     fn refuse(
-        mut self: Box<Self>,
+        self: Box<Self>,
         reply: Reply,
         attempt: &Attempt,
         stop: Stop,
@@ -460,12 +472,20 @@ impl Call {
     ) {
         // Who reports a failure in place of an answer does not bill one.
         let has_refused = matches!(&stop, Stop::Failed(Refusal::Provider { .. }));
-        self.conclude(
-            attempt,
-            Err(&stop),
-            &Observed::default(),
-            was_billed && !has_refused && attempt.status < 300,
-        );
+        let was_billed = was_billed && !has_refused && attempt.status < 300;
+        self.give_up(reply, attempt, stop, provider_headers, was_billed);
+    }
+
+    /// The same, where it is known whether it was billed.
+    fn give_up(
+        mut self: Box<Self>,
+        reply: Reply,
+        attempt: &Attempt,
+        stop: Stop,
+        provider_headers: Option<&HeaderMap>,
+        was_billed: bool,
+    ) {
+        self.conclude(attempt, Err(&stop), &Observed::default(), was_billed);
         match stop {
             Stop::Failed(refusal) if !self.is_abandoned() => {
                 self.entry.fail(refusal.status(), &refusal);

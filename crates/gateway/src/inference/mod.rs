@@ -78,7 +78,8 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::Rerank
         | Operation::Speech
         | Operation::Transcriptions
-        | Operation::ImageGenerations => Some(Shape::OpenAi),
+        | Operation::ImageGenerations
+        | Operation::ImageEdits => Some(Shape::OpenAi),
         Operation::EmbedContent => Some(Shape::GeminiEmbed),
         Operation::BatchEmbedContents => Some(Shape::GeminiBatch),
         Operation::ChatCompletions
@@ -90,7 +91,6 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::CountInputTokens
         | Operation::Completions
         | Operation::Moderations
-        | Operation::ImageEdits
         | Operation::Translations
         | Operation::Realtime => None,
     }

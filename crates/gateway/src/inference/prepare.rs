@@ -27,6 +27,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use llm::Protocol;
 use llm::ir::ChatResponse;
+use llm::job::Job;
 use llm::protocol::sound::TranscriptFormat;
 use llm::protocol::{Echo, TranslateError, embeddings};
 use llm::provider::{OutputLimit, Route, RouteKind, StreamFraming};
@@ -108,6 +109,8 @@ pub struct Prepared {
     pub vectors: Option<Vectors>,
     /// How a transcript is wanted, where it is translated.
     pub transcript: Option<TranscriptFormat>,
+    /// What follows the request, where the work is not answered at once.
+    pub job: Option<Job>,
     /// What of the request a translated answer repeats (OpenAI's Responses).
     pub echo: Option<Arc<Echo>>,
     /// The form that was asked for in words, of an answer that is not streamed.
@@ -257,7 +260,7 @@ fn prepare_as_it_is(
     let keeps_prompt = (takes_markers || outbound == Protocol::Gemini) && caching::is_wanted(&intake, caller);
     let is_cached = takes_markers && keeps_prompt;
     let mut form = None;
-    let (mut vectors, mut transcript, mut content_type) = (None, None, None);
+    let (mut vectors, mut transcript, mut job, mut content_type) = (None, None, None, None);
     let (body, answers) = match mode {
         Mode::Passthrough => {
             if matches!(target.endpoint.route.kind, RouteKind::Chat | RouteKind::CountTokens) {
@@ -278,6 +281,7 @@ fn prepare_as_it_is(
             let shaped = reshape(operation, &mut intake, &mut target)?;
             warnings.extend(shaped.warnings.iter().map(ToString::to_string));
             (vectors, transcript, content_type) = (shaped.vectors, shaped.transcript, shaped.content_type);
+            job = shaped.job;
             about = shaped.about.or(about);
             (shaped.body, 1)
         }
@@ -321,6 +325,7 @@ fn prepare_as_it_is(
         about,
         vectors,
         transcript,
+        job,
         echo: None,
         form: form.filter(|_| !intake.is_stream).map(Arc::new),
         bound: None,
@@ -515,8 +520,9 @@ fn own_headers(
     if is_stream && framing != StreamFraming::ServerSentEvents {
         headers.push((ACCEPT, HeaderValue::from_static(framing.media_type())));
     }
-    if !target.endpoint.route.kind.is_text() {
-        // Sound, or whatever was asked for.
+    let kind = target.endpoint.route.kind;
+    if !kind.is_text() && (mode == Mode::Passthrough || kind == RouteKind::Speech) {
+        // Sound, or whatever was asked for. What is read here is JSON.
         headers.push((ACCEPT, HeaderValue::from_static("*/*")));
     }
     if takes_form(operation)

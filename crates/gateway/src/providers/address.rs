@@ -88,6 +88,37 @@ impl Endpoint {
         Self::at(self.route, address)
     }
 
+    /// The same with these segments in place of the last one of its path. `None`: that is no address.
+    pub fn beside(&self, segments: &[String]) -> Option<Self> {
+        let address = self.uri.to_string();
+        let address = address.split('?').next()?;
+        let (parent, _) = address.rsplit_once('/')?;
+        let segments: Vec<String> = segments.iter().map(|segment| escaped(segment)).collect();
+        // These would lead up again.
+        let is_path = segments.iter().all(|segment| !matches!(segment.as_str(), "" | "." | ".."));
+        is_path.then(|| Self::at(self.route, &format!("{parent}/{}", segments.join("/"))))?
+    }
+
+    /// The endpoint at an address that an answer told. `None`: that is none, or not the provider's own: it is neither at the very
+    /// host that was asked nor, where that is within the provider's `domain`, encrypted at another host of it.
+    pub fn told(&self, domain: Option<&str>, address: &str) -> Option<Self> {
+        let told = Self::at(self.route, address)?;
+        let authority = told.uri.authority()?;
+        if authority.as_str().contains('@') {
+            return None;
+        }
+        let is_same = told.uri.scheme() == self.uri.scheme() && Some(authority) == self.uri.authority();
+        let is_within = |uri: &Uri| {
+            let host = uri.host()?.to_ascii_lowercase();
+            let before = host.strip_suffix(domain?)?;
+            Some(before.is_empty() || before.ends_with('.'))
+        };
+        let is_own = || is_within(&self.uri) == Some(true) && is_within(&told.uri) == Some(true);
+        let is_usual = matches!(authority.port_u16(), None | Some(443));
+        let is_encrypted = told.uri.scheme_str() == Some("https") && is_usual;
+        (is_same || is_encrypted && is_own()).then_some(told)
+    }
+
     /// The same with a segment more in its path, and a query. `None`: that is no address.
     pub fn below(&self, segment: Option<&str>, query: &[(&'static str, String)]) -> Option<Self> {
         let mut address = self.uri.to_string();
@@ -226,6 +257,62 @@ mod tests {
         assert_eq!(below.uri, "http://127.0.0.1:1/v1/listen/x%2F..%2Fy?model=a%26b%3Dc&language=de%20CH");
         assert!(below.plain.is_some());
         assert_eq!(endpoint.below(None, &[]).unwrap().uri, endpoint.uri);
+    }
+
+    #[test]
+    fn an_address_that_an_answer_tells_must_be_the_providers_own() {
+        let spec = llm::provider::find("black-forest-labs").unwrap();
+        let asked =
+            |base: &str| Addressed::routes(spec, base).unwrap()[0].endpoint("flux-dev", false).unwrap();
+        let hosts = |base: &str, address: &str| asked(base).told(spec.domain, address).is_some();
+        let own = "https://api.bfl.ai";
+        for address in [
+            "https://api.bfl.ai/v1/get_result?id=7",
+            "https://api.us2.bfl.ai/v1/get_result?id=7",
+            "https://delivery.eu.BFL.ai:443/results/7/sample.png?sig=x",
+            "https://bfl.ai/x",
+        ] {
+            assert!(hosts(own, address) && hosts("https://api.eu.bfl.ai", address), "{address}");
+            assert!(!hosts("https://proxy.example", address) && !hosts("http://127.0.0.1:1", address));
+        }
+        for address in [
+            "http://api.us2.bfl.ai/x",
+            "https://api.us2.bfl.ai:8443/x",
+            "https://evil-bfl.ai/x",
+            "https://bfl.ai.evil.example/x",
+            "https://bfl.ai@evil.example/x",
+            "https://user@api.bfl.ai/x",
+            "https://127.0.0.1/x",
+            "https://[::1]/x",
+            "http://169.254.169.254/latest/meta-data",
+            "file:///etc/passwd",
+            "/v1/get_result",
+            "",
+        ] {
+            assert!(!hosts(own, address), "{address}");
+        }
+        // Who configures an address means that one, whatever it is.
+        assert!(hosts("http://127.0.0.1:1", "http://127.0.0.1:1/x"));
+        for address in ["http://127.0.0.1:2/x", "https://127.0.0.1:1/x", "http://localhost:1/x"] {
+            assert!(!hosts("http://127.0.0.1:1", address), "{address}");
+        }
+        // A provider without a domain has no other hosts.
+        assert!(asked(own).told(None, "https://api.us2.bfl.ai/x").is_none());
+    }
+
+    #[test]
+    fn what_stands_beside_a_route_stays_below_its_address() {
+        let spec = llm::provider::find("assemblyai").unwrap();
+        let routes = Addressed::routes(spec, "http://127.0.0.1:1/proxy").unwrap();
+        let endpoint = routes[0].endpoint("m", false).unwrap();
+        let beside = |segments: &[&str]| {
+            let segments: Vec<String> = segments.iter().map(|segment| (*segment).to_owned()).collect();
+            endpoint.beside(&segments).map(|endpoint| endpoint.uri.to_string())
+        };
+        let at = |path: &str| Some(format!("http://127.0.0.1:1/proxy/v2/{path}"));
+        assert_eq!(beside(&["transcript"]), at("transcript"));
+        assert_eq!(beside(&["transcript", "a/../b?c"]), at("transcript/a%2F..%2Fb%3Fc"));
+        assert_eq!((beside(&["transcript", ".."]), beside(&[""])), (None, None));
     }
 
     #[test]

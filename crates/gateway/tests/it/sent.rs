@@ -7,9 +7,10 @@ use domain::Secret;
 use domain::record::Operation;
 use gateway::bodies::Held;
 use gateway::inference::prepare::{Next, Prepared, prepare};
-use gateway::inference::{ask, intake};
+use gateway::inference::{ask, intake, takes_form};
 use gateway::providers::{Provider, ProviderSettings, Providers};
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use llm::provider::{ALL, Place, ProviderSpec};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,18 @@ const EMBEDDINGS: &str = r#"{"model":"p/m","input":["a","b"],"dimensions":8}"#;
 const EMBED_CONTENT: &str = r#"{"model":"p/m","content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8}"#;
 const BATCH_EMBED_CONTENTS: &str = r#"{"model":"p/m","requests":[{"model":"models/p/m","content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}"#;
 const COUNTED: &str = r#"{"model":"p/m","instructions":"Be brief.","input":"Weather in Oslo?"}"#;
+const PICTURES: &str =
+    r#"{"model":"p/m","prompt":"A cat.","size":"1536x1024","output_format":"jpeg","quality":"high","n":1}"#;
+const SPEECH: &str = r#"{"model":"p/m","input":"Good evening.","voice":"thalia"}"#;
+const TRANSCRIPTION: &str = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\np/m\r\n--b\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nen\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\nContent-Type: audio/mpeg\r\n\r\nsound\r\n--b--\r\n";
+const EDIT: &str = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\np/m\r\n--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nA dog.\r\n--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\npicture\r\n--b--\r\n";
+/// What is asked only of kinds that serve it.
+const MADE: [(Operation, &str); 4] = [
+    (Operation::ImageGenerations, PICTURES),
+    (Operation::ImageEdits, EDIT),
+    (Operation::Speech, SPEECH),
+    (Operation::Transcriptions, TRANSCRIPTION),
+];
 const CALLS: [(Operation, &str); 10] = [
     (Operation::ChatCompletions, CHAT),
     (Operation::Responses, RESPONSES),
@@ -61,7 +74,8 @@ fn models(spec: &ProviderSpec) -> Vec<String> {
     if prefixes.is_empty() {
         vec!["m".to_owned()]
     } else {
-        prefixes.iter().map(|p| format!("{p}m")).collect()
+        let name = |p: &&str| p.strip_suffix('$').map_or_else(|| format!("{p}m"), str::to_owned);
+        prefixes.iter().map(name).collect()
     }
 }
 
@@ -70,7 +84,12 @@ fn written(spec: &'static ProviderSpec) -> String {
     let providers = providers(spec);
     let mut out = String::new();
     for model in models(spec) {
-        for (operation, body) in CALLS {
+        let serves = |operation| {
+            let kind = ask(operation, false).kind;
+            spec.routes.iter().any(|route| route.kind == kind && route.serves(&model))
+        };
+        let made = MADE.into_iter().filter(|(operation, _)| serves(*operation));
+        for (operation, body) in CALLS.into_iter().chain(made) {
             writeln!(
                 out,
                 "== {}{}",
@@ -79,10 +98,17 @@ fn written(spec: &'static ProviderSpec) -> String {
             )
             .unwrap();
             let body = body.replace("p/m", &format!("p/{model}"));
-            let read = intake::read(operation, Held::short(body.into()), "").unwrap();
+            let mut headers = HeaderMap::new();
+            let body = Held::short(body.into());
+            let read = if takes_form(operation) {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=b"));
+                intake::read_form(body, &headers).unwrap()
+            } else {
+                intake::read(operation, body, "").unwrap()
+            };
             let next = providers
                 .target(&read.model, ask(operation, read.is_stream))
-                .and_then(|target| prepare(operation, read, target, &HeaderMap::new()));
+                .and_then(|target| prepare(operation, read, target, &headers));
             match next {
                 Ok(Next::Call(prepared)) => request(&mut out, &prepared),
                 Ok(Next::Estimate { .. }) => writeln!(out, "(estimated here)").unwrap(),

@@ -179,7 +179,7 @@ fn of_text(body: &[u8]) -> String {
     bounded(title.unwrap_or("").trim())
 }
 
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     text.chars().take(MESSAGE_CHARS_MAX).collect()
 }
 

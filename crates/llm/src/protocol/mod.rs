@@ -26,11 +26,13 @@ mod stream;
 mod unsaid;
 mod write;
 
+pub(crate) use error::bounded;
 pub use error::{ErrorReply, Origin, ProviderError, StreamPlace, TranslateError};
 pub(crate) use openai_chat::error_kind;
 pub use openai_responses::Echo;
 pub use shape::Shape;
 pub use stream::{StreamDecoder, StreamEncoder, StreamOptions};
+pub(crate) use write::to_json;
 
 /// A wire format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

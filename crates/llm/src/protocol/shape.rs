@@ -27,6 +27,12 @@ pub enum Shape {
     Deepgram,
     /// ElevenLabs' `/v1/text-to-speech` and `/v1/speech-to-text`.
     ElevenLabs,
+    /// AssemblyAI's `/v2/upload` and `/v2/transcript`.
+    AssemblyAi,
+    /// Black Forest Labs' `/v1/{model}`.
+    BlackForestLabs,
+    /// Stability's pictures at its own address, `/v2beta/stable-image/generate`.
+    Stability,
     /// Stability's pictures behind Bedrock's InvokeModel.
     BedrockStability,
     /// `predict` of Google's, for Imagen's pictures.
@@ -64,6 +70,9 @@ impl Shape {
             Shape::BedrockCohere => "bedrock_cohere",
             Shape::Deepgram => "deepgram",
             Shape::ElevenLabs => "elevenlabs",
+            Shape::AssemblyAi => "assemblyai",
+            Shape::BlackForestLabs => "black_forest_labs",
+            Shape::Stability => "stability",
             Shape::BedrockStability => "bedrock_stability",
             Shape::Imagen => "imagen",
         }
@@ -72,9 +81,14 @@ impl Shape {
     /// The protocol whose credentials and errors it shares.
     pub const fn protocol(self) -> Protocol {
         match self {
-            Shape::OpenAi | Shape::Cohere | Shape::Voyage | Shape::Deepgram | Shape::ElevenLabs => {
-                Protocol::OpenAiChat
-            }
+            Shape::OpenAi
+            | Shape::Cohere
+            | Shape::Voyage
+            | Shape::Deepgram
+            | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
+            | Shape::Stability => Protocol::OpenAiChat,
             Shape::GeminiEmbed
             | Shape::GeminiBatch
             | Shape::VertexEmbed

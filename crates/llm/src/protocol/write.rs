@@ -9,7 +9,7 @@ const PART_BYTES: usize = 64;
 
 /// A value as JSON text. Writing what derives `Serialize` into memory cannot fail; were it to, the body
 /// would be empty, which every provider refuses.
-pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 

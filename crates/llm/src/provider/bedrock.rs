@@ -11,8 +11,9 @@
 //! call. Cohere's answers tell no tokens; the header `x-amzn-bedrock-input-token-count` does, which AWS does not document
 //! (<https://github.com/vercel/ai/pull/15973>, read 2026-11-26).
 //!
-//! Pictures of Stability's models are asked for by InvokeModel too. Those of Titan and Nova Canvas cost more by size and quality,
-//! which no price here tells: they are not asked for.
+//! Pictures of Stability's models are asked for by InvokeModel too. Those of Titan and Nova Canvas, which cost more by size and
+//! quality, are not asked for: these models reached their end of life on 2026-06-30 and 2026-09-30
+//! (<https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle.html>, as of 2026-11-26).
 //!
 //! Requests are signed with access keys, or carry a key of Bedrock's own as a bearer. `AWS_REGION`,
 //! `AWS_BEARER_TOKEN_BEDROCK` and the variables of access keys are what AWS's own SDKs read. Only Bedrock's own key turns

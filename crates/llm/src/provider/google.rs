@@ -8,6 +8,9 @@
 //! `gemini-embedding-001` are not of length one (<https://docs.znapai.com/gemini-embedding>, which restates Google's guide, read
 //! 2026-11-26).
 //!
+//! Imagen's pictures (`:predict`) are not asked for: all of its models were shut down in 2026
+//! (<https://firebase.google.com/docs/ai-logic/imagen-models-migration>, read 2026-11-26). Its successors answer in conversations.
+//!
 //! Users in the EEA, Switzerland and the United Kingdom may only be served with a paid key.
 
 use super::{AbortPolicy, Auth, OPENAI_COMPATIBLE, ProviderSpec, Route};

@@ -13,10 +13,12 @@ mod ai21;
 mod alibaba;
 mod anthropic;
 mod arcee;
+mod assemblyai;
 mod azure;
 mod baseten;
 mod bedrock;
 mod berget;
+mod black_forest_labs;
 mod cerebras;
 mod cloudflare;
 mod cohere;
@@ -55,6 +57,7 @@ mod regolo;
 mod sambanova;
 mod scaleway;
 mod siliconflow;
+mod stability;
 mod stackit;
 mod stepfun;
 mod tencent;
@@ -225,7 +228,7 @@ pub struct Route {
     pub path: &'static str,
     /// The same for streamed answers, where they have a path of their own.
     pub stream_path: Option<&'static str>,
-    /// Only for models whose names begin with one of these; none: for all.
+    /// Only for models whose names begin with one of these, or are one of those that end in `$`; none: for all.
     pub models: &'static [&'static str],
     /// Anthropic's protocol at somebody else's: this version of it stands in the body.
     pub anthropic_version: Option<&'static str>,
@@ -311,7 +314,11 @@ impl Route {
 
     /// Whether it serves a model.
     pub fn serves(&self, model: &str) -> bool {
-        self.models.is_empty() || self.models.iter().any(|prefix| model.starts_with(prefix))
+        let is_named = |name: &&str| match name.strip_suffix('$') {
+            Some(whole) => model == whole,
+            None => model.starts_with(*name),
+        };
+        self.models.is_empty() || self.models.iter().any(is_named)
     }
 }
 
@@ -365,6 +372,8 @@ pub struct ProviderSpec {
     pub base_url: Option<&'static str>,
     /// What stands in braces there.
     pub places: &'static [Place],
+    /// The domain that all addresses are of which its answers tell. `None`: they tell none that are followed.
+    pub domain: Option<&'static str>,
     /// How requests are signed.
     pub auth: Auth,
     /// Whose identities it takes in place of a key.
@@ -428,6 +437,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     name: "",
     base_url: None,
     places: &[],
+    domain: None,
     auth: Auth::Bearer,
     identity: None,
     key_variables: &[],
@@ -451,10 +461,12 @@ pub static ALL: &[&ProviderSpec] = &[
     &alibaba::SPEC,
     &anthropic::SPEC,
     &arcee::SPEC,
+    &assemblyai::SPEC,
     &azure::SPEC,
     &baseten::SPEC,
     &bedrock::SPEC,
     &berget::SPEC,
+    &black_forest_labs::SPEC,
     &cerebras::SPEC,
     &cloudflare::SPEC,
     &cohere::SPEC,
@@ -492,6 +504,7 @@ pub static ALL: &[&ProviderSpec] = &[
     &sambanova::SPEC,
     &scaleway::SPEC,
     &siliconflow::SPEC,
+    &stability::SPEC,
     &stackit::SPEC,
     &stepfun::SPEC,
     &tencent::SPEC,

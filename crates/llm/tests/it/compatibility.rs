@@ -2,7 +2,7 @@
 //!
 //! `cargo test -p llm --test it -- --ignored bless` writes it, to be reviewed.
 
-use crate::golden::{cases, embeddings};
+use crate::golden::{cases, embeddings, media};
 use llm::Protocol;
 use llm::protocol::Shape;
 use llm::provider::find;
@@ -77,7 +77,7 @@ fn cell(case: &Path, inbound: Protocol, outbound: Protocol, notes: &mut Vec<Stri
 
 fn written() -> String {
     let mut by_provider: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for case in cases().into_iter().filter(|case| !is_of_embeddings(case)) {
+    for case in cases().into_iter().filter(|case| !is_of_embeddings(case) && !is_of_media(case)) {
         let provider = case.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
         by_provider.entry(provider).or_default().push(case);
     }
@@ -113,6 +113,11 @@ fn written() -> String {
 
 fn is_of_embeddings(case: &Path) -> bool {
     embeddings::is_one(case.file_name().unwrap().to_str().unwrap())
+}
+
+/// These have one kind of callers, so there is no grid.
+fn is_of_media(case: &Path) -> bool {
+    media::is_one(case.file_name().unwrap().to_str().unwrap())
 }
 
 /// The grid of embeddings: one for all providers, since each has few cases.

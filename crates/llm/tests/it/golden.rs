@@ -11,10 +11,11 @@
 //! | `usage.json` | what is counted |
 //! | `warnings.txt` | what is told of losses |
 //!
-//! A case named `error_<status>` is an error body; `embeddings` tells of those named `embed…`. A new case needs its source, a request and a response;
+//! A case named `error_<status>` is an error body; `embeddings` tells of those named `embed…`, `media` of `draw…` and `hear…`. A new case needs its source, a request and a response;
 //! `cargo test -p llm --test it -- --ignored bless` writes the rest, to be reviewed.
 
 pub mod embeddings;
+pub mod media;
 
 use crate::compatibility;
 use bytes::Bytes;
@@ -104,6 +105,10 @@ impl Case {
             self.embeddings();
             return self.with_warnings();
         }
+        if media::is_one(self.name()) {
+            self.media();
+            return self.with_warnings();
+        }
         self.requests();
         if let Some(status) = self.name().strip_prefix("error_") {
             let status = status.parse().unwrap();
@@ -165,7 +170,7 @@ impl Case {
     fn error(&mut self, status: u16) {
         let body = self.read("upstream.response.json").unwrap();
         let error = self.protocol().decode_error(status, &body);
-        let reply = error_reply(status, &error);
+        let reply = error_reply(status, &body, &error);
         for protocol in Protocol::OF_CALLERS {
             self.json(format!("reply.{}.json", protocol.as_str()), &protocol.encode_error(&reply));
         }
@@ -284,8 +289,8 @@ fn indented(text: &str) -> String {
 }
 
 /// What a caller is told of a provider's error.
-fn error_reply(status: u16, error: &ProviderError) -> ErrorReply<'_> {
-    let class = FailureClass::of_status(status);
+fn error_reply<'a>(status: u16, body: &[u8], error: &'a ProviderError) -> ErrorReply<'a> {
+    let class = FailureClass::of_answer(status, body);
     ErrorReply {
         status: class.reply_status(status),
         origin: Origin::Provider,

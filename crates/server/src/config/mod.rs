@@ -27,6 +27,10 @@ const DEFAULT_FILE: &str = "signalbox.toml";
 /// Four segments of the journal: less would be full before the first is applied.
 const JOURNAL_BYTES_MIN: u64 = 64 << 20;
 
+/// Before the first look at a job: what Black Forest Labs' own examples wait
+/// (<https://docs.bfl.ml/flux_models/flux_1_1_pro>, read 2026-11-26).
+const JOB_PAUSE: Duration = Duration::from_millis(500);
+
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -344,6 +348,7 @@ impl Settings {
             idle: seconds(self.timeouts.idle_seconds),
             total: seconds(self.timeouts.total_seconds),
             write_stall: seconds(self.timeouts.write_stall_seconds),
+            job_pause: JOB_PAUSE,
             realtime: gateway::realtime::Bounds {
                 message_bytes_max: self.realtime.message_bytes_max,
                 idle: seconds(self.realtime.idle_seconds),

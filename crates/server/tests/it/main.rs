@@ -23,6 +23,8 @@ mod growing;
 mod http;
 mod idempotency;
 mod identities;
+mod jobs;
+mod jobs_sound;
 mod kept;
 mod keys;
 mod manage;

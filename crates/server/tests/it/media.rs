@@ -14,7 +14,7 @@ fn config(upstream: &Upstream) -> String {
     };
     format!(
         "[[providers]]\nname = \"p\"\nkind = \"openai-compatible\"\nbase_url = \"http://{}/v1\"\n\
-         api_key = \"{PROVIDER_KEY}\"\n{}{}{}{}{}{}{}{}",
+         api_key = \"{PROVIDER_KEY}\"\n{}{}{}{}{}{}{}{}{}",
         upstream.address,
         model("rank", "rerank", "per_1k_queries = \"2\""),
         model("judge", "moderation", "input = \"1\""),
@@ -23,6 +23,7 @@ fn config(upstream: &Upstream) -> String {
         model("say", "speech", "per_1m_chars_input = \"15\""),
         model("tell", "speech", "input = \"0.6\"\noutput = \"12\""),
         model("hear", "transcription", "per_second_input = \"0.0001\""),
+        model("listen", "transcription", "input = \"2.5\"\naudio_input = \"6\"\noutput = \"10\""),
         model(
             "go-on",
             "completion",
@@ -248,6 +249,32 @@ async fn a_recording_is_written_down_and_costs_its_length() {
     assert_eq!((cost(of("transcriptions")), &of("transcriptions")["user_id"]), ("0.003", &json!("u")));
     let estimated: Money = cost(of("translations")).parse().unwrap();
     assert!(estimated > Money::ZERO && of("translations")["usage_source"] == "estimate");
+}
+
+#[tokio::test]
+async fn sound_that_is_sold_by_tokens_costs_them_or_about_that() {
+    let tokens = json!({
+        "type": "tokens", "input_tokens": 1_002, "input_token_details": {"text_tokens": 2, "audio_tokens": 1_000},
+        "output_tokens": 100, "total_tokens": 1_102,
+    });
+    let told = |usage: &Value| Answer::json(200, &json!({"text": "Hello", "usage": usage}).to_string());
+    let upstream = Upstream::start([told(&tokens), told(&json!({"type": "duration", "seconds": 100}))]).await;
+    let app = App::start(&config(&upstream)).await;
+    let file = vec![7; 400_000];
+    let mut costs = Vec::new();
+    for _ in 0..2 {
+        let body = form(&[("model", "p/listen")], &file);
+        costs.push(post_form(&app, "/v1/audio/transcriptions", body).await.json()["usage"]["cost"].clone());
+    }
+    // 0.000005 + 0.006 + 0.001
+    assert_eq!(costs[0], json!(0.007005));
+    let mut records = app.finish().await;
+    records.sort_by_key(|record| record["usage_source"] == "provider_final");
+    assert_eq!((cost(&records[1]), &records[0]["usage_source"]), ("0.007005", &json!("estimate")));
+    // A length is no number of tokens: about fifty seconds, and the caller is told the same.
+    let estimated: Money = cost(&records[0]).parse().unwrap();
+    let shown: Money = costs[1].to_string().parse().unwrap();
+    assert!(estimated > "0.003".parse().unwrap() && shown == estimated, "{costs:?}");
 }
 
 #[tokio::test]

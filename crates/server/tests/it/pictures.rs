@@ -2,6 +2,7 @@
 
 use crate::media::{cost, limit};
 use crate::support::*;
+use llm::form::{Form, boundary};
 use serde_json::{Value, json};
 
 const SD: &str = "stability.sd3-5-large-v1:0";
@@ -40,6 +41,64 @@ async fn stability_on_bedrock_draws_in_a_ratio_and_is_charged_by_the_piece() {
     assert_eq!(call.header("authorization"), Some(format!("Bearer {PROVIDER_KEY}").as_str()));
     let record = app.finish_one().await;
     assert_eq!((cost(&record), &record["usage_source"]), ("0.08", &json!("provider_final")));
+}
+
+/// As <https://schemas.apis.io/schemas/stability-ai/stability-ai-generateimageresponse/> has it.
+#[tokio::test]
+async fn stability_is_asked_by_a_form_and_charged_as_the_catalogue_says() {
+    let drawn = json!({"image": "eA==", "finish_reason": "SUCCESS", "seed": 343_940_597});
+    let blurred = json!({"image": "eA==", "finish_reason": "CONTENT_FILTERED", "seed": 1});
+    let refused = json!({"id": "x", "name": "content_moderation", "errors": ["Your request was flagged."]});
+    let upstream = Upstream::start([
+        Answer::json(200, &drawn.to_string()),
+        Answer::json(200, &blurred.to_string()),
+        Answer::json(403, &refused.to_string()),
+        Answer::json(401, &json!({"id": "x", "name": "unauthorized", "errors": ["No key."]}).to_string()),
+    ])
+    .await;
+    let app = App::start(&provider_at("stability", &format!("http://{}", upstream.address))).await;
+    let ask = |model: &str, more: Value| {
+        let mut body = json!({"model": format!("stability/{model}"), "prompt": "a cat"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.to_string()
+    };
+    let more = json!({"size": "1792x1024", "output_format": "jpeg"});
+    let reply = app.post("/v1/images/generations", ask("sd3.5-large", more)).await;
+    assert_eq!(
+        (reply.status, &reply.json()["data"]),
+        (200, &json!([{"b64_json": "eA=="}])),
+        "{}",
+        reply.text()
+    );
+    let mut told = Vec::new();
+    for model in ["stable-image-ultra", "stable-image-core", "sd3-medium"] {
+        let reply = app.post("/v1/images/generations", ask(model, json!({}))).await;
+        told.push((reply.status, reply.json()["error"]["message"].as_str().unwrap().to_owned()));
+    }
+    assert!(told[0].0 == 424 && told[0].1.ends_with("no picture was made: CONTENT_FILTERED"), "{told:?}");
+    assert_eq!(told[1], (403, "Your request was flagged.".to_owned()));
+    assert!(told[2].0 == 502 && told[2].1.contains("refused the gateway's own credential"), "{told:?}");
+    let edit = crate::media::form(&[("model", "stability/sd3.5-large"), ("prompt", "a dog")], b"picture");
+    let reply = crate::media::post_form(&app, "/v1/images/edits", edit).await;
+    assert_eq!(reply.json()["error"]["code"], "wrong_endpoint");
+    let calls = upstream.calls();
+    let paths: Vec<&str> = calls.iter().map(|call| call.path().rsplit('/').next().unwrap()).collect();
+    assert_eq!(paths, ["sd3", "ultra", "core", "sd3"]);
+    let call = &calls[0];
+    assert_eq!(call.path(), "/v2beta/stable-image/generate/sd3");
+    assert_eq!(call.header("authorization"), Some(format!("Bearer {PROVIDER_KEY}").as_str()));
+    assert_eq!(call.header("accept"), Some("application/json"));
+    let named = boundary(call.header("content-type").unwrap()).unwrap();
+    let form = Form::parse(call.body.clone().into(), named).unwrap();
+    let field = |name| form.text(name).unwrap();
+    assert_eq!(
+        ["prompt", "model", "aspect_ratio", "output_format"].map(field),
+        ["a cat", "sd3.5-large", "16:9", "jpeg"]
+    );
+    let mut costs: Vec<String> = app.finish().await.iter().map(|record| cost(record).to_owned()).collect();
+    costs.sort();
+    // What was filtered after it was drawn is charged, what was refused is not.
+    assert_eq!(costs, ["0", "0", "0", "0.065", "0.08"]);
 }
 
 #[tokio::test]

@@ -23,8 +23,11 @@ impl Call {
     /// What was consumed, and who says so: the provider where it does, else an estimate from the bytes.
     pub(super) fn metered(&self, observed: &Observed, is_whole: bool) -> (Usage, UsageSource) {
         if let Some(about) = self.prepared.about {
-            return match observed.has_usage {
-                true => (with_pieces(observed.usage, about), UsageSource::ProviderFinal),
+            let told = with_pieces(observed.usage, about);
+            let costs = |usage: &Usage| self.price(usage, observed).is_some_and(|cost| cost > Money::ZERO);
+            // What is told in a unit that the model is not sold by tells no more than nothing.
+            return match observed.has_usage && (costs(&told) || !costs(&about)) {
+                true => (told, UsageSource::ProviderFinal),
                 false => (about, UsageSource::Estimate),
             };
         }
@@ -70,8 +73,11 @@ impl Call {
             _ if counts_nothing => (Usage::ZERO, UsageSource::None),
             Ok(()) => self.metered(observed, true),
             Err(stop) => match self.metered(observed, false) {
-                // It goes on without us, and bills what nobody will see.
-                (usage, source) if source != UsageSource::ProviderFinal && self.is_let_go(stop) => {
+                // It goes on without us, and bills what nobody will see; so does a job, whatever became of us.
+                (usage, source)
+                    if source != UsageSource::ProviderFinal
+                        && (self.is_let_go(stop) || self.prepared.job.is_some()) =>
+                {
                     (usage, UsageSource::HoldAssumed)
                 }
                 metered => metered,

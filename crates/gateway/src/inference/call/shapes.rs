@@ -1,6 +1,6 @@
 //! Answers of vectors, rankings, transcripts and pictures in another shape than their caller's.
 
-use super::{Call, Made, Stop};
+use super::{Call, Made, Stop, Written};
 use crate::inference::prepare::Vectors;
 use crate::inference::shape_of;
 use crate::refusal::Refusal;
@@ -9,7 +9,8 @@ use domain::Usage;
 use http::HeaderMap;
 use llm::media;
 use llm::observe::Observed;
-use llm::protocol::sound::TranscriptFormat;
+use llm::protocol::images::Pictures;
+use llm::protocol::sound::{Transcript, TranscriptFormat};
 use llm::protocol::{Shape, TranslateError, rerank};
 
 /// Where Bedrock tells the tokens of a prompt, whatever its models answer.
@@ -75,6 +76,11 @@ impl Call {
     pub(super) fn transcript(&self, body: &Bytes, format: TranscriptFormat) -> Made {
         let shape = self.prepared.target.endpoint.route.shape;
         let transcript = shape.decode_transcript(body).map_err(unreadable)?;
+        Ok(self.heard(&transcript, format))
+    }
+
+    /// Writes a transcript for the caller, with its cost.
+    pub(super) fn heard(&self, transcript: &Transcript, format: TranscriptFormat) -> Written {
         let told = transcript.usage();
         let observed = Observed {
             response_id: transcript.id.clone(),
@@ -87,17 +93,22 @@ impl Call {
         let written = transcript.encode(format, &usage, self.price(&usage, &observed));
         let estimated = "usage: estimated, the provider tells no length".to_owned();
         let warnings = if told.is_none() { vec![estimated] } else { Vec::new() };
-        Ok((written.into(), observed, warnings))
+        (written.into(), observed, warnings)
     }
 
     /// Makes the caller's answer of the provider's pictures.
     pub(super) fn pictures(&self, body: &Bytes) -> Made {
         let shape = self.prepared.target.endpoint.route.shape;
         let pictures = shape.decode_pictures(body).map_err(unreadable)?;
+        Ok(self.drawn(&pictures))
+    }
+
+    /// Writes pictures for the caller.
+    pub(super) fn drawn(&self, pictures: &Pictures<'_>) -> Written {
         let usage = Usage { images: pictures.count(), ..Usage::ZERO };
         let observed = Observed { usage, has_usage: true, is_complete: true, ..Observed::default() };
         let written = pictures.encode(self.gateway.clock.now().unix_seconds());
-        Ok((written.into(), observed, Vec::new()))
+        (written.into(), observed, Vec::new())
     }
 
     /// What the head of spoken sound tells of its letters.

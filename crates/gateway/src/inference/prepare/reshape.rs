@@ -12,6 +12,7 @@ use domain::Usage;
 use domain::record::Operation;
 use http::HeaderValue;
 use llm::ir::{VectorFormat, Warning};
+use llm::job::Job;
 use llm::protocol::sound::{Sent, SentTranscription, TranscriptFormat};
 use llm::protocol::{Encoded, Shape, rerank};
 use llm::provider::RouteKind;
@@ -38,6 +39,8 @@ pub(super) struct Reshaped {
     pub transcript: Option<TranscriptFormat>,
     /// Of a request for vectors.
     pub vectors: Option<Vectors>,
+    /// What follows it, where the work is not answered at once.
+    pub job: Option<Job>,
     /// What it consumes, where its provider does not tell and it is known here.
     pub about: Option<Usage>,
 }
@@ -59,6 +62,20 @@ pub(super) fn reshape(
             let SentTranscription { sent, format } = asked;
             addressed(sent, Some(format), target)
         }
+        (RouteKind::ImageGenerations, _) => {
+            let sent = shape.encode_pictures(&intake.body.to_bytes(), &target.model_id).map_err(refused)?;
+            addressed(sent, None, target)
+        }
+        (RouteKind::ImageEdits, Some(form)) => {
+            let asked = shape.encode_edit(form, &intake.body.to_bytes(), &target.model_id);
+            let mut sent = asked.map_err(refused)?;
+            // Its files stand in what is written, which takes their share.
+            intake.form = None;
+            let mut held = std::mem::take(&mut intake.held);
+            held.let_go();
+            sent.body = vec![held.replaced_by(sent.body.concat())];
+            addressed(sent, None, target)
+        }
         _ => {
             let empty = RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?;
             let body = std::mem::replace(&mut intake.body, empty);
@@ -73,7 +90,7 @@ fn addressed(
     transcript: Option<TranscriptFormat>,
     target: &mut Target,
 ) -> Result<Reshaped, Refusal> {
-    let Sent { segment, query, body, content_type, warnings } = sent;
+    let Sent { segment, query, body, content_type, warnings, job } = sent;
     let endpoint = target.endpoint.below(segment.as_deref(), &query).ok_or(Refusal::Internal)?;
     target.endpoint = endpoint;
     // A type that no header can carry says as little as none.
@@ -85,6 +102,7 @@ fn addressed(
         warnings,
         transcript,
         vectors: None,
+        job,
         about: None,
     })
 }
@@ -104,8 +122,6 @@ fn of_body(
     held.let_go();
     let (encoded, vectors, about) = if route.kind == RouteKind::Rerank {
         (rerank::encode_for_voyage(&whole, &target.model_id), None, None)
-    } else if route.kind == RouteKind::ImageGenerations {
-        (route.shape.encode_pictures(&whole), None, None)
     } else {
         let inbound = shape_of(operation).unwrap_or(Shape::OpenAi);
         let request = inbound.decode_embeddings(&whole, model).map_err(refused)?;
@@ -115,5 +131,5 @@ fn of_body(
     };
     let Encoded { body, warnings, .. } = encoded.map_err(refused)?;
     let body = held.replaced_by(body).into();
-    Ok(Reshaped { body, content_type: None, warnings, transcript: None, vectors, about })
+    Ok(Reshaped { body, content_type: None, warnings, transcript: None, vectors, job: None, about })
 }

@@ -49,6 +49,9 @@ impl Shape {
             | Shape::BedrockCohere
             | Shape::Deepgram
             | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
+            | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => {
                 Err(invalid("", format!("requests are not taken in the shape `{}`", self.as_str())))
@@ -80,9 +83,13 @@ impl Shape {
             Shape::Voyage => voyage::encode_request(request, model, &mut warnings),
             Shape::BedrockTitan => titan::encode_request(request, model, &mut warnings),
             Shape::BedrockCohere => cohere::encode_for_bedrock(request, model, &mut warnings),
-            Shape::Deepgram | Shape::ElevenLabs | Shape::BedrockStability | Shape::Imagen => {
-                Err(no_vectors(self))
-            }
+            Shape::Deepgram
+            | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
+            | Shape::Stability
+            | Shape::BedrockStability
+            | Shape::Imagen => Err(no_vectors(self)),
         }?;
         warn_rest(request, self, &mut warnings);
         Ok(Encoded { body, warnings: warnings.take(), is_form_emulated: false })
@@ -98,9 +105,13 @@ impl Shape {
             Shape::Cohere | Shape::BedrockCohere => cohere::decode_response(body),
             Shape::Voyage => voyage::decode_response(body),
             Shape::BedrockTitan => titan::decode_response(body),
-            Shape::Deepgram | Shape::ElevenLabs | Shape::BedrockStability | Shape::Imagen => {
-                Err(no_vectors(self))
-            }
+            Shape::Deepgram
+            | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
+            | Shape::Stability
+            | Shape::BedrockStability
+            | Shape::Imagen => Err(no_vectors(self)),
         };
         let response = response.map_err(TranslateError::in_response)?;
         match response.vectors.len() {
@@ -131,6 +142,9 @@ impl Shape {
             | Shape::BedrockCohere
             | Shape::Deepgram
             | Shape::ElevenLabs
+            | Shape::AssemblyAi
+            | Shape::BlackForestLabs
+            | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => openai::encode_response(response, format, cost),
         }

@@ -47,7 +47,7 @@ pub(super) fn encode_speech(
     let speed = speed_within(request.speed, SPEED, warnings);
     query.extend(speed.map(|speed| ("speed", speed.to_string())));
     let body = vec![to_json(&Text { text: &request.input }).into()];
-    Ok(Sent { segment: None, query, body, content_type: "application/json".to_owned(), warnings: Vec::new() })
+    Ok(Sent { query, ..Sent::new(body, "application/json") })
 }
 
 /// The model with its voice, `aura-2-thalia-en`. Where the model is a family, the voice says the rest, and never another
@@ -90,16 +90,8 @@ pub(super) fn encode_transcription(
         // Without it everything is taken for English.
         None => query.push(("detect_language", "true".to_owned())),
     }
-    if request.temperature.is_some_and(|temperature| temperature.parse() != Ok(0.0)) {
-        warnings.add("temperature", "dropped: the provider has no such field");
-    }
-    Ok(Sent {
-        segment: None,
-        query,
-        body: vec![request.file.clone()],
-        content_type: request.media_type.to_owned(),
-        warnings: Vec::new(),
-    })
+    request.drop_temperature(warnings);
+    Ok(Sent { query, ..Sent::new(vec![request.file.clone()], request.media_type) })
 }
 
 #[derive(Deserialize)]

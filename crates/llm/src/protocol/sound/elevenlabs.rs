@@ -9,8 +9,7 @@ use super::super::write::to_json;
 use super::speech::{self, SoundFormat};
 use super::transcript::{self, Transcript, Word};
 use super::{Sent, read};
-use bytes::Bytes;
-use memchr::memmem;
+use crate::form::write::{File, form};
 use serde::{Deserialize, Serialize};
 
 /// OpenAI's own voices (<https://platform.openai.com/docs/guides/text-to-speech>, read 2026-11-26). Nothing says which of
@@ -53,9 +52,7 @@ pub(super) fn encode_speech(request: &speech::Request, model: &str) -> Result<Se
     Ok(Sent {
         segment: Some(voice(request.voice.as_deref())?),
         query: vec![("output_format", format.to_owned())],
-        body: vec![to_json(&body).into()],
-        content_type: "application/json".to_owned(),
-        warnings: Vec::new(),
+        ..Sent::new(vec![to_json(&body).into()], "application/json")
     })
 }
 
@@ -81,39 +78,13 @@ pub(super) fn encode_transcription(
     if model.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(invalid("model", "expected the name of a model"));
     }
-    let boundary = boundary(&request.file);
     // What is heard beside speech is no word, and OpenAI's models do not write it.
     let mut fields = vec![("model_id", model), ("tag_audio_events", "false")];
     fields.extend(request.language.map(|language| ("language_code", language)));
     fields.extend(request.temperature.map(|temperature| ("temperature", temperature)));
-    let mut head = String::new();
-    for (name, value) in fields {
-        head +=
-            &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-    }
-    head += &format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\nContent-Type: {}\r\n\r\n",
-        request.media_type
-    );
-    Ok(Sent {
-        segment: None,
-        query: Vec::new(),
-        body: vec![head.into(), request.file.clone(), Bytes::from(format!("\r\n--{boundary}--\r\n"))],
-        content_type: format!("multipart/form-data; boundary={boundary}"),
-        warnings: Vec::new(),
-    })
-}
-
-/// A line that does not occur in the file. In the other fields are no lines' ends.
-fn boundary(file: &[u8]) -> String {
-    let mut number = 0_u64;
-    loop {
-        let boundary = format!("signalbox-{number:016x}");
-        if memmem::find(file, boundary.as_bytes()).is_none() {
-            return boundary;
-        }
-        number += 1;
-    }
+    let file = File { name: "file", media_type: request.media_type, content: request.file.clone() };
+    let (body, content_type) = form(&fields, Some(file));
+    Ok(Sent::new(body, content_type))
 }
 
 #[derive(Deserialize)]

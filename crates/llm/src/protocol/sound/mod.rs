@@ -2,6 +2,7 @@
 //!
 //! Spoken sound itself is never read: it passes on as it comes.
 
+mod assemblyai;
 mod deepgram;
 mod elevenlabs;
 mod speech;
@@ -12,6 +13,7 @@ use super::fields::invalid;
 use super::{Shape, TranslateError};
 use crate::form::Form;
 use crate::ir::{Warning, Warnings};
+use crate::job::Job;
 use bytes::Bytes;
 
 pub use transcript::{Transcript, TranscriptFormat, Word};
@@ -32,6 +34,22 @@ pub struct Sent {
     pub content_type: String,
     /// What was given up.
     pub warnings: Vec<Warning>,
+    /// What follows it, where the work is not answered at once.
+    pub job: Option<Job>,
+}
+
+impl Sent {
+    /// A request of which the body tells all.
+    pub(crate) fn new(body: Vec<Bytes>, content_type: impl Into<String>) -> Self {
+        Self {
+            segment: None,
+            query: Vec::new(),
+            body,
+            content_type: content_type.into(),
+            warnings: Vec::new(),
+            job: None,
+        }
+    }
 }
 
 /// A transcription as it is asked of a vendor, and how its caller wants it.
@@ -52,6 +70,7 @@ impl Shape {
         let mut sent = match Vendor::of(self)? {
             Vendor::Deepgram => deepgram::encode_speech(&request, model, &mut warnings),
             Vendor::ElevenLabs => elevenlabs::encode_speech(&request, model),
+            Vendor::AssemblyAi => Err(no_sound(self)),
         }?;
         sent.warnings = warnings.take();
         Ok(sent)
@@ -65,6 +84,7 @@ impl Shape {
         let mut sent = match Vendor::of(self)? {
             Vendor::Deepgram => deepgram::encode_transcription(&request, model, &mut warnings),
             Vendor::ElevenLabs => elevenlabs::encode_transcription(&request, model),
+            Vendor::AssemblyAi => Ok(assemblyai::encode_transcription(&request, model, &mut warnings)),
         }?;
         sent.warnings = warnings.take();
         Ok(SentTranscription { sent, format: request.format })
@@ -75,6 +95,7 @@ impl Shape {
         let transcript = match Vendor::of(self)? {
             Vendor::Deepgram => deepgram::decode_transcript(body),
             Vendor::ElevenLabs => elevenlabs::decode_transcript(body),
+            Vendor::AssemblyAi => assemblyai::decode_transcript(body),
         };
         transcript.map_err(TranslateError::in_response)
     }
@@ -85,7 +106,7 @@ impl Shape {
             // The notes on speech in its Python SDK (<https://github.com/deepgram/deepgram-python-sdk>), read 2026-11-26.
             Vendor::Deepgram => Some("dg-char-count"),
             // `character-cost` counts credits, of which a letter takes more or fewer than one.
-            Vendor::ElevenLabs => None,
+            Vendor::ElevenLabs | Vendor::AssemblyAi => None,
         }
     }
 }
@@ -95,6 +116,7 @@ impl Shape {
 enum Vendor {
     Deepgram,
     ElevenLabs,
+    AssemblyAi,
 }
 
 impl Vendor {
@@ -103,6 +125,7 @@ impl Vendor {
         match shape {
             Shape::Deepgram => Ok(Vendor::Deepgram),
             Shape::ElevenLabs => Ok(Vendor::ElevenLabs),
+            Shape::AssemblyAi => Ok(Vendor::AssemblyAi),
             Shape::OpenAi
             | Shape::GeminiEmbed
             | Shape::GeminiBatch
@@ -112,6 +135,8 @@ impl Vendor {
             | Shape::Voyage
             | Shape::BedrockTitan
             | Shape::BedrockCohere
+            | Shape::BlackForestLabs
+            | Shape::Stability
             | Shape::BedrockStability
             | Shape::Imagen => Err(no_sound(shape)),
         }

@@ -103,6 +103,15 @@ impl<'a> Request<'a> {
     }
 }
 
+impl Request<'_> {
+    /// Gives the temperature up, where a vendor is told none.
+    pub(super) fn drop_temperature(&self, warnings: &mut Warnings) {
+        if self.temperature.is_some_and(|temperature| temperature.parse() != Ok(0.0)) {
+            warnings.add("temperature", "dropped: the provider has no such field");
+        }
+    }
+}
+
 /// A code. Nothing else gets into the address or the form that a vendor is sent.
 fn language(form: &Form) -> Result<Option<&str>, TranslateError> {
     let language = form.text("language").filter(|language| !language.is_empty());

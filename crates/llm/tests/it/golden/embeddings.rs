@@ -77,7 +77,7 @@ impl Case {
 
     fn embeddings_error(&mut self, protocol: Protocol, status: u16, body: &[u8]) {
         let error = protocol.decode_error(status, body);
-        let reply = error_reply(status, &error);
+        let reply = error_reply(status, body, &error);
         for shape in Shape::OF_CALLERS {
             self.json(format!("reply.{}.json", shape.as_str()), &shape.protocol().encode_error(&reply));
         }

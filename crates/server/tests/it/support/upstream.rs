@@ -90,6 +90,12 @@ impl Answer {
         self
     }
 
+    /// What another answer does.
+    pub fn then(mut self, other: Answer) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Falls silent until the other side leaves.
     pub fn hang(mut self) -> Self {
         self.0.push(Step::Hang);
@@ -182,9 +188,14 @@ pub struct Upstream {
 impl Upstream {
     /// Starts one that must be called once for each answer.
     pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::telling(|_| answers.into_iter().collect()).await
+    }
+
+    /// The same, whose answers tell where it listens.
+    pub async fn telling(answers: impl FnOnce(SocketAddr) -> Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let answers: VecDeque<Answer> = answers.into_iter().collect();
+        let answers: VecDeque<Answer> = answers(address).into();
         let expected = answers.len();
         let shared =
             Arc::new(Shared { answers: answers.into(), calls: Mutex::default(), gate: Semaphore::new(0) });
