@@ -23,6 +23,7 @@ pub mod realtime;
 pub mod record;
 pub mod refusal;
 pub mod shed;
+pub mod stored;
 pub mod tasks;
 pub mod upstream;
 
@@ -102,6 +103,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// What a chat request without `model` asks for.
     pub default_model: String,
+    /// Answers that providers store.
+    pub stored: stored::StoredAnswers,
     /// Beginnings of prompts that are kept at Google.
     pub kept: kept::KeptPrompts,
     /// Who reads PDFs for models that do not. `None`: nobody.

@@ -141,6 +141,11 @@ impl Entry {
         self.slot = Some(slot);
     }
 
+    /// Gives up its slot: what it waits for takes nothing here.
+    pub fn give_up_slot(&mut self) {
+        self.slot = None;
+    }
+
     /// What is reserved for it, and for the attempt that runs.
     pub fn held(&self) -> Money {
         let held = self.hold.as_ref().map_or(Money::ZERO, Hold::amount);

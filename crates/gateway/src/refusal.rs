@@ -59,7 +59,7 @@ pub enum Refusal {
     NoSuchEndpoint(String),
     /// The path names an answer that only its provider can have.
     #[error(
-        "no answers are stored here: {0} may be known to the provider that gave it, ask there with its own key"
+        "no answer {0} was given to this key: if another one has it, ask with that, or its provider with its own key"
     )]
     StoredByProvider(String),
     /// The path exists, but not with this method.

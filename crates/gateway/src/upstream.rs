@@ -114,7 +114,7 @@ impl Upstream {
         if target.provider.is_demo() {
             return Ok(demo(target.endpoint.route.path, &body.to_bytes(), clock.now()));
         }
-        self.ask(Method::POST, target, headers, body, clock).await
+        self.carry(Method::POST, target, headers, body, clock).await
     }
 
     /// Looks at what a target has, without asking for anything to be done.
@@ -124,7 +124,7 @@ impl Upstream {
         headers: HeaderMap,
         clock: &dyn Clock,
     ) -> Result<Answer, UpstreamError> {
-        self.ask(Method::GET, target, headers, &Bytes::new().into(), clock).await
+        self.ask(Method::GET, target, headers, clock).await
     }
 
     /// Fetches what everybody may have who knows its address: no credential is shown.
@@ -134,7 +134,18 @@ impl Upstream {
         self.exchange(endpoint, request).await
     }
 
-    async fn ask(
+    /// Asks a target for something by a method, without a body.
+    pub async fn ask(
+        &self,
+        method: Method,
+        target: &Target,
+        headers: HeaderMap,
+        clock: &dyn Clock,
+    ) -> Result<Answer, UpstreamError> {
+        self.carry(method, target, headers, &Bytes::new().into(), clock).await
+    }
+
+    async fn carry(
         &self,
         method: Method,
         target: &Target,

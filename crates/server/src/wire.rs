@@ -10,6 +10,7 @@ use gateway::kept::KeptPrompts;
 use gateway::metrics::Metrics;
 use gateway::pdf::PdfReader;
 use gateway::realtime::Sessions;
+use gateway::stored::StoredAnswers;
 use gateway::{Abandoned, Bodies, Gate, Gateway, Progress, Rates, Recorder, Tasks, Upstream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,6 +113,7 @@ pub async fn build(
         clock,
         limits: settings.gateway_limits(),
         default_model: settings.default_model.clone(),
+        stored: StoredAnswers::new(db.clone()),
         kept: KeptPrompts::default(),
         pdfs: settings.pdf.text.then(pdf_reader),
         progress: Progress::default(),

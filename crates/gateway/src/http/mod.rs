@@ -4,6 +4,7 @@ pub mod google_models;
 pub mod health;
 pub mod models;
 mod privacy;
+mod stored;
 
 use crate::auth::GOOGLE_KEY;
 use crate::inference::called::{Called, query_value};
@@ -12,7 +13,7 @@ use crate::{Gateway, Refusal, realtime};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use domain::record::Operation;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Response, Uri, request};
@@ -23,9 +24,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-
-/// Answers that OpenAI's Responses API keeps, and what hangs on them; their ids begin so.
-const STORED_ANSWERS: &str = "/v1/responses/resp_";
 
 /// The data plane as a service for hyper.
 ///
@@ -44,6 +42,9 @@ pub fn router(gateway: Arc<Gateway>, beside: Router) -> Service {
         .route("/v1/models/{*id}", get(models::retrieve))
         .route("/v1beta/models", get(google_models::list))
         .route("/v1beta/models/{*id}", get(google_models::retrieve))
+        .route("/v1/responses/{id}", get(stored::read).delete(stored::delete))
+        .route("/v1/responses/{id}/cancel", post(stored::cancel))
+        .route("/v1/responses/{id}/input_items", get(stored::input_items))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -142,10 +143,7 @@ async fn unknown(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
         return wrong_method(State(gateway), request).await;
     }
     let start = || path.chars().take(200).collect();
-    let refusal = match path.starts_with(STORED_ANSWERS) {
-        true => Refusal::StoredByProvider(start()),
-        false => Refusal::NoSuchEndpoint(start()),
-    };
+    let refusal = Refusal::NoSuchEndpoint(start());
     reply::refusal(protocol_of_path(path), gateway.request_id(), &refusal)
 }
 

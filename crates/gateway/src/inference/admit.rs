@@ -125,7 +125,7 @@ pub fn admit(
     if bound.has_other_charges && is_limited {
         return Err(Refusal::Unbounded(
             "a spending limit applies to this key, and no price is known for what this call asks for: tools that the \
-             provider runs other than web search, or an answer in the background"
+             provider runs other than web search"
                 .to_owned(),
         )
         .into());
@@ -217,6 +217,7 @@ fn first_part(operation: Operation, bound: &Bound, intake: &Intake, target: &Tar
     let whole = bound.output_tokens.saturating_mul(bound.answers);
     let mut output = OutputAllowance::all(whole, bound.ceiling.output);
     let is_seen = bound.web_searches == 0
+        && !bound::is_in_background(operation, &intake.body)
         && ["prediction", "audio", "modalities"].iter().all(|field| intake.body.get(field).is_none())
         && target.model.as_ref().is_some_and(|model| model.capabilities.shows_all());
     if intake.is_stream && is_seen && has_text_answer(operation) && target.provider.abort.stops_streams() {

@@ -169,7 +169,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
         answers: answers(operation, &intake.body),
         is_guess: input.is_none() || output.is_none(),
         pieces: Money::ZERO,
-        has_other_charges: rounds.has_other_charges || is_in_background(operation, &intake.body),
+        has_other_charges: rounds.has_other_charges,
     })
 }
 
@@ -237,8 +237,8 @@ pub fn limit_searches(operation: Operation, intake: &mut Intake, target: &Target
     server_tools::limit_for(provider, protocol_of(operation), &mut intake.body, SEARCHES_MAX)
 }
 
-/// Whether the answer is made after the call: nobody here sees then what it consumes.
-fn is_in_background(operation: Operation, body: &RawObject) -> bool {
+/// Whether the answer is made in the background, also when nobody waits for it.
+pub fn is_in_background(operation: Operation, body: &RawObject) -> bool {
     let is_asked = |raw: &[u8]| !matches!(raw, b"false" | b"null");
     operation == Operation::Responses && body.get("background").is_some_and(is_asked)
 }

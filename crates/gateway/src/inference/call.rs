@@ -3,6 +3,7 @@
 //! It is never aborted, only asked to stop: by a caller who leaves, by a time limit, by a shutdown that can
 //! wait no longer. Whatever happens, the entry it owns writes exactly one record when it is dropped.
 
+mod background;
 pub(crate) mod failures;
 mod form;
 mod job;
@@ -302,7 +303,8 @@ impl Call {
     /// Whether the provider bills the whole answer, whoever still reads it.
     fn is_billed_whole(&self) -> bool {
         let Prepared { target, is_stream, operation, .. } = &*self.prepared;
-        target.provider.abort.must_drain(*is_stream) && !operation.is_count() && self.has_begun()
+        let must_drain = self.prepared.is_background || target.provider.abort.must_drain(*is_stream);
+        must_drain && !operation.is_count() && self.has_begun()
     }
 
     /// The caller has left: whether the answer is read to its end all the same.
@@ -380,7 +382,14 @@ impl Call {
             }
             body => body.and_then(|body| self.whole(&body, &answer.headers)),
         };
-        self.hand_out(reply, &attempt, &answer.headers, made);
+        match made {
+            Ok(written) if self.has_only_begun(&written.1) => {
+                let headers = std::mem::take(&mut answer.headers);
+                drop(answer);
+                Box::pin(self.follow(reply, attempt, headers, written)).await;
+            }
+            made => self.hand_out(reply, &attempt, &answer.headers, made),
+        }
     }
 
     /// Ends a call whose whole answer was read, and hands the caller's over.

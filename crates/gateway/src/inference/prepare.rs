@@ -11,7 +11,7 @@ mod rewrite;
 mod translate;
 
 use super::admit::OutputAllowance;
-use super::bound::Bound;
+use super::bound::{Bound, is_in_background};
 use super::intake::{Intake, OPTION_OBJECTS};
 use super::keeping::Keeping;
 use super::media;
@@ -117,6 +117,8 @@ pub struct Prepared {
     pub form: Option<Arc<Form>>,
     /// What the call may cost, where its answer may have to be asked for again.
     pub bound: Option<Bound>,
+    /// Its provider makes the answer in the background, whoever waits for it.
+    pub is_background: bool,
     /// The caller wants its prompt to be kept for calls to come.
     pub keeps_prompt: bool,
     /// The beginning of its prompt, where it may be kept at Google.
@@ -256,6 +258,7 @@ fn prepare_as_it_is(
     }
     let mut warnings = Vec::new();
     let mode = mode(operation, target.endpoint.route);
+    let is_background = is_in_background(operation, &intake.body);
     let takes_markers = caching::takes_markers(&target);
     let keeps_prompt = (takes_markers || outbound == Protocol::Gemini) && caching::is_wanted(&intake, caller);
     let is_cached = takes_markers && keeps_prompt;
@@ -329,6 +332,7 @@ fn prepare_as_it_is(
         echo: None,
         form: form.filter(|_| !intake.is_stream).map(Arc::new),
         bound: None,
+        is_background,
         keeps_prompt,
         keeping: None,
         beside: Money::ZERO,

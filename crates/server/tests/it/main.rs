@@ -45,6 +45,7 @@ mod responses;
 mod secrets;
 mod slow_reader;
 mod sound;
+mod stored;
 mod streams;
 mod structured;
 mod support;

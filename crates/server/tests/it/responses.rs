@@ -262,9 +262,7 @@ async fn tools_of_the_provider_are_limited_or_refused_under_a_hard_limit() {
     assert_eq!(search.status, 200, "{}", search.text());
     assert_eq!(upstream.calls().last().unwrap().json()["max_tool_calls"], 5);
     assert!(search.header("x-signalbox-warnings").contains("limited to 5"), "{:?}", search.headers);
-    for body in
-        [&interpreter, &with(r#""tools":[{"type":"image_generation"}]"#), &with(r#""background":true"#)]
-    {
+    for body in [&interpreter, &with(r#""tools":[{"type":"image_generation"}]"#)] {
         assert_openai_error(&ask(&app, body).await, 412, "cost_unbounded");
     }
     app.settled().await;

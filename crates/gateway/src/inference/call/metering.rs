@@ -60,6 +60,11 @@ impl Call {
         closed && self.is_billed_whole()
     }
 
+    /// Whether what was asked for is made, and billed, whatever becomes of us.
+    fn goes_on_without_us(&self) -> bool {
+        self.prepared.job.is_some() || self.prepared.is_background
+    }
+
     /// Writes the attempt's record. `was_billed`: the provider may have begun to work.
     pub(super) fn conclude(
         &mut self,
@@ -76,7 +81,7 @@ impl Call {
                 // It goes on without us, and bills what nobody will see; so does a job, whatever became of us.
                 (usage, source)
                     if source != UsageSource::ProviderFinal
-                        && (self.is_let_go(stop) || self.prepared.job.is_some()) =>
+                        && (self.is_let_go(stop) || self.goes_on_without_us()) =>
                 {
                     (usage, UsageSource::HoldAssumed)
                 }
