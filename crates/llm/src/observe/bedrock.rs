@@ -1,7 +1,8 @@
-//! What a whole answer of Bedrock's Converse tells.
+//! What an answer of Bedrock's Converse tells, whole or in events.
 
-use super::{Observed, text_bytes};
+use super::{Note, Observed, text_bytes};
 use crate::protocol::bedrock_converse::{ANSWER_TOOL, usage};
+use crate::raw::range_of;
 use crate::terms::told_by_bedrock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -84,4 +85,65 @@ impl<'a> Answer<'a> {
         }
         self.usage.inspect(|raw| observed.usage = usage::decode(raw.get()).unwrap_or_default())
     }
+}
+
+/// The payload of one event. What it is shows in its fields.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    start: Option<Start<'a>>,
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow, default)]
+    stop_reason: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    service_tier: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Start<'a> {
+    #[serde(borrow, default)]
+    tool_use: Option<ToolUse<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tool_use: Option<ToolUse<'a>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Thoughts<'a>>,
+}
+
+/// Looks at one event of a stream that passes through.
+pub(super) fn event(observed: &mut Observed, data: &[u8]) -> Note {
+    let Ok(text) = std::str::from_utf8(data) else { return Note::Plain };
+    let Ok(event) = serde_json::from_str::<Event<'_>>(text) else { return Note::Plain };
+    let called = event.start.and_then(|start| start.tool_use).map(|call| call.name.into_owned());
+    observed.tool_calls.extend(called);
+    if let Some(reason) = event.stop_reason {
+        observed.finish_reason = Some(reason.into_owned());
+        observed.is_complete = true;
+    }
+    observed.told = observed.told.and_later(told_by_bedrock(event.service_tier));
+    if let Some(raw) = event.usage {
+        if let Some(told) = usage::decode(raw.get()) {
+            observed.usage = observed.usage.merge(told);
+            observed.has_usage = true;
+        }
+        return Note::Usage { at: range_of(text.as_ptr() as usize, raw.get()), is_only_usage: false };
+    }
+    let bytes = event.delta.map_or(0, |delta| {
+        text_bytes(delta.text)
+            + text_bytes(delta.tool_use.and_then(|call| call.input))
+            + text_bytes(delta.reasoning_content.and_then(|thoughts| thoughts.text))
+    });
+    observed.output_bytes += bytes;
+    if bytes > 0 { Note::Content } else { Note::Plain }
 }
