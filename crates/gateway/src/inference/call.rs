@@ -411,6 +411,7 @@ impl Call {
                     .map_err(|error| Refusal::InvalidResponse(error.to_string()))?;
                 response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
                 response.echo.clone_from(&self.prepared.echo);
+                response.took_ms = u64::try_from(self.entry.started.elapsed().as_millis()).ok();
                 self.prepared.name(&mut response, self.entry.id);
                 let observed = answer.unwrap_or_default().observed;
                 let usage = self.metered(&observed, true).0;
