@@ -15,8 +15,8 @@ pub enum Refusal {
     MissingKey,
     /// The request is signed with keys of AWS, which mean nothing here.
     #[error(
-        "signatures of AWS are not taken: send an API key of this gateway as a bearer. AWS's SDKs do that when it stands in \
-         the variable AWS_BEARER_TOKEN_BEDROCK"
+        "signatures of AWS are not taken: send an API key of this gateway as `Authorization: Bearer …`. Over HTTPS AWS's SDKs \
+         do that when it stands in the variable AWS_BEARER_TOKEN_BEDROCK"
     )]
     Signed,
     /// The key is not known, expired or deleted.
