@@ -278,6 +278,28 @@ async fn a_guardrail_is_applied_by_bedrock_or_the_call_refused() {
 }
 
 #[tokio::test]
+async fn tokens_are_counted_by_bedrock_where_its_model_can() {
+    let base = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let upstream = Upstream::start([Answer::json(200, r#"{"inputTokens":7}"#)]).await;
+    let app = App::start(&(bedrock(&upstream) + &format!("[[providers.models]]\nid = \"{base}\"\n"))).await;
+    let asked = format!(r#"{{"input":{{"converse":{BODY}}}}}"#);
+    let counted = app.post(&of(&format!("bedrock/{base}"), "count-tokens"), asked.clone()).await;
+    assert_eq!((counted.status, counted.text()), (200, r#"{"inputTokens":7}"#));
+    let call = upstream.call();
+    assert_eq!(
+        (call.path(), call.text()),
+        ("/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens", asked.as_str())
+    );
+    // Profiles are not counted there, and callers of others read another shape.
+    let profile = app.post(&own("count-tokens"), asked).await;
+    assert!(profile.json()["inputTokens"].as_u64() > Some(0), "{}", profile.text());
+    let message = MESSAGE.replace("anthropic/m", &format!("bedrock/{base}"));
+    let message = app.post("/v1/messages/count_tokens", message).await;
+    assert!(message.json()["input_tokens"].as_u64() > Some(0), "{}", message.text());
+    assert_eq!(app.finish().await.len(), 3);
+}
+
+#[tokio::test]
 async fn tokens_are_estimated_where_nobody_counts() {
     let upstream = Upstream::start([]).await;
     let app = App::start(&provider("openai", &upstream)).await;
