@@ -148,6 +148,13 @@ fn think_in_converse(
     think_as_named(&mut request, Some(reasoning));
     let encoded = Protocol::BedrockConverse.encode_request(&request, &describe(target)).map_err(refused)?;
     let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
+    take_over(body, &written, &fields);
+    warnings.extend(encoded.warnings.iter().map(ToString::to_string));
+    Ok(())
+}
+
+/// Has these fields as they were written anew.
+fn take_over(body: &mut RawObject, written: &RawObject, fields: &[&str]) {
     for field in fields {
         match written.get(field) {
             Some(raw) => body.set(field, raw.to_vec()),
@@ -156,8 +163,6 @@ fn think_in_converse(
             }
         }
     }
-    warnings.extend(encoded.warnings.iter().map(ToString::to_string));
-    Ok(())
 }
 
 /// The fields that say how much to think, and those that may not be set beside them.
@@ -245,14 +250,7 @@ pub(super) fn rewrite(
     think_as_named(&mut request, reasoning);
     let encoded = protocol.encode_request(&request, &describe(target)).map_err(refused)?;
     let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
-    for field in fields {
-        match written.get(field) {
-            Some(raw) => body.set(field, raw.to_vec()),
-            None => {
-                body.remove(field);
-            }
-        }
-    }
+    take_over(body, &written, &fields);
     warnings.extend(encoded.warnings.iter().map(ToString::to_string));
     Ok(asked_form(&request.output).filter(|_| encoded.is_form_emulated))
 }
