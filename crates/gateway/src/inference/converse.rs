@@ -94,8 +94,17 @@ fn set(body: &mut RawObject, within: &str, name: &str, value: String) {
     }
 }
 
-/// Asks for a tier of service.
+/// Asks for a tier of service, in whichever protocol's word. Who leaves it open says nothing.
 pub fn set_tier(body: &mut RawObject, tier: &str) {
+    let tier = match tier {
+        "auto" => {
+            body.remove("serviceTier");
+            return;
+        }
+        "fast" => "priority",
+        "standard" | "standard_only" => "default",
+        other => other,
+    };
     body.set("serviceTier", serde_json::json!({"type": tier}).to_string().into_bytes());
 }
 
@@ -166,6 +175,19 @@ mod tests {
         ] {
             let mut body = body(text);
             limit(&mut body, 3);
+            assert_eq!(&body.to_bytes()[..], expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_tier_is_asked_for_in_the_words_there_are() {
+        for (tier, expected) in [
+            ("fast", r#"{"serviceTier":{"type":"priority"}}"#),
+            ("standard_only", r#"{"serviceTier":{"type":"default"}}"#),
+            ("auto", "{}"),
+        ] {
+            let mut body = body("{}");
+            set_tier(&mut body, tier);
             assert_eq!(&body.to_bytes()[..], expected.as_bytes());
         }
     }

@@ -278,6 +278,21 @@ async fn a_guardrail_is_applied_by_bedrock_or_the_call_refused() {
 }
 
 #[tokio::test]
+async fn losses_are_told_or_refused() {
+    let upstream = Upstream::start([Answer::json(200, CHAT_ANSWER)]).await;
+    let app = App::start(&provider("openai", &upstream)).await;
+    let lossy = BODY.replacen('{', r#"{"performanceConfig":{"latency":"optimized"},"#, 1);
+    let told = app.post(&of("openai/m", "converse"), lossy.clone()).await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    assert!(told.header("x-signalbox-warnings").contains("performanceConfig"));
+    let strict = lossy.replacen('{', r#"{"signalbox":{"strict":true},"#, 1);
+    let refused = app.post(&of("openai/m", "converse"), strict).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("translation_loss")));
+    assert_eq!(upstream.calls().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn tokens_are_counted_by_bedrock_where_its_model_can() {
     let base = "anthropic.claude-sonnet-4-5-20250929-v1:0";
     let upstream = Upstream::start([Answer::json(200, r#"{"inputTokens":7}"#)]).await;
