@@ -33,6 +33,7 @@ struct Message<'a> {
     content: Vec<Block<'a>>,
 }
 
+/// A block of a whole answer, or the beginning or a piece of one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Block<'a> {
@@ -57,12 +58,27 @@ struct ToolUse<'a> {
 struct Reasoning<'a> {
     #[serde(borrow, default)]
     reasoning_text: Option<Thoughts<'a>>,
+    /// Of a piece.
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Thoughts<'a> {
     #[serde(borrow, default)]
     text: Option<&'a RawValue>,
+}
+
+impl Block<'_> {
+    /// Bytes of what the model has made.
+    fn bytes(&self) -> u64 {
+        let reasoning = self.reasoning_content.as_ref();
+        let whole = reasoning.and_then(|it| it.reasoning_text.as_ref()?.text);
+        let thoughts = whole.or(reasoning.and_then(|it| it.text));
+        text_bytes(self.text)
+            + text_bytes(thoughts)
+            + text_bytes(self.tool_use.as_ref().and_then(|call| call.input))
+    }
 }
 
 impl<'a> Answer<'a> {
@@ -76,10 +92,8 @@ impl<'a> Answer<'a> {
         observed.finish_reason = self.stop_reason.map(Cow::into_owned);
         observed.told = told_by_bedrock(self.service_tier);
         for block in self.output.message.content {
-            let thoughts = block.reasoning_content.and_then(|it| it.reasoning_text).and_then(|it| it.text);
-            observed.output_bytes += text_bytes(block.text) + text_bytes(thoughts);
+            observed.output_bytes += block.bytes();
             if let Some(call) = block.tool_use {
-                observed.output_bytes += text_bytes(call.input);
                 observed.tool_calls.extend((call.name != ANSWER_TOOL).then(|| call.name.into_owned()));
             }
         }
@@ -92,33 +106,15 @@ impl<'a> Answer<'a> {
 #[serde(rename_all = "camelCase")]
 struct Event<'a> {
     #[serde(borrow, default)]
-    start: Option<Start<'a>>,
+    start: Option<Block<'a>>,
     #[serde(borrow, default)]
-    delta: Option<Delta<'a>>,
+    delta: Option<Block<'a>>,
     #[serde(borrow, default)]
     stop_reason: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     service_tier: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Start<'a> {
-    #[serde(borrow, default)]
-    tool_use: Option<ToolUse<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Delta<'a> {
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    tool_use: Option<ToolUse<'a>>,
-    #[serde(borrow, default)]
-    reasoning_content: Option<Thoughts<'a>>,
 }
 
 /// Looks at one event of a stream that passes through.
@@ -139,11 +135,7 @@ pub(super) fn event(observed: &mut Observed, data: &[u8]) -> Note {
         }
         return Note::Usage { at: range_of(text.as_ptr() as usize, raw.get()), is_only_usage: false };
     }
-    let bytes = event.delta.map_or(0, |delta| {
-        text_bytes(delta.text)
-            + text_bytes(delta.tool_use.and_then(|call| call.input))
-            + text_bytes(delta.reasoning_content.and_then(|thoughts| thoughts.text))
-    });
+    let bytes = event.delta.map_or(0, |delta| delta.bytes());
     observed.output_bytes += bytes;
     if bytes > 0 { Note::Content } else { Note::Plain }
 }
