@@ -33,6 +33,7 @@ REACHES: dict[str, list[Upstream]] = {
     "anthropic-sdk": OPENAI,
     "anthropic-sdk-js": ANTHROPIC,
     "axios": ANTHROPIC,
+    "boto3": ANTHROPIC,
     "claude-agent-sdk": ANTHROPIC,
     "claude-agent-sdk-js": ANTHROPIC,
     "claude-code": ANTHROPIC,

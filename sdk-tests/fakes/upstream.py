@@ -49,6 +49,7 @@ class Protocol:
     """One vendor's wire format."""
 
     name = ""
+    stream_type = "text/event-stream; charset=utf-8"
 
     def check_credential(self, headers: dict[str, str]) -> None:
         """Raises `Rejected` (401) unless the request carries exactly the configured credential."""
@@ -70,7 +71,7 @@ class Protocol:
         raise NotImplementedError
 
     def stream(self, body: Any, conversation: Conversation) -> Iterator[bytes]:
-        """Yields complete server-sent events."""
+        """Yields complete events."""
         raise NotImplementedError
 
     def endless_piece(self, number: int, api: str) -> bytes:
@@ -245,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
         # Decided before the first byte, because a refusal must still be able to become a status.
         reply_to(conversation)
         events = self.protocol.stream(call.body, conversation)
-        self._begin_chunks("text/event-stream; charset=utf-8")
+        self._begin_chunks(self.protocol.stream_type)
         if name == "cut-stream":
             self._break_after(call, events, int(argument or 4), is_clean=False)
         elif name == "short-stream":

@@ -14,6 +14,7 @@ CALLER_KEY = "sk-signalbox-made-up-caller-key-0001"
 OPENAI_KEY = "sk-made-up-upstream-openai"
 ANTHROPIC_KEY = "sk-made-up-upstream-anthropic"
 GOOGLE_KEY = "made-up-upstream-google"
+BEDROCK_KEY = "made-up-upstream-bedrock"
 
 FAKE_PROVIDERS = """\
 [timeouts]
@@ -136,6 +137,18 @@ id = "embedding-model"
 mode = "embedding"
 input = "0.15"
 
+[[providers]]
+name = "up-bedrock"
+kind = "bedrock"
+base_url = "{bedrock}"
+api_key = "{bedrock_key}"
+[[providers.models]]
+id = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+input = "3"
+output = "15"
+cache_read = "0.30"
+cache_write = "3.75"
+
 # A provider that refuses the gateway's own credential.
 [[providers]]
 name = "up-denied"
@@ -180,7 +193,7 @@ class Gateway:
     child: Child
 
 
-def fake_providers(openai_url: str, anthropic_url: str, google_url: str) -> str:
+def fake_providers(openai_url: str, anthropic_url: str, google_url: str, bedrock_url: str) -> str:
     return FAKE_PROVIDERS.format(
         openai=openai_url,
         openai_key=OPENAI_KEY,
@@ -188,6 +201,8 @@ def fake_providers(openai_url: str, anthropic_url: str, google_url: str) -> str:
         anthropic_key=ANTHROPIC_KEY,
         google=google_url,
         google_key=GOOGLE_KEY,
+        bedrock=bedrock_url,
+        bedrock_key=BEDROCK_KEY,
         closed_port=free_port(),
     )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import anthropic
+import boto3
 import openai
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from google import genai
 from google.genai import types
 
@@ -35,6 +38,24 @@ def google_client() -> genai.Client:
     address = address_of("google")
     options = types.HttpOptions(base_url=address["base_url"], timeout=int(TIMEOUT_SECONDS * 1000))
     return genai.Client(api_key=address["api_key"], http_options=options)
+
+
+@pytest.fixture
+def bedrock_client():
+    return bedrock_with(address_of("bedrock")["api_key"])
+
+
+def bedrock_with(key: str):
+    """Amazon's client with this key. From the environment it takes one for HTTPS only."""
+    url = address_of("bedrock")["base_url"]
+    config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}, read_timeout=TIMEOUT_SECONDS)
+    client = boto3.client("bedrock-runtime", endpoint_url=url, region_name="eu-west-1", config=config)
+
+    def show_key(request, **_: object) -> None:
+        request.headers["Authorization"] = f"Bearer {key}"
+
+    client.meta.events.register("before-sign.bedrock-runtime", show_key)
+    return client
 
 
 @pytest.fixture

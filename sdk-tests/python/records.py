@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from typing import Any
+from urllib.parse import unquote
 
 from targets import wait_until
 
@@ -39,5 +40,7 @@ def of_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def model_asked(call: dict[str, Any]) -> str:
-    """The model that a call asked a fake for; Google's protocol has it in the path."""
+    """The model that a call asked a fake for; Google's protocol and Amazon's have it in the path."""
+    if call["path"].startswith("/model/"):
+        return unquote(call["path"].split("/")[2])
     return call["body"].get("model") or call["path"].split("/models/")[1].split(":")[0]

@@ -90,6 +90,15 @@ GOOGLE_UPSTREAM = Upstream(
 )
 
 
+BEDROCK_UPSTREAM = replace(
+    ANTHROPIC_UPSTREAM,
+    vendor="bedrock",
+    provider="up-bedrock",
+    model_name="anthropic.claude-sonnet-4-5-20250929-v1:0",
+    url=os.environ["FAKE_BEDROCK_URL"],
+)
+
+
 RESPONSES_UPSTREAM = replace(
     OPENAI_UPSTREAM, vendor="responses", provider="up-responses", model_name="responses-model"
 )

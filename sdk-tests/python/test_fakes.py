@@ -242,3 +242,44 @@ def test_a_preview_is_taken_from_those_who_ask_for_it():
     with pytest.raises(anthropic.BadRequestError, match="context_management: Extra inputs"):
         client.messages.create(**ask)
     assert client.messages.create(**ask, extra_headers={"anthropic-beta": "context-management-2025-06-27"}).content
+
+
+def asked(*content: dict) -> list[dict]:
+    return [{"role": "user", "content": list(content)}]
+
+
+BEDROCK_REFUSALS = {
+    "a field it does not know": ({"model": "x"}, "[model] is not permitted"),
+    "no messages": ({"messages": []}, "must start with a user message"),
+    "two turns of a speaker": ({"messages": asked({"text": "x"}) * 2}, "must alternate"),
+    "a blank text": ({"messages": asked({"text": " "})}, "is blank"),
+    "a document alone": (
+        {"messages": asked({"document": {"format": "txt", "name": "a", "source": {"bytes": "eA=="}}})},
+        "needs a text block",
+    ),
+    "a document's name": (
+        {"messages": asked({"text": "x"}, {"document": {"format": "txt", "name": "a.txt", "source": {"bytes": "eA=="}}})},
+        "file name",
+    ),
+    "a result without a call": (
+        {"messages": asked({"toolResult": {"toolUseId": "a", "content": [{"text": "x"}]}})},
+        "Expected toolResult blocks",
+    ),
+    "a thought of somebody else": (
+        {"messages": asked({"reasoningContent": {"reasoningText": {"text": "x", "signature": "c2ln"}}})},
+        "Invalid `signature`",
+    ),
+    "a temperature above one": ({"inferenceConfig": {"temperature": 1.5}}, "out of its range"),
+    "no tools": ({"toolConfig": {"tools": []}}, "toolConfig.tools"),
+}
+
+
+@pytest.mark.parametrize("what", BEDROCK_REFUSALS)
+def test_the_bedrock_fake_refuses(what):
+    settings, words = BEDROCK_REFUSALS[what]
+    body = {"messages": asked({"text": "Hi"})} | settings
+    headers = {"authorization": f"Bearer {os.environ['FAKE_BEDROCK_KEY']}"}
+    url = f"{os.environ['FAKE_BEDROCK_URL']}/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"
+    answer = httpx.post(url, json=body, headers=headers)
+    assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (400, "ValidationException")
+    assert words in answer.json()["message"]

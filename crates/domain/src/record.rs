@@ -29,6 +29,10 @@ pub enum Operation {
     GenerateContent,
     /// `POST /v1beta/models/{model}:countTokens`.
     CountContentTokens,
+    /// `POST /model/{model}/converse`, and `/converse-stream`.
+    Converse,
+    /// `POST /model/{model}/count-tokens`.
+    CountConverseTokens,
     /// `POST /v1/embeddings`.
     Embeddings,
     /// `POST /v1beta/models/{model}:embedContent`.
@@ -62,7 +66,7 @@ pub struct UnknownWord(pub String);
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 19] = [
+    pub const ALL: [Operation; 21] = [
         Operation::ChatCompletions,
         Operation::Responses,
         Operation::CountInputTokens,
@@ -70,6 +74,8 @@ impl Operation {
         Operation::CountTokens,
         Operation::GenerateContent,
         Operation::CountContentTokens,
+        Operation::Converse,
+        Operation::CountConverseTokens,
         Operation::Embeddings,
         Operation::EmbedContent,
         Operation::BatchEmbedContents,
@@ -86,7 +92,13 @@ impl Operation {
 
     /// Whether tokens are counted and nothing is made: it costs nothing.
     pub const fn is_count(self) -> bool {
-        matches!(self, Operation::CountTokens | Operation::CountContentTokens | Operation::CountInputTokens)
+        matches!(
+            self,
+            Operation::CountTokens
+                | Operation::CountContentTokens
+                | Operation::CountInputTokens
+                | Operation::CountConverseTokens
+        )
     }
 
     /// The word used in storage, metrics and the API.
@@ -99,6 +111,8 @@ impl Operation {
             Operation::CountTokens => "count_tokens",
             Operation::GenerateContent => "generate_content",
             Operation::CountContentTokens => "count_content_tokens",
+            Operation::Converse => "converse",
+            Operation::CountConverseTokens => "count_converse_tokens",
             Operation::Embeddings => "embeddings",
             Operation::EmbedContent => "embed_content",
             Operation::BatchEmbedContents => "batch_embed_contents",

@@ -18,6 +18,7 @@ pub fn of(target: Target) -> io::Result<Vec<Vec<u8>>> {
             read(&fixtures, ".request.json", &mut seeds)?;
             read(&fixtures, "request.openai_responses.json", &mut seeds)?;
             read(&fixtures, "request.gemini.json", &mut seeds)?;
+            read(&fixtures, "request.bedrock_converse.json", &mut seeds)?;
             for shape in ["openai", "gemini_embed", "gemini_batch"] {
                 read(&fixtures, &format!("/request.{shape}.json"), &mut seeds)?;
             }

@@ -16,6 +16,7 @@ use llm::observe::edit;
 use llm::observe::{self, StreamObserver};
 use llm::protocol::sound::TranscriptFormat;
 use llm::protocol::{OutputLimit, Shape, StreamOptions, Target as EncodeTarget, embeddings, rerank};
+use llm::provider::StreamFraming;
 use llm::raw::RawObject;
 use llm::server_tools;
 use llm::set_aside::SetAside;
@@ -330,8 +331,36 @@ fn framed(input: &[u8]) -> Vec<u8> {
     amazon_events::message(&[(":message-type", "event"), (":event-type", kind)], input)
 }
 
+/// Whether what was written as a stream can be read as one.
+fn is_stream(protocol: Protocol, out: &[u8]) -> bool {
+    match protocol.framing() {
+        StreamFraming::ServerSentEvents => std::str::from_utf8(out).is_ok(),
+        StreamFraming::AmazonEvents => {
+            let mut are_json = true;
+            let read = Unframer::default().each(out, |frame| are_json &= is_json(frame.payload()));
+            are_json && read.is_ok()
+        }
+    }
+}
+
+/// Messages that pass through as they came, or with the same payload written anew.
+fn passed(input: &[u8]) {
+    let (mut same, mut anew, mut length) = (Vec::new(), Vec::new(), 0);
+    let _ = Unframer::default().each(input, |frame| {
+        let _ = frame.failure();
+        length += frame.raw().len();
+        same.extend_from_slice(frame.raw());
+        frame.write_with(frame.payload(), &mut anew);
+    });
+    assert!(
+        input.starts_with(&same) && same == anew && same.len() == length,
+        "messages that are not their bytes"
+    );
+}
+
 fn stream(input: &[u8]) {
     for bytes in [input, &framed(input)] {
+        passed(bytes);
         let whole = unframed(std::iter::once(bytes));
         let size = 1 + bytes.len() / 7;
         assert!(unframed(bytes.chunks(size)) == whole, "other messages in pieces of {size}");
@@ -361,7 +390,7 @@ fn stream(input: &[u8]) {
             let mut out = Vec::new();
             decoded.iter().for_each(|event| encoder.push(event, &mut out));
             encoder.end(&decoder.usage(), Some(Money::from_nano(5)), &mut out);
-            assert!(std::str::from_utf8(&out).is_ok());
+            assert!(is_stream(to, &out), "a stream that cannot be read");
         }
     }
     let _ = Event::parse(input);

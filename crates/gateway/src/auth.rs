@@ -22,7 +22,16 @@ pub fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// Finds the caller behind a request.
 pub fn authenticate(snapshot: &Snapshot, headers: &HeaderMap, now: Timestamp) -> Result<Principal, Refusal> {
-    authenticate_key(snapshot, shown_key(headers), now)
+    match shown_key(headers) {
+        None if is_signed(headers) => Err(Refusal::Signed),
+        shown => authenticate_key(snapshot, shown, now),
+    }
+}
+
+/// Whether a request is signed with keys of AWS
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html>, not read again for this).
+fn is_signed(headers: &HeaderMap) -> bool {
+    headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-"))
 }
 
 /// The same for a key that was shown, wherever it stood.
@@ -93,6 +102,9 @@ mod tests {
         assert_eq!(check(&headers("authorization", "Basic made-up"), now), Err(Refusal::MissingKey));
         assert_eq!(check(&headers("authorization", "Bearer "), now), Err(Refusal::MissingKey));
         assert_eq!(check(&headers("x-api-key", "other"), now), Err(Refusal::InvalidKey));
+        let signed =
+            headers("authorization", "AWS4-HMAC-SHA256 Credential=AKIAMADEUP/20261126/eu-west-1/bedrock");
+        assert_eq!(check(&signed, now), Err(Refusal::Signed));
         let later = Timestamp::from_unix_ms(10);
         assert_eq!(check(&headers("x-api-key", "made-up"), later), Err(Refusal::InvalidKey));
     }

@@ -13,6 +13,12 @@ pub enum Refusal {
     /// No key was shown.
     #[error("Unauthorized: send an API key as `Authorization: Bearer …` or `x-api-key`")]
     MissingKey,
+    /// The request is signed with keys of AWS, which mean nothing here.
+    #[error(
+        "signatures of AWS are not taken: send an API key of this gateway as `Authorization: Bearer …`. Over HTTPS AWS's SDKs \
+         do that when it stands in the variable AWS_BEARER_TOKEN_BEDROCK"
+    )]
+    Signed,
     /// The key is not known, expired or deleted.
     #[error("Invalid authorization token")]
     InvalidKey,
@@ -156,7 +162,7 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Refusal::MissingKey | Refusal::InvalidKey => 401,
+            Refusal::MissingKey | Refusal::Signed | Refusal::InvalidKey => 401,
             Refusal::NotPermitted(_) => 403,
             Refusal::InvalidRequest { .. }
             | Refusal::TranslationLoss(_)
@@ -183,10 +189,14 @@ impl Refusal {
     }
 
     /// The HTTP status in a caller's protocol. Anthropic has one of its own for overload
-    /// (<https://platform.claude.com/docs/en/api/errors>, read 2026-11-22).
+    /// (<https://platform.claude.com/docs/en/api/errors>, read 2026-11-22), Amazon none for strangers
+    /// (`AccessDeniedException` in botocore 1.44.8's model of the service, read 2026-11-26).
     pub fn status_in(&self, protocol: Protocol) -> u16 {
-        let is_overload = matches!(self, Refusal::Overloaded { .. });
-        if is_overload && protocol == Protocol::AnthropicMessages { 529 } else { self.status() }
+        match (protocol, self.status()) {
+            (Protocol::AnthropicMessages, _) if matches!(self, Refusal::Overloaded { .. }) => 529,
+            (Protocol::BedrockConverse, 401) => 403,
+            (_, status) => status,
+        }
     }
 
     /// What `retry-after` says, in whole seconds; `None`: the header is not sent.
@@ -210,6 +220,7 @@ impl Refusal {
     pub fn own_code(&self) -> &'static str {
         match self {
             Refusal::MissingKey => "missing_api_key",
+            Refusal::Signed => "aws_signature",
             Refusal::InvalidKey => "invalid_api_key",
             Refusal::NotPermitted(_) => "not_permitted",
             Refusal::InvalidRequest { .. } => "invalid_request",
@@ -249,6 +260,7 @@ impl Refusal {
             Refusal::InvalidRequest { param, .. } | Refusal::Provider { param, .. } => param.as_deref(),
             Refusal::UnknownModel(_) | Refusal::WrongEndpoint { .. } => Some("model"),
             Refusal::MissingKey
+            | Refusal::Signed
             | Refusal::InvalidKey
             | Refusal::NotPermitted(_)
             | Refusal::TranslationLoss(_)
@@ -296,6 +308,7 @@ impl Refusal {
             Refusal::Internal => Outcome::Internal,
             Refusal::BodyCut => Outcome::ClientGone,
             Refusal::MissingKey
+            | Refusal::Signed
             | Refusal::InvalidKey
             | Refusal::NotPermitted(_)
             | Refusal::InvalidRequest { .. }

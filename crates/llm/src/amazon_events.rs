@@ -1,7 +1,7 @@
-//! Amazon's event stream encoding: binary messages, turned into server-sent events.
+//! Amazon's event stream encoding: binary messages, turned into server-sent events, passed on as they are, or written.
 //!
 //! <https://docs.aws.amazon.com/lexv2/latest/dg/event-stream-encoding.html>, read 2026-11-26: lengths, headers, a payload, and a checksum of
-//! each part. Everything behind this module reads one kind of stream: an event's type becomes its name, its payload its
+//! each part. Everything that reads a stream reads one kind: an event's type becomes its name, its payload its
 //! data; Claude's own events, which come in base64 within a payload, become themselves; exceptions become events named
 //! `error` in the shape that Anthropic's protocol has for them.
 
@@ -40,13 +40,52 @@ pub struct Unframer {
 impl Unframer {
     /// Takes a piece of the stream; what is complete now is added to `out` as server-sent events.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        self.each(piece, |frame| frame.message.write(out))
+    }
+
+    /// Takes a piece of the stream; hands over what is complete now, message by message.
+    pub fn each(&mut self, piece: &[u8], mut take: impl FnMut(Frame<'_>)) -> Result<(), FrameError> {
         self.rest.extend_from_slice(piece);
         while let Some(length) = next_length(&self.rest)? {
-            let Some(message) = self.rest.get(..length) else { return Ok(()) };
-            Message::read(message)?.write(out);
+            let Some(raw) = self.rest.get(..length) else { return Ok(()) };
+            take(Frame { raw, message: Message::read(raw)? });
             self.rest.advance(length);
         }
         Ok(())
+    }
+}
+
+/// A whole message, and the bytes that it is.
+pub struct Frame<'a> {
+    raw: &'a [u8],
+    message: Message<'a>,
+}
+
+impl Frame<'_> {
+    /// The message as it came.
+    pub fn raw(&self) -> &[u8] {
+        self.raw
+    }
+
+    /// What it is: the type of an event, an exception or an error.
+    pub fn name(&self) -> &str {
+        self.message.name
+    }
+
+    /// What it carries.
+    pub fn payload(&self) -> &[u8] {
+        self.message.payload
+    }
+
+    /// What it tells of a failure, in the shape that Anthropic's protocol has for them. `None`: it tells of none.
+    pub fn failure(&self) -> Option<Vec<u8>> {
+        matches!(self.message.kind, "exception" | "error").then(|| self.message.error())
+    }
+
+    /// Writes the same message with another payload.
+    pub fn write_with(&self, payload: &[u8], out: &mut Vec<u8>) {
+        let headers = self.raw.len().saturating_sub(self.message.payload.len() + CHECKSUM);
+        write_message(self.raw.get(PRELUDE..headers).unwrap_or_default(), payload, out);
     }
 }
 
@@ -114,7 +153,7 @@ impl<'a> Message<'a> {
 
     fn write(&self, out: &mut Vec<u8>) {
         match self.kind {
-            "exception" | "error" => self.write_error(out),
+            "exception" | "error" => write_event("error", &self.error(), out),
             // Claude's own events.
             _ if self.name == "chunk" => match chunk(self.payload) {
                 Some((name, data)) => write_event(&name, &data, out),
@@ -124,7 +163,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn write_error(&self, out: &mut Vec<u8>) {
+    fn error(&self) -> Vec<u8> {
         #[derive(Deserialize)]
         struct Said<'a> {
             #[serde(borrow, alias = "Message")]
@@ -136,7 +175,7 @@ impl<'a> Message<'a> {
             said => Cow::Borrowed(said),
         });
         let error = serde_json::json!({"type": "error", "error": {"type": self.name, "message": said}});
-        write_event("error", error.to_string().as_bytes(), out);
+        error.to_string().into_bytes()
     }
 }
 
@@ -200,7 +239,7 @@ fn write_event(name: &str, data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\n\n");
 }
 
-/// A message with these headers, which are texts: what providers send, for tests and for those who stand in for one.
+/// A message with these headers, which are texts.
 pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut written = Vec::new();
     for (name, value) in headers {
@@ -211,15 +250,23 @@ pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
         written.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes());
         written.extend_from_slice(value.as_bytes());
     }
-    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-    let mut out = Vec::new();
-    out.extend_from_slice(&number(PRELUDE + written.len() + payload.len() + CHECKSUM));
-    out.extend_from_slice(&number(written.len()));
-    out.extend_from_slice(&checksum(&out).to_be_bytes());
-    out.extend_from_slice(&written);
-    out.extend_from_slice(payload);
-    out.extend_from_slice(&checksum(&out).to_be_bytes());
+    let mut out = Vec::with_capacity(PRELUDE + written.len() + payload.len() + CHECKSUM);
+    write_message(&written, payload, &mut out);
     out
+}
+
+/// Appends a message: its headers as they stand in it, and its payload.
+fn write_message(headers: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    out.extend_from_slice(&number(PRELUDE + headers.len() + payload.len() + CHECKSUM));
+    out.extend_from_slice(&number(headers.len()));
+    let prelude = checksum(&out[start..]);
+    out.extend_from_slice(&prelude.to_be_bytes());
+    out.extend_from_slice(headers);
+    out.extend_from_slice(payload);
+    let whole = checksum(&out[start..]);
+    out.extend_from_slice(&whole.to_be_bytes());
 }
 
 /// An event of a type, as [`message`] writes it.
@@ -284,6 +331,24 @@ mod tests {
         for (bytes, expected) in [(empty, "data: \n\n"), (text.as_slice(), data), (number.as_slice(), data)] {
             assert_eq!(read(&[bytes]).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_message_passes_as_it_came_or_with_another_payload() {
+        let mut unframer = Unframer::default();
+        let (mut same, mut other, mut failures) = (Vec::new(), Vec::new(), 0);
+        let take = |frame: Frame<'_>| {
+            same.extend_from_slice(frame.raw());
+            failures += usize::from(frame.failure().is_some());
+            frame.write_with(frame.payload(), &mut other);
+        };
+        unframer.each(&stream(), take).unwrap();
+        assert_eq!((&same, &other, failures), (&stream(), &stream(), 2));
+        let mut changed = Vec::new();
+        Unframer::default()
+            .each(&event("a", "{}"), |frame| frame.write_with(b"{\"b\":1}", &mut changed))
+            .unwrap();
+        assert_eq!(changed, event("a", "{\"b\":1}"));
     }
 
     #[test]

@@ -99,8 +99,9 @@ impl StreamObserver {
             Protocol::OpenAiResponses => responses::event(&mut self.observed, data),
             Protocol::AnthropicMessages => self.anthropic(data),
             Protocol::Gemini => gemini::event(&mut self.observed, data),
-            // Nobody calls in these, so their streams are always translated.
-            Protocol::BedrockConverse | Protocol::CohereChat => Note::Plain,
+            Protocol::BedrockConverse => bedrock::event(&mut self.observed, data),
+            // Nobody calls in it, so its streams are always translated.
+            Protocol::CohereChat => Note::Plain,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::raw::RawObject;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -40,6 +41,9 @@ const SIMPLE_TOOLS: [&str; 4] = ["web_search", "web_search_20250305", "web_fetch
 static HINTS: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| {
     ["web_search", "web_fetch", "code_execution", "tool_search_tool", "mcp_toolset", "\\u00"].map(Finder::new)
 });
+/// How the configuration of tools tells that Bedrock may run one of them. An escaped letter may hide it.
+static SYSTEM_TOOL: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| ["\"systemTool\"", "\\u00"].map(Finder::new));
 static WEB_SEARCH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("web_search"));
 
 /// What a provider may do by itself within one call, at the most.
@@ -91,8 +95,9 @@ pub fn rounds(body: &RawObject, provider: Protocol, model: &str) -> Rounds {
         Protocol::AnthropicMessages => by_anthropic(body),
         Protocol::OpenAiResponses => responses::rounds(body),
         Protocol::Gemini => gemini::rounds(body, model),
+        Protocol::BedrockConverse => by_bedrock(body),
         // They run none.
-        Protocol::BedrockConverse | Protocol::CohereChat => Rounds::default(),
+        Protocol::CohereChat => Rounds::default(),
         Protocol::OpenAiChat => {
             // These search always, asked or not.
             if model.contains("-search-preview") {
@@ -115,6 +120,28 @@ fn has_search_tool(body: &RawObject) -> bool {
     let Some(raw) = body.get("tools").filter(|raw| WEB_SEARCH.find(raw).is_some()) else { return false };
     let tools: Vec<Tool<'_>> = serde_json::from_slice(raw).unwrap_or_default();
     tools.iter().any(|tool| tool.is("web_search"))
+}
+
+/// Nova's own tools, and guardrails, are billed by figures of their own
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemTool.html>, read 2026-11-26; prices were not looked up).
+fn by_bedrock(body: &RawObject) -> Rounds {
+    #[derive(Deserialize)]
+    struct Config {
+        tools: Vec<Tool>,
+    }
+    #[derive(Deserialize)]
+    struct Tool {
+        #[serde(rename = "systemTool", default)]
+        system: Option<IgnoredAny>,
+    }
+    let may_run = |raw: &&[u8]| SYSTEM_TOOL.iter().any(|hint| hint.find(raw).is_some());
+    let runs_tools = body.get("toolConfig").filter(may_run).is_some_and(|raw| {
+        serde_json::from_slice::<Config>(raw)
+            .map_or(true, |config| config.tools.iter().any(|tool| tool.system.is_some()))
+    });
+    let is_guarded = body.get("guardrailConfig").is_some_and(|raw| raw != b"null");
+    let looks = if runs_tools { ASSUMED_SEARCHES } else { 0 };
+    Rounds { searches: 0, looks, has_other_charges: runs_tools || is_guarded }
 }
 
 fn by_anthropic(body: &RawObject) -> Rounds {

@@ -94,7 +94,7 @@ fn text(raw: Option<&[u8]>) -> Option<&[u8]> {
 
 fn tier(word: &[u8]) -> Tier {
     match word {
-        b"default" | b"standard" | b"standard_only" | b"on_demand" | b"scale" => Tier::Standard,
+        b"default" | b"standard" | b"standard_only" | b"on_demand" | b"scale" | b"reserved" => Tier::Standard,
         b"flex" => Tier::Flex,
         b"priority" | b"fast" => Tier::Priority,
         _ => Tier::Unknown,
@@ -151,8 +151,7 @@ pub(crate) fn told_by_bedrock(service_tier: Option<&RawValue>) -> Told {
     }
     let read = |raw: &'_ RawValue| {
         let tiered: Tiered<'_> = serde_json::from_str(raw.get()).ok()?;
-        let kind = word(Some(tiered.kind))?;
-        Some(if kind == "reserved" { Tier::Standard } else { tier(kind.as_bytes()) })
+        Some(tier(word(Some(tiered.kind))?.as_bytes()))
     };
     Told { tier: service_tier.and_then(read), ..Told::default() }
 }

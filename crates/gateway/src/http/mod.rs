@@ -7,7 +7,7 @@ mod privacy;
 mod stored;
 
 use crate::auth::GOOGLE_KEY;
-use crate::inference::called::{Called, query_value};
+use crate::inference::called::{CONVERSE, Called, query_value};
 use crate::inference::{protocol_of, reply, serve};
 use crate::{Gateway, Refusal, realtime};
 use axum::Router;
@@ -108,13 +108,16 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
                 let gateway = self.gateway.clone();
                 Box::pin(async move {
                     let (mut head, body) = request.into_parts();
-                    if protocol_of(called.operation) == Protocol::Gemini {
+                    let protocol = protocol_of(called.operation);
+                    if protocol == Protocol::Gemini {
                         take_key(&mut head);
                         if let Err(refusal) = check_stream(&called, &head.uri) {
                             return Ok(reply::refusal(Protocol::Gemini, gateway.request_id(), &refusal));
                         }
                     }
-                    Ok(serve(&gateway, &called, &head.headers, body).await)
+                    let mut response = serve(&gateway, &called, &head.headers, body).await;
+                    reply::name_request(protocol, response.headers_mut());
+                    Ok(response)
                 })
             }
             None if request.uri().path() == realtime::PATH => {
@@ -128,7 +131,9 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
 
 /// The protocol in which a path's callers expect errors.
 fn protocol_of_path(path: &str) -> Protocol {
-    if path.starts_with("/v1beta/") || Called::of_path(path).is_some() {
+    if path.starts_with(CONVERSE) {
+        Protocol::BedrockConverse
+    } else if path.starts_with("/v1beta/") || Called::of_path(path).is_some() {
         Protocol::Gemini
     } else if path.contains("/messages") {
         Protocol::AnthropicMessages

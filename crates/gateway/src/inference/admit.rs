@@ -3,7 +3,7 @@
 use super::bound::{self, Bound, NoPrice, OUTPUT_MIN};
 use super::intake::Intake;
 use super::relay::Progress;
-use super::{nested, protocol_of, route_of};
+use super::{converse, nested, protocol_of, route_of};
 use crate::Gateway;
 use crate::providers::Target;
 use crate::refusal::Refusal;
@@ -268,6 +268,9 @@ fn thinks_longer(operation: Operation, intake: &Intake, tokens: u64) -> bool {
     if protocol_of(operation) == Protocol::Gemini {
         return nested::thinking_budget(&intake.body).is_some_and(|budget| budget >= tokens);
     }
+    if protocol_of(operation) == Protocol::BedrockConverse {
+        return converse::thinking_budget(&intake.body).is_some_and(|budget| budget >= tokens);
+    }
     #[derive(serde::Deserialize)]
     struct Thinking {
         #[serde(default)]
@@ -281,6 +284,9 @@ fn thinks_longer(operation: Operation, intake: &Intake, tokens: u64) -> bool {
 fn limit_output(operation: Operation, intake: &mut Intake, target: &Target, tokens: u64) {
     if protocol_of(operation) == Protocol::Gemini {
         return nested::limit(&mut intake.body, tokens);
+    }
+    if protocol_of(operation) == Protocol::BedrockConverse {
+        return converse::limit(&mut intake.body, tokens);
     }
     let preferred = match target.provider.spec.output_limit {
         OutputLimit::MaxCompletionTokens if operation == Operation::ChatCompletions => {

@@ -9,14 +9,14 @@ mod seen;
 
 use super::intake::Intake;
 use super::prepare::set_aside;
-use super::{media, nested, protocol_of, route_of, shape_of};
+use super::{converse, media, nested, protocol_of, route_of, shape_of};
 use crate::providers::Target;
 use domain::record::Operation;
 use domain::{Ceiling, Demand, ModelPrice, Money, Price, RegionDemand, Terms, TierDemand, Unpriced, Usage};
 use llm::Protocol;
 use llm::ir::{Content, Part, Source};
 use llm::protocol::Shape;
-use llm::provider::RouteKind;
+use llm::provider::{Route, RouteKind};
 use llm::raw::RawObject;
 use llm::server_tools;
 use llm::terms::{Asked, ServiceTiers};
@@ -214,10 +214,10 @@ pub fn again(first: &Bound, target: &Target, more_input: u64) -> Option<Money> {
 fn answers(operation: Operation, body: &RawObject) -> u64 {
     let asked = match protocol_of(operation) {
         Protocol::Gemini => nested::candidate_count(body),
+        Protocol::BedrockConverse => converse::answers(body),
         Protocol::OpenAiChat
         | Protocol::OpenAiResponses
         | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse
         | Protocol::CohereChat => number(body, "n"),
     };
     let shown = asked.unwrap_or(1).max(1);
@@ -276,9 +276,14 @@ fn served(demand: Demand, target: &Target) -> Terms {
 fn demand(body: &RawObject, target: &Target) -> Demand {
     let spec = target.provider.spec;
     let asked = Asked {
-        service_tier: body.get("service_tier").or(body.get("serviceTier")),
-        // How fast somebody speaks is another thing, and costs nothing.
-        speed: body.get("speed").filter(|_| target.endpoint.route.kind == RouteKind::Chat),
+        service_tier: body.get("service_tier").or(body.get("serviceTier")).map(converse::tier_word),
+        speed: match target.endpoint.route {
+            Route { kind: RouteKind::Chat, protocol: Protocol::BedrockConverse, .. } => {
+                converse::latency_word(body)
+            }
+            // How fast somebody speaks is another thing, and costs nothing.
+            route => body.get("speed").filter(|_| route.kind == RouteKind::Chat),
+        },
         inference_geo: body.get("inference_geo"),
     };
     let demand = llm::terms::demand(spec.service_tiers, spec.regions, asked);
@@ -301,9 +306,10 @@ pub fn ask_for_standard_tier(operation: Operation, body: &mut RawObject, target:
             body.remove("service_tier");
             body.set_string("serviceTier", "standard");
         }
+        (ServiceTiers::AccountDecides, Protocol::BedrockConverse) => converse::set_tier(body, "default"),
         // There it is what a request gets that asks for none.
         (ServiceTiers::Named | ServiceTiers::OnePrice, _)
-        | (ServiceTiers::AccountDecides, Protocol::BedrockConverse | Protocol::CohereChat) => {
+        | (ServiceTiers::AccountDecides, Protocol::CohereChat) => {
             body.remove("service_tier");
             body.remove("serviceTier");
         }
@@ -315,7 +321,7 @@ pub fn output_limit_field(operation: Operation, body: &RawObject) -> Option<&'st
     let fields: &[&'static str] = match protocol_of(operation) {
         Protocol::OpenAiResponses => &["max_output_tokens"],
         Protocol::OpenAiChat | Protocol::AnthropicMessages => &["max_completion_tokens", "max_tokens"],
-        // There it stands within `generationConfig`, and nobody calls in Bedrock's protocol or Cohere's.
+        // There it stands within `generationConfig` and `inferenceConfig`, and nobody calls in Cohere's.
         Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => &[],
     };
     fields.iter().copied().find(|field| number(body, field).is_some())
@@ -324,6 +330,9 @@ pub fn output_limit_field(operation: Operation, body: &RawObject) -> Option<&'st
 fn output_limit(operation: Operation, body: &RawObject) -> Option<u64> {
     if protocol_of(operation) == Protocol::Gemini {
         return nested::max_output_tokens(body);
+    }
+    if protocol_of(operation) == Protocol::BedrockConverse {
+        return converse::max_output_tokens(body);
     }
     output_limit_field(operation, body).and_then(|field| number(body, field))
 }

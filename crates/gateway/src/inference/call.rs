@@ -460,6 +460,7 @@ impl Call {
                     .map_err(|error| Refusal::InvalidResponse(error.to_string()))?;
                 response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
                 response.echo.clone_from(&self.prepared.echo);
+                response.took_ms = self.took_ms();
                 self.prepared.name(&mut response, self.entry.id);
                 let observed = answer.unwrap_or_default().observed;
                 let usage = self.metered(&observed, true).0;
@@ -468,6 +469,11 @@ impl Call {
                 Ok((encoded.body.into(), observed, warnings))
             }
         }
+    }
+
+    /// How long it has taken so far, in milliseconds.
+    fn took_ms(&self) -> Option<u64> {
+        u64::try_from(self.entry.started.elapsed().as_millis()).ok()
     }
 
     /// Ends a call whose answer has not begun.

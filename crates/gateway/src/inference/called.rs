@@ -1,10 +1,13 @@
 //! What is called: the endpoint, and what its address says of the call.
 //!
-//! In Gemini's protocol the address names the model and tells whether the answer is streamed; everywhere else that stands
-//! in the body.
+//! In Gemini's protocol and in Converse the address names the model and tells whether the answer is streamed; everywhere else
+//! that stands in the body.
 
 use domain::record::Operation;
 use std::sync::Arc;
+
+/// Below it are models in Amazon Bedrock's addresses.
+pub const CONVERSE: &str = "/model/";
 
 /// An endpoint, and what its address says of the call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +30,9 @@ impl Called {
     /// Reads a path below which models are: `/v1beta/models/{model}:{verb}`. The model may have slashes, plain or
     /// escaped, and colons. <https://ai.google.dev/api/all-methods>, read 2026-11-26.
     pub fn of_path(path: &str) -> Option<Self> {
+        if let Some(rest) = path.strip_prefix(CONVERSE) {
+            return Self::of_converse(rest);
+        }
         let rest = ["/v1beta/models/", "/v1/models/"].iter().find_map(|start| path.strip_prefix(start))?;
         let (model, verb) = rest.rsplit_once(':')?;
         let (operation, is_stream) = match verb {
@@ -40,6 +46,19 @@ impl Called {
         let model = unescaped(model)?;
         let model = model.strip_prefix("models/").unwrap_or(&model);
         Some(Self { operation, model: Some(model.into()), is_stream })
+    }
+
+    /// Reads the rest of a path of Amazon Bedrock's, `{model}/{verb}`. SDKs escape the slashes and colons of a model; they may stand
+    /// there plain too. <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>, read 2026-11-26.
+    fn of_converse(rest: &str) -> Option<Self> {
+        let (model, verb) = rest.rsplit_once('/')?;
+        let (operation, is_stream) = match verb {
+            "converse" => (Operation::Converse, false),
+            "converse-stream" => (Operation::Converse, true),
+            "count-tokens" => (Operation::CountConverseTokens, false),
+            _ => return None,
+        };
+        Some(Self { operation, model: Some(unescaped(model)?.into()), is_stream })
     }
 
     /// What of the address makes two calls differ.
@@ -98,6 +117,17 @@ mod tests {
             ("/v1beta/models/a/b:countTokens", Some((Operation::CountContentTokens, "a/b", false))),
             ("/v1beta/models/a/b:embedContent", Some((Operation::EmbedContent, "a/b", false))),
             ("/v1/models/a/b:batchEmbedContents", Some((Operation::BatchEmbedContents, "a/b", false))),
+            (
+                "/model/openai%2Fgpt-4o-mini/converse",
+                Some((Operation::Converse, "openai/gpt-4o-mini", false)),
+            ),
+            (
+                "/model/ollama/llama3%3A8b/converse-stream",
+                Some((Operation::Converse, "ollama/llama3:8b", true)),
+            ),
+            ("/model/a%2Fb/count-tokens", Some((Operation::CountConverseTokens, "a/b", false))),
+            ("/model/a%2Fb/invoke", None),
+            ("/model/converse", None),
             ("/v1beta/models/a/b:embedText", None),
             ("/v1beta/models/a%2:generateContent", None),
             ("/v1beta/models/a/b", None),

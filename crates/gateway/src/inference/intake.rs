@@ -17,9 +17,12 @@ use llm::set_aside::SetAside;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The objects that carry options for the gateway: ours, and the one that existing clients send.
 pub(super) const OPTION_OBJECTS: [&str; 2] = ["requesty", "signalbox"];
+/// Where Converse has what is told for logs.
+const REQUEST_METADATA: &str = "requestMetadata";
 /// Headers with these prefixes become metadata.
 const METADATA_HEADERS: [&str; 2] = ["x-requesty-", "x-signalbox-"];
 /// Metadata fields of one request.
@@ -135,7 +138,8 @@ fn understand(
         },
     };
     let is_stream = match body.get("stream") {
-        _ if outside.is_stream => true,
+        // Where the address says which model, it says this too.
+        _ if outside.model.is_some() => outside.is_stream,
         None | Some(b"false" | b"null") => false,
         Some(b"true") => true,
         Some(_) => return Err(Refusal::invalid_param("stream", "`stream` must be true or false")),
@@ -170,8 +174,26 @@ fn understand(
             body.remove(object);
         }
     }
+    if outside.model.is_some()
+        && let Some(raw) = body.get(REQUEST_METADATA).filter(|raw| *raw != b"null")
+    {
+        request_metadata(raw, intake.metadata.get_or_insert_default())?;
+    }
     intake.body = body;
     Ok(intake)
+}
+
+/// Reads what a caller of Converse tells for logs; a provider that speaks it gets it too.
+fn request_metadata(raw: &[u8], metadata: &mut Metadata) -> Result<(), Refusal> {
+    let refuse = |_| {
+        let message = format!("`{REQUEST_METADATA}` must be an object of strings");
+        Refusal::invalid_param(REQUEST_METADATA, message)
+    };
+    let told: BTreeMap<String, String> = serde_json::from_slice(raw).map_err(refuse)?;
+    told.into_iter().try_for_each(|(key, value)| {
+        let value = bounded(REQUEST_METADATA, &key, value)?;
+        add(metadata, &key, value)
+    })
 }
 
 /// The fields of a form that are texts, as a JSON object.

@@ -8,6 +8,7 @@ pub mod body;
 pub mod bound;
 pub mod call;
 pub mod called;
+pub mod converse;
 pub mod documents;
 pub mod intake;
 pub mod keeping;
@@ -68,6 +69,7 @@ pub const fn protocol_of(operation: Operation) -> Protocol {
         | Operation::CountContentTokens
         | Operation::EmbedContent
         | Operation::BatchEmbedContents => Protocol::Gemini,
+        Operation::Converse | Operation::CountConverseTokens => Protocol::BedrockConverse,
     }
 }
 
@@ -89,6 +91,8 @@ pub const fn shape_of(operation: Operation) -> Option<Shape> {
         | Operation::GenerateContent
         | Operation::CountContentTokens
         | Operation::CountInputTokens
+        | Operation::Converse
+        | Operation::CountConverseTokens
         | Operation::Completions
         | Operation::Moderations
         | Operation::Translations
@@ -102,13 +106,15 @@ pub const fn route_of(operation: Operation) -> RouteKind {
         Operation::ChatCompletions
         | Operation::Responses
         | Operation::Messages
-        | Operation::GenerateContent => RouteKind::Chat,
+        | Operation::GenerateContent
+        | Operation::Converse => RouteKind::Chat,
         Operation::Embeddings | Operation::EmbedContent | Operation::BatchEmbedContents => {
             RouteKind::Embeddings
         }
-        Operation::CountTokens | Operation::CountContentTokens | Operation::CountInputTokens => {
-            RouteKind::CountTokens
-        }
+        Operation::CountTokens
+        | Operation::CountContentTokens
+        | Operation::CountInputTokens
+        | Operation::CountConverseTokens => RouteKind::CountTokens,
         Operation::Completions => RouteKind::Completions,
         Operation::Rerank => RouteKind::Rerank,
         Operation::Moderations => RouteKind::Moderations,
@@ -207,10 +213,8 @@ fn counted(operation: Operation, tokens: u64) -> String {
     let (before, field) = match protocol_of(operation) {
         Protocol::Gemini => ("", "totalTokens"),
         Protocol::OpenAiResponses => ("\"object\":\"response.input_tokens\",", "input_tokens"),
-        Protocol::OpenAiChat
-        | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse
-        | Protocol::CohereChat => ("", "input_tokens"),
+        Protocol::BedrockConverse => ("", "inputTokens"),
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::CohereChat => ("", "input_tokens"),
     };
     format!("{{{before}\"{field}\":{tokens}}}")
 }

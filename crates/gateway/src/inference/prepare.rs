@@ -253,7 +253,7 @@ fn prepare_as_it_is(
     let can_count = target.endpoint.route.kind == RouteKind::CountTokens && inbound == outbound;
     if operation.is_count() && !can_count {
         refuse_unseen(&intake.body)?;
-        let request = inbound.decode_request(&counted(&intake.body)).map_err(refused)?;
+        let request = inbound.decode_request(&counted(operation, &intake.body)?).map_err(refused)?;
         return Ok(Next::Estimate { input_tokens: llm::tokens::of_request(&request) });
     }
     let mut warnings = Vec::new();
@@ -351,14 +351,24 @@ fn refuse_unseen(body: &RawObject) -> Result<(), Refusal> {
     })
 }
 
-/// What is to be counted: Gemini's callers may wrap it.
-/// <https://ai.google.dev/api/tokens>, read 2026-11-26.
-fn counted(body: &RawObject) -> Bytes {
+/// What is to be counted: Gemini's callers may wrap it, and those of Converse do.
+/// <https://ai.google.dev/api/tokens> and
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html>, read 2026-11-26.
+fn counted(operation: Operation, body: &RawObject) -> Result<Bytes, Refusal> {
+    if operation == Operation::CountConverseTokens {
+        let input = body.get("input").and_then(|raw| RawObject::parse(Bytes::copy_from_slice(raw)).ok());
+        let converse = input.as_ref().and_then(|input| input.get("converse")).map(Bytes::copy_from_slice);
+        return converse.ok_or_else(|| {
+            let message = "the provider of this model counts nothing in Bedrock's protocol: only `input.converse` can be \
+                           estimated for it, no body of another protocol";
+            Refusal::invalid_param("input", message)
+        });
+    }
     let wrapped = ["generateContentRequest", "generate_content_request"];
-    match wrapped.iter().find_map(|name| body.get(name)) {
+    Ok(match wrapped.iter().find_map(|name| body.get(name)) {
         Some(raw) => Bytes::copy_from_slice(raw),
         None => body.to_bytes(),
-    }
+    })
 }
 
 /// A short body is copied with its edits, which costs less than to send it in pieces; of a long one nothing is.

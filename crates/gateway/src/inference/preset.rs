@@ -2,7 +2,7 @@
 //! asks for, the settings of an alias count where the caller says nothing.
 
 use super::intake::Intake;
-use super::{nested, protocol_of, route_of};
+use super::{converse, nested, protocol_of, route_of};
 use crate::providers::{Defaults, Target};
 use domain::record::Operation;
 use llm::Protocol;
@@ -30,15 +30,18 @@ pub fn apply(operation: Operation, intake: &mut Intake, target: &Target) {
 const fn tier_fields(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
         Protocol::Gemini => &["serviceTier", "service_tier"],
+        Protocol::BedrockConverse => &["serviceTier"],
         Protocol::OpenAiChat
         | Protocol::OpenAiResponses
         | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse
         | Protocol::CohereChat => &["service_tier"],
     }
 }
 
 fn set_tier(protocol: Protocol, intake: &mut Intake, tier: &str) {
+    if protocol == Protocol::BedrockConverse {
+        return converse::set_tier(&mut intake.body, tier);
+    }
     let fields = tier_fields(protocol);
     for field in fields {
         intake.body.remove(field);
@@ -67,6 +70,9 @@ fn fill(protocol: Protocol, intake: &mut Intake, defaults: &Defaults) {
         let Some(number) = number else { continue };
         if protocol == Protocol::Gemini {
             nested::fill(&mut intake.body, fields, &number);
+        } else if protocol == Protocol::BedrockConverse {
+            // The last spelling is Converse's too.
+            converse::fill(&mut intake.body, fields.last().unwrap_or(&"temperature"), number);
         } else if !has(intake, fields) {
             intake.body.set(fields[0], number.into_bytes());
         }
@@ -87,17 +93,18 @@ fn says_how_to_think(protocol: Protocol, intake: &Intake) -> bool {
                 || effort.is_some_and(|raw| memchr::memmem::find(raw, b"\"effort\"").is_some())
         }
         Protocol::Gemini => nested::thinking(&intake.body).is_some(),
-        Protocol::BedrockConverse | Protocol::CohereChat => false,
+        Protocol::BedrockConverse => converse::says_how_to_think(&intake.body),
+        Protocol::CohereChat => false,
     }
 }
 
 /// The fields that bound the answer; the first is written, of Gemini's the last.
 const fn limit_fields(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
-        Protocol::OpenAiChat
-        | Protocol::AnthropicMessages
-        | Protocol::BedrockConverse
-        | Protocol::CohereChat => &["max_tokens", "max_completion_tokens"],
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::CohereChat => {
+            &["max_tokens", "max_completion_tokens"]
+        }
+        Protocol::BedrockConverse => &["maxTokens"],
         Protocol::OpenAiResponses => &["max_output_tokens"],
         Protocol::Gemini => &["max_output_tokens", "maxOutputTokens"],
     }

@@ -6,7 +6,7 @@ use crate::providers::Tariff;
 use bytes::{Bytes, BytesMut};
 use domain::{RequestId, Usage};
 use llm::Protocol;
-use llm::amazon_events::Unframer;
+use llm::amazon_events::{Frame, FrameError, Unframer};
 use llm::ir::{Delta, StreamEvent, Warning};
 use llm::observe::edit::{self, Edit};
 use llm::observe::{Note, Observed, StreamObserver};
@@ -17,6 +17,7 @@ use llm::terms;
 use memchr::memmem::Finder;
 use std::ops::Range;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// What a piece of the provider's stream led to.
 #[derive(Debug, Default)]
@@ -60,7 +61,12 @@ pub struct Relay {
 
 #[derive(Debug)]
 enum Way {
-    Passthrough { observer: Box<StreamObserver>, hides_usage: bool },
+    Passthrough {
+        observer: Box<StreamObserver>,
+        hides_usage: bool,
+    },
+    /// The same for frames of Amazon's, which stay as they are.
+    Frames(Box<StreamObserver>),
     Translate(Box<Translation>),
 }
 
@@ -85,6 +91,9 @@ impl Relay {
         let way = match call.mode {
             Mode::Passthrough if !is_text => {
                 Way::Passthrough { observer: Box::new(StreamObserver::of_media()), hides_usage: false }
+            }
+            Mode::Passthrough if inbound.framing() == StreamFraming::AmazonEvents => {
+                Way::Frames(Box::new(StreamObserver::new(outbound)))
             }
             Mode::Passthrough => Way::Passthrough {
                 observer: Box::new(StreamObserver::new(outbound)),
@@ -122,9 +131,15 @@ impl Relay {
         if let Some(broken) = self.broken.take() {
             return Err(broken);
         }
-        let mut events = Vec::with_capacity(piece.len());
-        let read = unframer.push(&piece, &mut events).map_err(|error| Unreadable(error.to_string()));
-        let step = self.feed(events.into())?;
+        let (read, step) = match &mut self.way {
+            Way::Frames(observer) => pass_frames(unframer, &piece, observer, &self.tariff),
+            Way::Passthrough { .. } | Way::Translate(_) => {
+                let mut events = Vec::with_capacity(piece.len());
+                let read = unframer.push(&piece, &mut events);
+                (read, self.feed(events.into())?)
+            }
+        };
+        let read = read.map_err(|error| Unreadable(error.to_string()));
         // What came before it is handed on, however the pieces are cut.
         match read {
             Err(broken) if step.out.is_empty() && step.failure.is_none() => Err(broken),
@@ -161,6 +176,8 @@ impl Relay {
                 Ok(pass(&complete, observer, *hides_usage, &self.tariff, self.named.as_deref()))
             }
             Way::Translate(translation) => translation.push(&complete, self.named.as_deref()),
+            // They are no server-sent events.
+            Way::Frames(_) => Ok(Step::default()),
         };
         self.complete = complete;
         step
@@ -169,7 +186,7 @@ impl Relay {
     /// What the stream has told so far.
     pub fn observed(&mut self) -> &mut Observed {
         match &mut self.way {
-            Way::Passthrough { observer, .. } => &mut observer.observed,
+            Way::Passthrough { observer, .. } | Way::Frames(observer) => &mut observer.observed,
             Way::Translate(translation) => &mut translation.observed,
         }
     }
@@ -180,11 +197,12 @@ impl Relay {
         Progress { output_bytes: observed.output_bytes, is_complete: observed.is_complete }
     }
 
-    /// The last events of a translated stream that ended well, with its usage and cost.
-    pub fn closing(&mut self, usage: &Usage) -> Bytes {
+    /// The last events of a translated stream that ended well, with its usage and cost, and how long it took.
+    pub fn closing(&mut self, usage: &Usage, took: Duration) -> Bytes {
         match &mut self.way {
-            Way::Passthrough { .. } => Bytes::new(),
+            Way::Passthrough { .. } | Way::Frames(_) => Bytes::new(),
             Way::Translate(translation) => {
+                translation.encoder.took(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
                 let cost = self.tariff.cost(usage, translation.observed.told);
                 let mut out = Vec::new();
                 translation.encoder.end(usage, cost, &mut out);
@@ -196,7 +214,7 @@ impl Relay {
     /// What the translation could not carry.
     pub fn take_warnings(&mut self) -> Vec<Warning> {
         match &mut self.way {
-            Way::Passthrough { .. } => Vec::new(),
+            Way::Passthrough { .. } | Way::Frames(_) => Vec::new(),
             Way::Translate(translation) => translation.encoder.take_warnings(),
         }
     }
@@ -272,6 +290,43 @@ fn pass(
     }
     step.out = joined(changed, complete.bytes.slice(kept_from..));
     step
+}
+
+/// Passes frames through. To the usage the cost is added; every other byte stays.
+fn pass_frames(
+    unframer: &mut Unframer,
+    piece: &[u8],
+    observer: &mut StreamObserver,
+    tariff: &Tariff,
+) -> (Result<(), FrameError>, Step) {
+    let mut step = Step::default();
+    let mut out = Vec::with_capacity(piece.len());
+    let take = |frame: Frame<'_>| {
+        if step.failure.is_some() {
+            return;
+        }
+        if let Some(failure) = frame.failure() {
+            step.failure = Some(failure.into());
+            return;
+        }
+        match observer.push(frame.payload()) {
+            Note::Usage { at, .. } => {
+                let observed = &observer.observed;
+                let cost = tariff.cost(&observed.usage, observed.told);
+                match cost.map(|cost| edit::cost(frame.payload(), at, cost)) {
+                    Some(edit) => frame.write_with(&edit::edited(frame.payload(), vec![edit]), &mut out),
+                    None => out.extend_from_slice(frame.raw()),
+                }
+            }
+            note @ (Note::Plain | Note::Content | Note::Named(_) | Note::Error) => {
+                step.has_content |= note == Note::Content;
+                out.extend_from_slice(frame.raw());
+            }
+        }
+    };
+    let read = unframer.each(piece, take);
+    step.out = out.into();
+    (read, step)
 }
 
 /// Writes an event with an edit of its data.

@@ -10,14 +10,19 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use llm::Protocol;
 use llm::observe::Observed;
 use llm::protocol::{ErrorReply, StreamPlace};
+use llm::provider::StreamFraming;
 use std::time::Duration;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+const AMAZON_EVENTS: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// AWS's SDKs read it, and of a failure what kind it is.
+const AMAZON_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const AMAZON_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const REQUESTY_REQUEST_ID: HeaderName = HeaderName::from_static("x-requesty-request-id");
 const REQUESTY_PROVIDER: HeaderName = HeaderName::from_static("x-requesty-provider");
 const REQUESTY_CACHE: HeaderName = HeaderName::from_static("x-requesty-cache");
@@ -109,11 +114,15 @@ pub fn whole(head: &Head<'_>, body: Bytes, has_cache_read: bool, took: Duration)
 }
 
 /// The head of a streamed answer.
-pub fn stream(head: &Head<'_>, body: Body) -> Response<Body> {
+pub fn stream(head: &Head<'_>, framing: StreamFraming, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.reserve(head.count());
-    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    let kind = match framing {
+        StreamFraming::ServerSentEvents => EVENT_STREAM,
+        StreamFraming::AmazonEvents => AMAZON_EVENTS,
+    };
+    headers.insert(CONTENT_TYPE, kind);
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     head.write(headers);
@@ -137,6 +146,15 @@ pub fn with_head(head: &Head<'_>, mut response: Response<Body>) -> Response<Body
     response
 }
 
+/// Names the request as callers of a protocol look for it, where that is not how all do.
+pub fn name_request(protocol: Protocol, headers: &mut HeaderMap) {
+    if protocol == Protocol::BedrockConverse
+        && let Some(id) = headers.get(X_REQUEST_ID).cloned()
+    {
+        headers.insert(AMAZON_REQUEST_ID, id);
+    }
+}
+
 /// A failure before anything was sent, without a provider.
 pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response<Body> {
     failure(
@@ -149,8 +167,9 @@ pub fn refusal(protocol: Protocol, id: RequestId, refusal: &Refusal) -> Response
 /// A failure before anything was sent.
 pub fn failure(protocol: Protocol, head: &Head<'_>, refusal: &Refusal) -> Response<Body> {
     let id = head.id.to_string();
-    let body = protocol.encode_error(&error(protocol, refusal, &refusal.to_string(), &id));
-    let mut response = Response::new(Body::from(body));
+    let message = refusal.to_string();
+    let error = error(protocol, refusal, &message, &id);
+    let mut response = Response::new(Body::from(protocol.encode_error(&error)));
     *response.status_mut() =
         StatusCode::from_u16(refusal.status_in(protocol)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -159,10 +178,14 @@ pub fn failure(protocol: Protocol, head: &Head<'_>, refusal: &Refusal) -> Respon
     if let Some(seconds) = refusal.retry_after_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(kind) = protocol.error_type(&error) {
+        headers.insert(AMAZON_ERROR_TYPE, HeaderValue::from_static(kind));
+    }
     if refusal.status() == 401 {
         headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     head.write(headers);
+    name_request(protocol, headers);
     response
 }
 

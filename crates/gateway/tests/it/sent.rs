@@ -6,6 +6,7 @@
 use domain::Secret;
 use domain::record::Operation;
 use gateway::bodies::Held;
+use gateway::inference::called::Called;
 use gateway::inference::prepare::{Next, Prepared, prepare};
 use gateway::inference::{ask, intake, takes_form};
 use gateway::providers::{Provider, ProviderSettings, Providers};
@@ -20,6 +21,9 @@ const CHAT: &str = r#"{"model":"p/m","stream":true,"max_tokens":64,"reasoning_ef
 const MESSAGES: &str = r#"{"model":"p/m","max_tokens":64,"system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Weather in Oslo?"},{"role":"assistant","content":[{"type":"thinking","thinking":"Ask the tool.","signature":""},{"type":"tool_use","id":"toolu_1","name":"weather","input":{"city":"Oslo"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"Rain."}]}],"tools":[{"name":"weather","input_schema":{"type":"object","properties":{"city":{"type":"string"}}}}]}"#;
 const RESPONSES: &str = r#"{"model":"p/m","stream":true,"max_output_tokens":64,"instructions":"Be brief.","reasoning":{"effort":"max","summary":"auto"},"include":["reasoning.encrypted_content"],"store":false,"text":{"verbosity":"low"},"prompt_cache_key":"k","input":[{"role":"user","content":"Weather in Oslo?"},{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"Ask the tool."}]},{"type":"function_call","call_id":"call_1","name":"weather","arguments":"{\"city\":\"Oslo\"}"},{"type":"function_call_output","call_id":"call_1","output":"Rain."}],"tools":[{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}},"strict":false}],"tool_choice":"auto","unknown_field":1.50}"#;
 const CONTENTS: &str = r#"{"model":"p/m","systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"Weather in Oslo?"}]},{"role":"model","parts":[{"text":"Ask the tool.","thought":true},{"functionCall":{"id":"f1","name":"weather","args":{"city":"Oslo"}},"thoughtSignature":"U2ln"}]},{"role":"user","parts":[{"functionResponse":{"id":"f1","name":"weather","response":{"output":"Rain."}}}]}],"tools":[{"functionDeclarations":[{"name":"weather","parameters":{"type":"OBJECT","properties":{"city":{"type":"STRING"}}}}]}],"generationConfig":{"maxOutputTokens":64,"topK":1.50e1},"safetySettings":[]}"#;
+const CONVERSE: &str = r#"{"system":[{"text":"Be brief."},{"cachePoint":{"type":"default"}}],"messages":[{"role":"user","content":[{"text":"Weather in Oslo?"}]},{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"Ask the tool."}}},{"toolUse":{"toolUseId":"tooluse_1","name":"weather","input":{"city":"Oslo"}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"tooluse_1","content":[{"text":"Rain."}]}}]}],"inferenceConfig":{"maxTokens":64,"topP":1.50e-1},"toolConfig":{"tools":[{"toolSpec":{"name":"weather","inputSchema":{"json":{"type":"object","properties":{"city":{"type":"string"}}}}}}]},"additionalModelRequestFields":{"top_k":15},"additionalModelResponseFieldPaths":["/x"]}"#;
+const CONVERSE_COUNTED: &str =
+    r#"{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"Weather in Oslo?"}]}]}}}"#;
 const EMBEDDINGS: &str = r#"{"model":"p/m","input":["a","b"],"dimensions":8}"#;
 const EMBED_CONTENT: &str = r#"{"model":"p/m","content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8}"#;
 const BATCH_EMBED_CONTENTS: &str = r#"{"model":"p/m","requests":[{"model":"models/p/m","content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}"#;
@@ -36,13 +40,15 @@ const MADE: [(Operation, &str); 4] = [
     (Operation::Speech, SPEECH),
     (Operation::Transcriptions, TRANSCRIPTION),
 ];
-const CALLS: [(Operation, &str); 10] = [
+const CALLS: [(Operation, &str); 12] = [
     (Operation::ChatCompletions, CHAT),
     (Operation::Responses, RESPONSES),
     (Operation::Messages, MESSAGES),
     (Operation::CountTokens, MESSAGES),
     (Operation::GenerateContent, CONTENTS),
     (Operation::CountContentTokens, CONTENTS),
+    (Operation::Converse, CONVERSE),
+    (Operation::CountConverseTokens, CONVERSE_COUNTED),
     (Operation::CountInputTokens, COUNTED),
     (Operation::Embeddings, EMBEDDINGS),
     (Operation::EmbedContent, EMBED_CONTENT),
@@ -98,13 +104,17 @@ fn written(spec: &'static ProviderSpec) -> String {
             )
             .unwrap();
             let body = body.replace("p/m", &format!("p/{model}"));
+            // There only the address names the model.
+            let is_named = matches!(operation, Operation::Converse | Operation::CountConverseTokens);
+            let named = is_named.then(|| format!("p/{model}").into());
+            let called = Called { model: named, ..operation.into() };
             let mut headers = HeaderMap::new();
             let body = Held::short(body.into());
             let read = if takes_form(operation) {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=b"));
                 intake::read_form(body, &headers).unwrap()
             } else {
-                intake::read(operation, body, "").unwrap()
+                intake::read(called, body, "").unwrap()
             };
             let next = providers
                 .target(&read.model, ask(operation, read.is_stream))

@@ -25,6 +25,8 @@ pub struct ChatResponse {
     pub service_tier: Option<String>,
     /// What of the request the answer repeats (OpenAI's Responses); the caller fills it in.
     pub echo: Option<Arc<Echo>>,
+    /// How long it took, in milliseconds (Converse); the caller fills it in.
+    pub took_ms: Option<u64>,
     /// Paths of fields that were not understood.
     pub ignored: Vec<String>,
 }
@@ -152,6 +154,18 @@ impl FinishReason {
             | FinishReason::FunctionCall
             | FinishReason::Pause
             | FinishReason::Unknown => "STOP",
+        }
+    }
+
+    /// Converse's word.
+    pub const fn as_converse(self) -> &'static str {
+        match self {
+            FinishReason::Stop | FinishReason::Pause | FinishReason::Unknown => "end_turn",
+            FinishReason::StopSequence => "stop_sequence",
+            FinishReason::Length => "max_tokens",
+            FinishReason::ContextWindow => "model_context_window_exceeded",
+            FinishReason::ToolCalls | FinishReason::FunctionCall => "tool_use",
+            FinishReason::ContentFilter | FinishReason::Refusal => "content_filtered",
         }
     }
 

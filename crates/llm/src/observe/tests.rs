@@ -137,6 +137,30 @@ fn a_stream_of_gemini_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_stream_of_converse_is_followed_to_its_end() {
+    let (observed, notes) = observe(
+        Protocol::BedrockConverse,
+        &[
+            r#"{"role":"assistant","p":"abc"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"Hm"}}}"#,
+            r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"c2ln"}}}"#,
+            r#"{"contentBlockIndex":1,"delta":{"text":"Hello"}}"#,
+            r#"{"contentBlockIndex":2,"start":{"toolUse":{"toolUseId":"t","name":"look"}}}"#,
+            r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{}"}}}"#,
+            r#"{"contentBlockIndex":2}"#,
+            r#"{"stopReason":"tool_use"}"#,
+            r#"{"usage":{"inputTokens":9,"outputTokens":6,"totalTokens":18,"cacheReadInputTokens":3},"serviceTier":{"type":"flex"}}"#,
+        ],
+    );
+    assert_eq!((observed.tool_calls, observed.output_bytes), (vec!["look".to_owned()], 9));
+    assert_eq!((observed.usage.input, observed.usage.cache_read, observed.usage.output), (9, 3, 6));
+    assert_eq!((observed.finish_reason.as_deref(), observed.told.tier), (Some("tool_use"), Some(Tier::Flex)));
+    assert!(observed.is_complete && observed.has_usage);
+    assert_eq!((&notes[0], &notes[1], &notes[2]), (&Note::Plain, &Note::Content, &Note::Plain));
+    assert!(matches!(notes[8], Note::Usage { .. }));
+}
+
+#[test]
 fn failures_inside_a_stream_are_noticed() {
     let (_, notes) = observe(Protocol::OpenAiChat, &[r#"{"error":{"message":"overloaded"}}"#]);
     assert_eq!(notes, [Note::Error]);

@@ -5,6 +5,7 @@
 //! protocol, bytes pass through untouched instead.
 
 use crate::ir::{ChatRequest, ChatResponse, Warning};
+use crate::provider::StreamFraming;
 use domain::Money;
 
 pub mod anthropic_messages;
@@ -23,6 +24,7 @@ pub mod rerank;
 mod shape;
 pub mod sound;
 mod stream;
+mod turns;
 mod unsaid;
 mod write;
 
@@ -45,7 +47,7 @@ pub enum Protocol {
     AnthropicMessages,
     /// Google's `generateContent`.
     Gemini,
-    /// Amazon Bedrock's Converse. Providers speak it, nobody calls in it.
+    /// Amazon Bedrock's Converse.
     BedrockConverse,
     /// Cohere's chat, the second version. Providers speak it, nobody calls in it.
     CohereChat,
@@ -107,8 +109,13 @@ impl Protocol {
     ];
 
     /// Those that callers speak.
-    pub const OF_CALLERS: [Protocol; 4] =
-        [Protocol::OpenAiChat, Protocol::OpenAiResponses, Protocol::AnthropicMessages, Protocol::Gemini];
+    pub const OF_CALLERS: [Protocol; 5] = [
+        Protocol::OpenAiChat,
+        Protocol::OpenAiResponses,
+        Protocol::AnthropicMessages,
+        Protocol::Gemini,
+        Protocol::BedrockConverse,
+    ];
 
     /// Reads the word of a protocol.
     pub fn parse(word: &str) -> Option<Self> {
@@ -139,7 +146,8 @@ impl Protocol {
             Protocol::OpenAiResponses => openai_responses::decode_request(body),
             Protocol::AnthropicMessages => anthropic_messages::decode_request(body),
             Protocol::Gemini => gemini::decode_request(body),
-            Protocol::BedrockConverse | Protocol::CohereChat => Err(TranslateError::InvalidRequest {
+            Protocol::BedrockConverse => bedrock_converse::decode_request(body),
+            Protocol::CohereChat => Err(TranslateError::InvalidRequest {
                 message: format!("requests are not taken in {}", self.as_str()),
                 param: None,
             }),
@@ -152,15 +160,13 @@ impl Protocol {
         request: &ChatRequest,
         target: &Target<'_>,
     ) -> Result<Encoded, TranslateError> {
-        // What rests on a provider's memory is known to nobody else.
+        // What rests on a provider's memory, or on its guardrails, is known to nobody else.
         match request.protocol {
             from if from == self => {}
             Protocol::Gemini => gemini::refuse_state(request)?,
             Protocol::OpenAiResponses => unsaid::refuse_state(request)?,
-            Protocol::OpenAiChat
-            | Protocol::AnthropicMessages
-            | Protocol::BedrockConverse
-            | Protocol::CohereChat => {}
+            Protocol::BedrockConverse => bedrock_converse::refuse_state(request)?,
+            Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::CohereChat => {}
         }
         match self {
             Protocol::OpenAiChat => openai_chat::encode_request(request, target),
@@ -188,12 +194,11 @@ impl Protocol {
     /// a protocol, this and all else that callers would get is as OpenAI has it.
     pub fn encode_response(self, response: &ChatResponse, cost: Option<Money>) -> Encoded {
         match self {
-            Protocol::OpenAiChat | Protocol::BedrockConverse | Protocol::CohereChat => {
-                openai_chat::encode_response(response, cost)
-            }
+            Protocol::OpenAiChat | Protocol::CohereChat => openai_chat::encode_response(response, cost),
             Protocol::OpenAiResponses => openai_responses::encode_response(response, cost),
             Protocol::AnthropicMessages => anthropic_messages::encode_response(response, cost),
             Protocol::Gemini => gemini::encode_response(response, cost),
+            Protocol::BedrockConverse => bedrock_converse::encode_response(response, cost),
         }
     }
 
@@ -218,7 +223,7 @@ impl Protocol {
     /// A writer of a streamed answer.
     pub fn stream_encoder(self, options: StreamOptions) -> StreamEncoder {
         match self {
-            Protocol::OpenAiChat | Protocol::BedrockConverse | Protocol::CohereChat => {
+            Protocol::OpenAiChat | Protocol::CohereChat => {
                 StreamEncoder::OpenAiChat(openai_chat::StreamEncoder::new(options))
             }
             Protocol::OpenAiResponses => {
@@ -228,6 +233,9 @@ impl Protocol {
                 StreamEncoder::AnthropicMessages(anthropic_messages::StreamEncoder::new(options))
             }
             Protocol::Gemini => StreamEncoder::Gemini(gemini::StreamEncoder::new(options)),
+            Protocol::BedrockConverse => {
+                StreamEncoder::BedrockConverse(bedrock_converse::StreamEncoder::new(options))
+            }
         }
     }
 
@@ -235,12 +243,29 @@ impl Protocol {
     pub fn encode_error(self, error: &ErrorReply<'_>) -> Vec<u8> {
         match self {
             // Both of OpenAI's APIs fail in one shape.
-            Protocol::OpenAiChat
-            | Protocol::OpenAiResponses
-            | Protocol::BedrockConverse
-            | Protocol::CohereChat => openai_chat::encode_error(error),
+            Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::CohereChat => {
+                openai_chat::encode_error(error)
+            }
             Protocol::AnthropicMessages => anthropic_messages::encode_error(error),
             Protocol::Gemini => gemini::encode_error(error),
+            Protocol::BedrockConverse => bedrock_converse::encode_error(error),
+        }
+    }
+
+    /// What kind of error it is, where a header tells that (`x-amzn-ErrorType`).
+    pub fn error_type(self, error: &ErrorReply<'_>) -> Option<&'static str> {
+        (self == Protocol::BedrockConverse).then(|| bedrock_converse::error_type(error))
+    }
+
+    /// How streams are framed for callers.
+    pub fn framing(self) -> StreamFraming {
+        match self {
+            Protocol::BedrockConverse => StreamFraming::AmazonEvents,
+            Protocol::OpenAiChat
+            | Protocol::OpenAiResponses
+            | Protocol::AnthropicMessages
+            | Protocol::Gemini
+            | Protocol::CohereChat => StreamFraming::ServerSentEvents,
         }
     }
 
@@ -248,10 +273,11 @@ impl Protocol {
     pub fn encode_stream_error(self, error: &ErrorReply<'_>, place: &StreamPlace<'_>) -> Vec<u8> {
         let body = || self.encode_error(error);
         match self {
-            Protocol::OpenAiChat | Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => {
+            Protocol::OpenAiChat | Protocol::Gemini | Protocol::CohereChat => {
                 [b"data: ".as_slice(), &body(), b"\n\n"].concat()
             }
             Protocol::OpenAiResponses => openai_responses::encode_stream_error(error, place),
+            Protocol::BedrockConverse => bedrock_converse::encode_stream_error(error),
             Protocol::AnthropicMessages => [b"event: error\ndata: ".as_slice(), &body(), b"\n\n"].concat(),
         }
     }

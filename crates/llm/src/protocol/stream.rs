@@ -103,6 +103,8 @@ pub enum StreamEncoder {
     AnthropicMessages(anthropic_messages::StreamEncoder),
     /// Gemini's pieces.
     Gemini(gemini::StreamEncoder),
+    /// Bedrock's events, in frames of Amazon's event stream encoding.
+    BedrockConverse(bedrock_converse::StreamEncoder),
 }
 
 impl StreamEncoder {
@@ -114,6 +116,7 @@ impl StreamEncoder {
             StreamEncoder::OpenAiResponses(encoder) => encoder.push(event, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.push(event, out),
             StreamEncoder::Gemini(encoder) => encoder.push(event, out),
+            StreamEncoder::BedrockConverse(encoder) => encoder.push(event, out),
         }
     }
 
@@ -124,6 +127,7 @@ impl StreamEncoder {
             StreamEncoder::OpenAiResponses(encoder) => encoder.end(usage, cost, out),
             StreamEncoder::AnthropicMessages(encoder) => encoder.end(usage, cost, out),
             StreamEncoder::Gemini(encoder) => encoder.end(usage, cost, out),
+            StreamEncoder::BedrockConverse(encoder) => encoder.end(usage, cost, out),
         }
     }
 
@@ -134,6 +138,7 @@ impl StreamEncoder {
             StreamEncoder::OpenAiResponses(encoder) => encoder.take_warnings(),
             StreamEncoder::AnthropicMessages(encoder) => encoder.take_warnings(),
             StreamEncoder::Gemini(encoder) => encoder.take_warnings(),
+            StreamEncoder::BedrockConverse(encoder) => encoder.take_warnings(),
         }
     }
 
@@ -141,9 +146,21 @@ impl StreamEncoder {
     pub fn sequence(&self) -> u64 {
         match self {
             StreamEncoder::OpenAiResponses(encoder) => encoder.sequence(),
-            StreamEncoder::OpenAiChat(_) | StreamEncoder::AnthropicMessages(_) | StreamEncoder::Gemini(_) => {
-                0
-            }
+            StreamEncoder::OpenAiChat(_)
+            | StreamEncoder::AnthropicMessages(_)
+            | StreamEncoder::Gemini(_)
+            | StreamEncoder::BedrockConverse(_) => 0,
+        }
+    }
+
+    /// Says how long the answer took, in milliseconds, where its end tells that (Converse).
+    pub fn took(&mut self, ms: u64) {
+        match self {
+            StreamEncoder::BedrockConverse(encoder) => encoder.took(ms),
+            StreamEncoder::OpenAiChat(_)
+            | StreamEncoder::OpenAiResponses(_)
+            | StreamEncoder::AnthropicMessages(_)
+            | StreamEncoder::Gemini(_) => {}
         }
     }
 }

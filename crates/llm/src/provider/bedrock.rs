@@ -61,6 +61,21 @@ const PROFILES: &[(&str, &[&str])] = &[
 ];
 const COHERE_EMBED: &[&str] = &["cohere.embed", "eu.cohere.embed", "global.cohere.embed", "us.cohere.embed"];
 
+/// Whose tokens are counted: base models only, no profiles. Those of Claude 4.5 were tried by others, the rest are in Amazon's
+/// list; newer ones count nowhere but at another endpoint, and here no id but those is asked for.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html> and
+/// <https://github.com/Boise-State-Development/agentcore-public-stack/pull/430>, read 2026-11-26.
+const COUNTED: &[&str] = &[
+    "anthropic.claude-3-5-haiku-20241022",
+    "anthropic.claude-3-5-sonnet-20240620",
+    "anthropic.claude-3-5-sonnet-20241022",
+    "anthropic.claude-3-7-sonnet-20250219",
+    "anthropic.claude-opus-4-20250514",
+    "anthropic.claude-sonnet-4-20250514",
+    "anthropic.claude-sonnet-4-5-20250929",
+    "anthropic.claude-haiku-4-5-20251001",
+];
+
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "bedrock",
     name: "Amazon Bedrock",
@@ -83,6 +98,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
             .without_stream_field()
             .in_amazon_events(),
         Route::chat(Protocol::OpenAiChat, "/v1/chat/completions").for_models(OPENAI),
+        Route::count_tokens(Protocol::BedrockConverse, "/model/{model}/count-tokens").for_models(COUNTED),
         Route::embeddings("/model/{model}/invoke")
             .shaped(Shape::BedrockTitan)
             .for_models(&["amazon.titan-embed-text", "amazon.titan-embed-g1-text"]),

@@ -67,7 +67,8 @@ impl Found {
         match (depth, item.kind.as_ref().map(|kind| &*kind.0)) {
             (Depth::Message, _) => self.content(item.content, Depth::Part),
             (Depth::Part, Some("tool_result")) => self.content(item.content, Depth::Result),
-            (_, Some("text")) => {
+            // Converse's parts have no `type`.
+            (_, Some("text") | None) => {
                 self.must_be_read |= item.citations.is_some_and(|citations| citations.get() != "[]");
                 if let Some(text) = item.text {
                     self.text(text);

@@ -4,9 +4,10 @@ use crate::golden::{cases, unframed};
 use bytes::Bytes;
 use domain::Usage;
 use llm::Protocol;
+use llm::amazon_events::{Frame, Unframer};
 use llm::ir::StreamEvent;
 use llm::protocol::{StreamOptions, Target};
-use llm::provider::OutputLimit;
+use llm::provider::{OutputLimit, StreamFraming};
 use llm::sse::Splitter;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -78,7 +79,19 @@ fn survive(body: &[u8]) {
             let mut out = Vec::new();
             found.iter().for_each(|event| encoder.push(event, &mut out));
             encoder.end(&decoder.usage(), None, &mut out);
-            assert!(std::str::from_utf8(&out).is_ok());
+            assert!(is_readable(to, &out));
+        }
+    }
+}
+
+/// Whether what was written as a stream can be read as one.
+fn is_readable(protocol: Protocol, out: &[u8]) -> bool {
+    match protocol.framing() {
+        StreamFraming::ServerSentEvents => std::str::from_utf8(out).is_ok(),
+        StreamFraming::AmazonEvents => {
+            let is_json =
+                |frame: Frame<'_>| assert!(serde_json::from_slice::<Value>(frame.payload()).is_ok());
+            Unframer::default().each(out, is_json).is_ok()
         }
     }
 }

@@ -65,7 +65,7 @@ fn cell(case: &Path, inbound: Protocol, outbound: Protocol, notes: &mut Vec<Stri
     }
     let name = inbound.as_str();
     let has = |file: String| case.join(file).is_file();
-    if !has(format!("reply.{name}.json")) && !has(format!("reply.{name}.sse")) {
+    if ["json", "sse", "jsonl"].iter().all(|ending| !has(format!("reply.{name}.{ending}"))) {
         return "–".to_owned();
     }
     let is_error = case.file_name().unwrap().to_str().unwrap().contains("error");

@@ -7,7 +7,7 @@
 //! | `upstream.request.json`, `.from_<protocol>.json` | what the provider is sent for the requests in other protocols |
 //! | `upstream.response.json`, `.sse` | what the provider answers |
 //! | `upstream.response.jsonl` | the same where it comes in frames: one line for the type and payload of each |
-//! | `reply.<protocol>.json`, `.sse` | what the caller gets |
+//! | `reply.<protocol>.json`, `.sse`, `.jsonl` | what the caller gets |
 //! | `usage.json` | what is counted |
 //! | `warnings.txt` | what is told of losses |
 //!
@@ -25,7 +25,7 @@ use llm::amazon_events::{self, Unframer};
 use llm::failure::FailureClass;
 use llm::ir::StreamEvent;
 use llm::protocol::{Echo, ErrorReply, Origin, ProviderError, StreamOptions, StreamPlace, Target};
-use llm::provider::{ProviderSpec, find};
+use llm::provider::{ProviderSpec, StreamFraming, find};
 use llm::raw::RawObject;
 use llm::sse::Splitter;
 use serde_json::json;
@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 const MAX_OUTPUT_TOKENS: u64 = 64_000;
 const CREATED: i64 = 1_700_000_000;
+const TOOK_MS: u64 = 1_275;
 const COST_NANO: i64 = 12_345;
 const REQUEST_ID: &str = "req_0123456789abcdef0123456789abcdef";
 
@@ -64,6 +65,19 @@ pub fn unframed(lines: &[u8]) -> Vec<u8> {
         };
         unframer.push(&frame, &mut out).unwrap();
     }
+    out
+}
+
+/// What a stream in frames holds, one line for each.
+fn lines_of(frames: &[u8]) -> String {
+    let mut out = String::new();
+    let take = |frame: amazon_events::Frame<'_>| {
+        let is_failure = frame.failure().is_some();
+        let (kind, name) = (if is_failure { "exception" } else { "event" }, frame.name());
+        let payload = std::str::from_utf8(frame.payload()).unwrap();
+        out.push_str(&format!("{{\"{kind}\": \"{name}\", \"payload\": {payload}}}\n"));
+    };
+    Unframer::default().each(frames, take).unwrap();
     out
 }
 
@@ -179,6 +193,7 @@ impl Case {
     fn response(&mut self, body: &[u8]) {
         let mut response = self.protocol().decode_response(body).unwrap();
         response.echo = self.echo();
+        response.took_ms = Some(TOOK_MS);
         for protocol in Protocol::OF_CALLERS {
             let encoded = protocol.encode_response(&response, Some(Money::from_nano(COST_NANO)));
             let lines = encoded.warnings.iter().map(|warning| format!("response: {warning}"));
@@ -212,12 +227,16 @@ impl Case {
                 }
             }
             if decoder.is_complete() {
+                encoder.took(TOOK_MS);
                 encoder.end(&decoder.usage(), Some(Money::from_nano(COST_NANO)), &mut out);
             }
             let lines = encoder.take_warnings().into_iter().map(|warning| format!("response: {warning}"));
             self.warnings.extend(lines);
-            let file = format!("reply.{}.sse", protocol.as_str());
-            self.written.insert(file, String::from_utf8(out).unwrap());
+            let (ending, text) = match protocol.framing() {
+                StreamFraming::AmazonEvents => ("jsonl", lines_of(&out)),
+                StreamFraming::ServerSentEvents => ("sse", String::from_utf8(out).unwrap()),
+            };
+            self.written.insert(format!("reply.{}.{ending}", protocol.as_str()), text);
         }
         self.usage(decoder.usage());
     }

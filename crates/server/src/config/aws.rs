@@ -16,6 +16,16 @@ use std::sync::Arc;
 const SESSION_NAME: &str = "signalbox";
 /// Where a container's service is, for addresses without a host.
 const CONTAINER: &str = "http://169.254.170.2";
+/// Fields of a profile that say where its keys come from, whether that is followed here or not
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>, not read again for this).
+const KEY_FIELDS: [&str; 6] = [
+    "aws_access_key_id",
+    "role_arn",
+    "web_identity_token_file",
+    "credential_process",
+    "sso_session",
+    "sso_start_url",
+];
 /// Profiles that take their keys from one another, at the most.
 const PROFILES_MAX: usize = 4;
 
@@ -43,6 +53,16 @@ pub(super) fn of(
     Ok(Aws::new(region, sts, source))
 }
 
+/// The region that AWS's files tell of the profile that counts. None: they tell none.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html>, not read again for this.
+pub(super) fn region(settings: Option<&IdentitySettings>, environment: &Environment) -> Option<String> {
+    let settings = settings.cloned().unwrap_or_default();
+    let chain = Chain { settings: &settings, environment };
+    let named = settings.profile.as_deref().or_else(|| environment.get("AWS_PROFILE"));
+    let profile = chain.files()?.0.remove(named.unwrap_or("default"))?;
+    profile.get("region").filter(|region| !region.is_empty()).cloned()
+}
+
 struct Chain<'a> {
     settings: &'a IdentitySettings,
     environment: &'a Environment,
@@ -65,7 +85,7 @@ impl Chain<'_> {
             return Ok(source);
         }
         let named = self.environment.get("AWS_PROFILE");
-        if named.is_some() || self.files().is_some_and(|files| files.has("default")) {
+        if named.is_some() || self.files().is_some_and(|files| files.has_keys("default")) {
             return self.profile(named.unwrap_or("default"));
         }
         Ok(self.container().unwrap_or(KeySource::Machine))
@@ -209,8 +229,11 @@ impl Profiles {
         found
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+    /// Whether a profile tells where keys come from. Many tell a region and nothing else.
+    fn has_keys(&self, name: &str) -> bool {
+        let told =
+            |profile: &BTreeMap<String, String>| KEY_FIELDS.iter().any(|key| profile.contains_key(*key));
+        self.0.get(name).is_some_and(told)
     }
 
     fn add(&mut self, text: &str) {
@@ -237,11 +260,16 @@ mod tests {
     use super::*;
 
     const CONFIG: &str = "[default]\nregion = eu-west-1\n[profile deep]\nrole_arn = arn:aws:iam::1:role/a\n\
-        source_profile = base\nexternal_id=x\ns3 =\n  max = 1\n[profile loop]\nrole_arn = r\nsource_profile = lost\n";
+        source_profile = base\nexternal_id=x\ns3 =\n  max = 1\n[profile loop]\nrole_arn = r\nsource_profile = lost\n\
+        [profile far]\nregion=ap-south-1\n";
     const CREDENTIALS: &str = "# made up\n[base]\naws_access_key_id = AKIAMADEUP\n aws_ignored = 1\n\
         aws_secret_access_key = made=up\n";
 
     fn source(pairs: &[(&str, &str)], settings: &IdentitySettings) -> Result<KeySource, CredentialError> {
+        with_files(pairs, |environment| Chain { settings, environment }.source())
+    }
+
+    fn with_files<T>(pairs: &[(&str, &str)], read: impl FnOnce(&Environment) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
         let (config, credentials) = (folder.path().join("config"), folder.path().join("credentials"));
         std::fs::write(&config, CONFIG).unwrap();
@@ -250,8 +278,21 @@ mod tests {
             ("AWS_CONFIG_FILE", config.to_str().unwrap()),
             ("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap()),
         ];
-        let environment = Environment::of(&[&files, pairs].concat());
-        Chain { settings, environment: &environment }.source()
+        read(&Environment::of(&[&files, pairs].concat()))
+    }
+
+    #[test]
+    fn a_region_is_that_of_the_profile_that_counts() {
+        let of = |pairs: &[(&str, &str)], profile: Option<&str>| {
+            let settings = IdentitySettings { profile: profile.map(str::to_owned), ..Default::default() };
+            with_files(pairs, |environment| region(Some(&settings), environment))
+        };
+        assert_eq!(of(&[], None).as_deref(), Some("eu-west-1"));
+        assert_eq!(of(&[("AWS_PROFILE", "far")], None).as_deref(), Some("ap-south-1"));
+        assert_eq!(of(&[("AWS_PROFILE", "far")], Some("default")).as_deref(), Some("eu-west-1"));
+        for none in ["deep", "nobody"] {
+            assert_eq!(of(&[], Some(none)), None);
+        }
     }
 
     #[test]
@@ -292,8 +333,8 @@ mod tests {
         assert!(matches!(both, Ok(KeySource::WebIdentity { role, .. }) if role.arn == "r"));
         let half = IdentitySettings { access_key_id: Some("AKIAMADEUP".to_owned()), ..Default::default() };
         assert!(source(&[], &half).is_err());
-        let container =
-            [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x"), ("AWS_CONFIG_FILE", "/nowhere")];
+        // The default profile of the file tells a region alone.
+        let container = [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")];
         let found = source(&container, &IdentitySettings::default());
         assert!(
             matches!(found, Ok(KeySource::Container { address, .. }) if address == "http://169.254.170.2/v2/x")

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The place that requests to AWS are signed for.
-const REGION: &str = "region";
+pub(super) const REGION: &str = "region";
 
 /// `[providers.identity]`: who we are for a provider that knows identities.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -212,7 +212,7 @@ pub fn resolve(settings: &Settings, environment: &Environment) -> Result<Provide
         let is_taken =
             ready.iter().any(|other| other.name.as_str() == spec.kind || other.spec.kind == spec.kind)
                 || ready[..of_the_file].iter().any(is_another_way);
-        let places = places(spec, &BTreeMap::new(), environment);
+        let places = places(spec, &BTreeMap::new(), None, environment);
         let is_placed =
             spec.places.iter().all(|place| place.default.is_some() || places.contains_key(place.name));
         if let Some(key) = key.filter(|_| !is_taken && is_placed) {
@@ -260,7 +260,7 @@ fn from_entry(
             usual.map(|key| Secret::new(key.to_owned()))
         }
     };
-    let places = places(spec, &entry.places, environment);
+    let places = places(spec, &entry.places, entry.identity.as_ref(), environment);
     let credential = match &key {
         Some(_) if entry.identity.is_some() => {
             return Err(fault(name, "a key and `identity` exclude each other"));
@@ -286,17 +286,26 @@ fn from_entry(
     build(spec, name, key, catalog, of_entry)
 }
 
-/// What stands in the places of an address: as it is given, and else as the usual variables say.
+/// What stands in the places of an address: as it is given, else as the usual variables say, else as AWS's files do.
 fn places(
     spec: &ProviderSpec,
     given: &BTreeMap<String, String>,
+    identity: Option<&IdentitySettings>,
     environment: &Environment,
 ) -> BTreeMap<String, String> {
     let usual = spec.places.iter().filter_map(|place| {
         let value = place.variables.iter().find_map(|variable| environment.get(variable))?;
         Some((place.name.to_owned(), value.to_owned()))
     });
-    usual.chain(given.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
+    let given = given.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let mut places: BTreeMap<String, String> = usual.chain(given).collect();
+    if spec.identity == Some(Identity::Aws)
+        && !places.contains_key(identity::REGION)
+        && let Some(region) = super::aws::region(identity, environment)
+    {
+        places.insert(identity::REGION.to_owned(), region);
+    }
+    places
 }
 
 /// Whether it can be the name of a variable. Most keys cannot: one that stands there by mistake is not repeated.

@@ -201,4 +201,14 @@ fn bedrock_comes_up_by_a_key_of_its_own_and_not_by_access_keys() {
     assert_eq!(at(&[]), format!("https://bedrock-runtime.us-east-1.amazonaws.com{path}"));
     let region = [("AWS_DEFAULT_REGION", "eu-west-1"), ("HOME", "/nowhere")];
     assert_eq!(at(&region), format!("https://bedrock-runtime.eu-west-1.amazonaws.com{path}"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    std::fs::write(&file, "[default]\nregion = ap-south-1\n").unwrap();
+    let files = [("AWS_CONFIG_FILE", file.to_str().unwrap())];
+    assert_eq!(at(&files), format!("https://bedrock-runtime.ap-south-1.amazonaws.com{path}"));
+    // A variable counts before the file.
+    assert_eq!(
+        at(&[&files[..], &region].concat()),
+        format!("https://bedrock-runtime.eu-west-1.amazonaws.com{path}")
+    );
 }

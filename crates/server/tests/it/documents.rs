@@ -10,7 +10,8 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
     let text = String::new;
     let request = || domain::RequestId::from_bytes([0; 16]);
     Some(match refusal {
-        Refusal::MissingKey => Refusal::InvalidKey,
+        Refusal::MissingKey => Refusal::Signed,
+        Refusal::Signed => Refusal::InvalidKey,
         Refusal::InvalidKey => Refusal::NotPermitted(""),
         Refusal::NotPermitted(_) => Refusal::invalid(""),
         Refusal::InvalidRequest { .. } => Refusal::TranslationLoss(text()),

@@ -12,6 +12,7 @@ mod budgets;
 mod cohere;
 mod commands;
 mod commands_limits;
+mod converse;
 mod disconnect;
 mod documents;
 mod drain;

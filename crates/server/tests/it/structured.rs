@@ -73,6 +73,23 @@ async fn an_answer_that_differs_is_asked_for_once_more_and_both_are_charged() {
 }
 
 #[tokio::test]
+async fn a_caller_of_converse_gets_its_form_too() {
+    let upstream = Upstream::start([answer(BAD), answer(GOOD)]).await;
+    let app = App::start(&provider("deepseek", &upstream)).await;
+    let structure = json!({"jsonSchema": {"name": "city", "schema": schema().to_string()}});
+    let body = json!({
+        "messages": [{"role": "user", "content": [{"text": "Where?"}]}],
+        "outputConfig": {"textFormat": {"type": "json_schema", "structure": structure}},
+    });
+    let reply = app.post("/model/deepseek%2Fm/converse", body.to_string()).await;
+    let told = reply.json();
+    assert_eq!(told["output"]["message"]["content"], json!([{"text": GOOD}]), "{}", reply.text());
+    assert_eq!((&told["usage"]["inputTokens"], &told["usage"]["cost"]), (&json!(200), &json!(0.00024)));
+    assert!(told["metrics"]["latencyMs"].is_u64(), "{told}");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn nobody_is_asked_a_third_time() {
     let upstream = Upstream::start([answer(BAD), answer("sorry")]).await;
     let app = App::start(&provider("ai21", &upstream)).await;

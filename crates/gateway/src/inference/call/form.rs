@@ -89,6 +89,7 @@ impl Call {
         headers: &HeaderMap,
     ) {
         read.response.usage = Some(usage);
+        read.response.took_ms = self.took_ms();
         let encoded = self.protocol.encode_response(&read.response, cost);
         read.warnings.extend(encoded.warnings.iter().map(ToString::to_string));
         self.entry.note(|record| record.warnings.extend(read.warnings));

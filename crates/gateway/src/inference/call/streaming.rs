@@ -66,7 +66,7 @@ impl Call {
                     return self.entry.end(200, Outcome::ClientGone);
                 }
                 self.entry.end(200, Outcome::Success);
-                let closing = relay.closing(&usage);
+                let closing = relay.closing(&usage, attempt.started.elapsed());
                 if !closing.is_empty() {
                     let _ = self.deliver(&writer, closing).await;
                 }
@@ -99,7 +99,8 @@ impl Call {
         provider_headers: &HeaderMap,
         body: StreamBody,
     ) -> Response<Body> {
-        self.with_head(Some(provider_headers), |head| reply::stream(head, Body::new(body)))
+        let framing = self.protocol.framing();
+        self.with_head(Some(provider_headers), |head| reply::stream(head, framing, Body::new(body)))
     }
 
     /// Reads until there is something for the caller.

@@ -61,7 +61,7 @@ fn fields_to_rewrite(body: &RawObject, target: &Target) -> Vec<&'static str> {
         }
         return fields;
     }
-    if target.endpoint.route.protocol == Protocol::Gemini {
+    if matches!(target.endpoint.route.protocol, Protocol::Gemini | Protocol::BedrockConverse) {
         return fields;
     }
     if target.endpoint.route.protocol == Protocol::AnthropicMessages {
@@ -129,6 +129,42 @@ fn think_in_gemini(
     Ok(())
 }
 
+/// Writes how much to think where the model takes that, and leaves the rest of what only some models take alone.
+fn think_in_converse(
+    body: &mut RawObject,
+    reasoning: &Reasoning,
+    target: &Target,
+    warnings: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let fields = ["inferenceConfig", "additionalModelRequestFields", "outputConfig"];
+    let least = Bytes::from_static(b"{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\".\"}]}]}");
+    let mut part = RawObject::parse(least).map_err(|_| Refusal::Internal)?;
+    for field in fields {
+        if let Some(raw) = body.get(field) {
+            part.set(field, raw.to_vec());
+        }
+    }
+    let mut request = Protocol::BedrockConverse.decode_request(&part.to_bytes()).map_err(refused)?;
+    think_as_named(&mut request, Some(reasoning));
+    let encoded = Protocol::BedrockConverse.encode_request(&request, &describe(target)).map_err(refused)?;
+    let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
+    take_over(body, &written, &fields);
+    warnings.extend(encoded.warnings.iter().map(ToString::to_string));
+    Ok(())
+}
+
+/// Has these fields as they were written anew.
+fn take_over(body: &mut RawObject, written: &RawObject, fields: &[&str]) {
+    for field in fields {
+        match written.get(field) {
+            Some(raw) => body.set(field, raw.to_vec()),
+            None => {
+                body.remove(field);
+            }
+        }
+    }
+}
+
 /// The fields that say how much to think, and those that may not be set beside them.
 fn fields_of_reasoning(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
@@ -144,7 +180,7 @@ fn fields_of_reasoning(protocol: Protocol) -> &'static [&'static str] {
             "system",
             "messages",
         ],
-        // Gemini's says so in one object of one field, which is all that changes; nobody calls in the others.
+        // Gemini's and Converse say so within objects, of which nothing else changes; nobody calls in Cohere's.
         Protocol::Gemini | Protocol::BedrockConverse | Protocol::CohereChat => &[],
     }
 }
@@ -171,6 +207,9 @@ pub(super) fn rewrite(
     let protocol = target.endpoint.route.protocol;
     if let (Protocol::Gemini, Some(reasoning)) = (protocol, reasoning) {
         return think_in_gemini(body, reasoning, target, warnings).map(|()| None);
+    }
+    if let (Protocol::BedrockConverse, Some(reasoning)) = (protocol, reasoning) {
+        return think_in_converse(body, reasoning, target, warnings).map(|()| None);
     }
     let mut fields = fields_to_rewrite(body, target);
     if reasoning.is_some() {
@@ -211,14 +250,7 @@ pub(super) fn rewrite(
     think_as_named(&mut request, reasoning);
     let encoded = protocol.encode_request(&request, &describe(target)).map_err(refused)?;
     let written = RawObject::parse(encoded.body.into()).map_err(|_| Refusal::Internal)?;
-    for field in fields {
-        match written.get(field) {
-            Some(raw) => body.set(field, raw.to_vec()),
-            None => {
-                body.remove(field);
-            }
-        }
-    }
+    take_over(body, &written, &fields);
     warnings.extend(encoded.warnings.iter().map(ToString::to_string));
     Ok(asked_form(&request.output).filter(|_| encoded.is_form_emulated))
 }

@@ -237,6 +237,11 @@ fn long(kind: &str, operation: Operation, body: &Value) -> [Result<Prepared, Str
     })
 }
 
+fn base64_of(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
 #[test]
 fn what_is_set_aside_is_not_missed() {
     let pixels = "iVBORw0KGgo/".repeat(30_000);
@@ -263,12 +268,26 @@ fn what_is_set_aside_is_not_missed() {
         json!([{"role": "assistant", "content": [{"type": "thinking", "thinking": pixels, "signature": ""}]}]),
         json!([{"role": "user", "content": [{"type": "future", "x": pixels}]}]),
     ];
+    let bytes = json!({"bytes": pixels});
+    let foreign = base64_of(&format!("openai_responses:{pixels}"));
+    let called = json!({"toolUse": {"toolUseId": "u", "name": "f", "input": {"a": pixels}}});
+    let result =
+        json!({"toolResult": {"toolUseId": "u", "content": [{"json": {"a": pixels}}, {"text": pixels}]}});
+    let converse = [
+        json!([{"role": "user", "content": [{"image": {"format": "png", "source": bytes}}, {"text": pixels}]}]),
+        json!([{"role": "user", "content": [{"document": {"format": "pdf", "name": "d", "source": bytes}}, {"text": "a"}]}]),
+        json!([{"role": "user", "content": [{"document": {"format": "md", "name": "d", "source": bytes}}, {"text": "a"}]}]),
+        json!([{"role": "user", "content": [{"text": "a"}]}, {"role": "assistant", "content": [called]}, {"role": "user", "content": [result]}]),
+        json!([{"role": "user", "content": [{"text": "a"}]}, {"role": "assistant", "content": [
+            {"reasoningContent": {"redactedContent": foreign}}, {"text": "b"}]}, {"role": "user", "content": [{"text": "c"}]}]),
+        json!([{"role": "user", "content": [{"future": {"x": pixels}}]}]),
+    ];
     let chats = chats.map(|messages| (Operation::ChatCompletions, messages));
-    for (operation, messages) in
-        chats.into_iter().chain(messages.map(|messages| (Operation::Messages, messages)))
-    {
+    let messages = messages.map(|messages| (Operation::Messages, messages));
+    let converse = converse.map(|messages| (Operation::Converse, messages));
+    for (operation, messages) in chats.into_iter().chain(messages).chain(converse) {
         let body = json!({"model": "p/m", "max_tokens": 9, "stream": true, "messages": messages});
-        for kind in ["openai", "openai-compatible", "anthropic"] {
+        for kind in ["openai", "openai-compatible", "openai-responses", "anthropic", "google"] {
             match long(kind, operation, &body) {
                 [Ok(aside), Ok(whole)] => {
                     assert!(

@@ -107,10 +107,11 @@ fn format<'a>(request: &'a ChatRequest, traits: Traits, warnings: &mut Warnings)
     match &request.output {
         OutputFormat::Schema(Schema { schema: Some(schema), .. }) if traits.takes_schema => {
             let closed = match request.protocol {
-                Protocol::OpenAiChat | Protocol::OpenAiResponses | Protocol::Gemini => {
-                    schema::closed(schema.raw())
-                }
-                Protocol::AnthropicMessages | Protocol::BedrockConverse | Protocol::CohereChat => None,
+                Protocol::OpenAiChat
+                | Protocol::OpenAiResponses
+                | Protocol::Gemini
+                | Protocol::BedrockConverse => schema::closed(schema.raw()),
+                Protocol::AnthropicMessages | Protocol::CohereChat => None,
             };
             if closed.is_some() {
                 let detail = "additionalProperties: false was added to the objects of the schema";

@@ -46,6 +46,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         usage: usage.and_then(|raw| usage::decode(raw.get())),
         service_tier: None,
         echo: None,
+        took_ms: None,
         ignored: Vec::new(),
     };
     fields.finish(&mut ignored);

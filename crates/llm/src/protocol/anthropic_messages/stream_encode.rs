@@ -1,10 +1,10 @@
 //! Writing a streamed message.
 //!
-//! Clients of the protocol read one block at a time, so what arrives for another block waits until the open
-//! one is complete.
+//! Clients of the protocol read one block at a time.
 //! <https://platform.claude.com/docs/en/build-with-claude/streaming>, read 2026-11-22.
 
 use super::super::StreamOptions;
+use super::super::turns::Turns;
 use super::super::write::frame;
 use super::encode_content::web_citation;
 use super::{usage, wire};
@@ -21,13 +21,10 @@ pub struct StreamEncoder {
     model: String,
     has_started: bool,
     usage: Usage,
-    /// The open block: its index in the events.
-    open: Option<u32>,
+    turns: Turns,
     /// Blocks written so far; the index of the next one.
     written: u32,
     has_calls: bool,
-    /// What waits for the open block to end.
-    waiting: Vec<StreamEvent>,
     finish: Option<(FinishReason, Option<String>)>,
 }
 
@@ -128,10 +125,9 @@ impl StreamEncoder {
             model: options.requested_model,
             has_started: false,
             usage: Usage::ZERO,
-            open: None,
+            turns: Turns::default(),
             written: 0,
             has_calls: false,
-            waiting: Vec::new(),
             finish: None,
         }
     }
@@ -150,20 +146,18 @@ impl StreamEncoder {
                 self.warnings.add("choices", "only the first answer was kept");
             }
             StreamEvent::BlockStart { index, block, .. } => {
-                if self.open.is_some() {
-                    self.waiting.push(event.clone());
-                } else {
+                if self.turns.admits(event) {
                     self.block_start(*index, block, out);
                 }
             }
-            StreamEvent::BlockDelta { index, delta } if self.open == Some(*index) => self.delta(delta, out),
-            StreamEvent::BlockStop { index } if self.open == Some(*index) => {
-                self.stop_open(out);
-                self.release(out);
+            StreamEvent::BlockDelta { delta, .. } => {
+                if self.turns.admits(event) {
+                    self.delta(delta, out);
+                }
             }
-            StreamEvent::BlockDelta { index, .. } | StreamEvent::BlockStop { index } => {
-                if self.waits(*index) {
-                    self.waiting.push(event.clone());
+            StreamEvent::BlockStop { .. } => {
+                if self.turns.admits(event) {
+                    self.stop_open(out);
                 }
             }
             StreamEvent::Usage(usage) => self.usage = *usage,
@@ -181,9 +175,8 @@ impl StreamEncoder {
             let model = self.model.clone();
             self.start("", &model, out);
         }
-        while self.open.is_some() {
+        while self.turns.is_open() {
             self.stop_open(out);
-            self.release(out);
         }
         let (reason, sequence) = self.finish.take().unwrap_or((FinishReason::Stop, None));
         let reason = if self.has_calls { reason.of_calls() } else { reason };
@@ -191,13 +184,6 @@ impl StreamEncoder {
         let usage = usage::encode(usage, cost);
         frame(out, Some("message_delta"), &MessageDelta { kind: "message_delta", delta, usage });
         frame(out, Some("message_stop"), &Bare { kind: "message_stop" });
-    }
-
-    /// Whether a block has begun but may not be written yet.
-    fn waits(&self, block: u32) -> bool {
-        let begins =
-            |event: &StreamEvent| matches!(event, StreamEvent::BlockStart { index, .. } if *index == block);
-        self.waiting.iter().any(begins)
     }
 
     fn start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
@@ -228,7 +214,7 @@ impl StreamEncoder {
                 BlockHead::ToolUse { id, name, input: Empty {} }
             }
         };
-        self.open = Some(index);
+        self.turns.open(index);
         let start = BlockStart { kind: "content_block_start", index: self.written, content_block: head };
         frame(out, Some("content_block_start"), &start);
     }
@@ -254,17 +240,12 @@ impl StreamEncoder {
         frame(out, Some("content_block_delta"), &delta);
     }
 
+    /// Ends the open block, and writes what waited, up to the next block that is not complete.
     fn stop_open(&mut self, out: &mut Vec<u8>) {
-        if self.open.take().is_some() {
-            let stop = BlockStop { kind: "content_block_stop", index: self.written };
-            frame(out, Some("content_block_stop"), &stop);
-            self.written = self.written.saturating_add(1);
-        }
-    }
-
-    /// Writes what waited, up to the next block that is not complete.
-    fn release(&mut self, out: &mut Vec<u8>) {
-        for event in std::mem::take(&mut self.waiting) {
+        let stop = BlockStop { kind: "content_block_stop", index: self.written };
+        frame(out, Some("content_block_stop"), &stop);
+        self.written = self.written.saturating_add(1);
+        for event in self.turns.close() {
             self.push(&event, out);
         }
     }

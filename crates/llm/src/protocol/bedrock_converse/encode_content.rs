@@ -1,18 +1,16 @@
 //! Writing messages and their blocks.
 
 use super::super::anthropic_messages::encode_content::{OPENING, valid_id};
-use super::super::free_text;
 use super::super::{TranslateError, data_url};
+use super::encode_answer::{image_format, input};
 use super::model::Family;
 use super::wire::{Block, Bytes, CachePoint, Document, Empty, Message, Reasoning};
 use crate::ir::{
-    self, ChatRequest, Content, Json, Part, Role, Signature, Source, ToolCall, ToolCallKind, ToolResult,
-    Warnings,
+    self, ChatRequest, Content, Json, Part, Role, Signature, Source, ToolCall, ToolResult, Warnings,
 };
 use crate::protocol::Protocol;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -162,6 +160,7 @@ impl ContentWriter<'_> {
             Content::RedactedReasoning(signature) => return Ok(self.redacted(signature)),
             Content::ToolCall(call) => self.tool_use(call)?,
             Content::ToolResult(result) => self.tool_result(result)?,
+            Content::Opaque { protocol: Protocol::BedrockConverse, raw, .. } => Block::Raw(raw.raw()),
             Content::Opaque { kind, .. } => {
                 self.warnings.add("content", format!("a part of type {kind} was dropped"));
                 return Ok(None);
@@ -183,9 +182,10 @@ impl ContentWriter<'_> {
     fn thoughts<'a>(&mut self, text: &'a str, signature: Option<&'a Signature>) -> Option<Block<'a>> {
         let signature = signature.filter(|it| it.protocol == Protocol::AnthropicMessages);
         match signature.filter(|_| self.family.takes_thoughts()) {
-            Some(signature) => {
-                Some(Block::ReasoningContent(Reasoning::ReasoningText { text, signature: &signature.value }))
-            }
+            Some(signature) => Some(Block::ReasoningContent(Reasoning::ReasoningText {
+                text,
+                signature: Some(Cow::Borrowed(&signature.value)),
+            })),
             None => {
                 self.warnings.add("reasoning_content", "thoughts that the model does not know were dropped");
                 None
@@ -195,7 +195,9 @@ impl ContentWriter<'_> {
 
     fn redacted<'a>(&mut self, signature: &'a Signature) -> Option<Block<'a>> {
         if signature.protocol == Protocol::AnthropicMessages && self.family.takes_thoughts() {
-            return Some(Block::ReasoningContent(Reasoning::RedactedContent(&signature.value)));
+            return Some(Block::ReasoningContent(Reasoning::RedactedContent(Cow::Borrowed(
+                &signature.value,
+            ))));
         }
         self.warnings.add("reasoning", "thoughts that another provider encrypted were dropped");
         None
@@ -243,17 +245,7 @@ impl ContentWriter<'_> {
     }
 
     fn tool_use<'a>(&mut self, call: &'a ToolCall) -> Result<Block<'a>, TranslateError> {
-        let input = match call.kind {
-            ToolCallKind::Custom => Cow::Owned(free_text::arguments(&call.arguments)),
-            ToolCallKind::Function => match serde_json::from_str::<&RawValue>(&call.arguments) {
-                Ok(raw) if raw.get().starts_with('{') => Cow::Borrowed(raw),
-                _ if call.arguments.trim().is_empty() => wrapped_nothing(),
-                _ => {
-                    self.warnings.add("tool_calls", "arguments that are no JSON object were wrapped in one");
-                    Cow::Owned(free_text::wrapped("arguments", &call.arguments))
-                }
-            },
-        };
+        let input = input(call, self.warnings);
         super::tools::check_name(&call.name)?;
         Ok(Block::ToolUse { tool_use_id: id(&call.id), name: &call.name, input })
     }
@@ -277,7 +269,6 @@ impl ContentWriter<'_> {
         Ok(Block::ToolResult { tool_use_id: id(&result.call_id), content, status })
     }
 
-    /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ImageBlock.html>, read 2026-11-26.
     fn image<'a>(&self, source: &'a Source) -> Result<Block<'a>, TranslateError> {
         match source {
             Source::Base64 { media_type, data } => {
@@ -285,13 +276,8 @@ impl ContentWriter<'_> {
                     "" => data_url::sniff(data).unwrap_or_default(),
                     known => known,
                 };
-                let format = match media_type {
-                    "image/png" => "png",
-                    "image/jpeg" | "image/jpg" => "jpeg",
-                    "image/gif" => "gif",
-                    "image/webp" => "webp",
-                    _ => return Err(unsupported("image", "it is no PNG, JPEG, GIF or WebP")),
-                };
+                let refuse = || unsupported("image", "it is no PNG, JPEG, GIF or WebP");
+                let format = image_format(media_type).ok_or_else(refuse)?;
                 Ok(Block::Image { format, source: Bytes { bytes: data.into() } })
             }
             Source::Url(_) => Err(self.by_address("images", "image_url.url")),
@@ -367,10 +353,6 @@ fn id(id: &str) -> Cow<'_, str> {
     let fold = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let sum = id.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
     Cow::Owned(format!("{}_{sum:016x}", &valid[..ID_BYTES_MAX - 17]))
-}
-
-fn wrapped_nothing<'a>() -> Cow<'a, RawValue> {
-    Cow::Owned(super::super::anthropic_messages::encode_content::empty_object())
 }
 
 fn unsupported(feature: &'static str, detail: &str) -> TranslateError {

@@ -12,6 +12,8 @@ use super::wire::{Additional, Block, Effort, Inference, Kind, ReasoningConfig, R
 use super::{output, tools};
 use crate::ir::{self, ChatRequest, Thinking, Warnings};
 use crate::protocol::Protocol;
+use crate::raw::RawObject;
+use bytes::Bytes;
 use std::collections::HashSet;
 
 /// Writes a request for a target.
@@ -44,20 +46,55 @@ pub(in crate::protocol) fn encode_request(
         output_config: output::config(request, way, &mut warnings),
         service_tier: service_tier(request, &mut warnings),
     };
-    let body = to_json_of(request, &body);
+    let mut body = to_json_of(request, &body);
+    if from == Protocol::BedrockConverse {
+        body = with_own(body, request);
+    } else {
+        warn_extra(request, &[], &mut warnings);
+    }
     if request.user.is_some() {
         warnings.add("user", "dropped: the protocol knows no end users");
     }
     if request.is_legacy_functions {
         warnings.add("functions", "sent as tools; the answer has tool_calls");
     }
-    warn_extra(request, &[], &mut warnings);
     warn_ignored(&request.ignored, &mut warnings);
     Ok(Encoded {
         body,
         warnings: warnings.take(),
         is_form_emulated: matches!(way, output::Way::Tool | output::Way::Words),
     })
+}
+
+/// The body with what only its own protocol knows.
+fn with_own(body: Vec<u8>, request: &ChatRequest) -> Vec<u8> {
+    // What was written here can be read.
+    let Ok(mut object) = RawObject::parse(body.clone().into()) else { return body };
+    for field in &request.extra {
+        let value = field.value.get().as_bytes();
+        let written = object.get(&field.name).map(Bytes::copy_from_slice);
+        let joined = written.and_then(|written| joined(written, value));
+        object.set(&field.name, joined.unwrap_or_else(|| value.to_vec()));
+    }
+    object.to_bytes().into()
+}
+
+/// Two objects in one. Where both have a field, the first one counts, but for objects in them, which are joined.
+fn joined(first: Bytes, second: &[u8]) -> Option<Vec<u8>> {
+    let (mut first, second) =
+        (RawObject::parse(first).ok()?, RawObject::parse(Bytes::copy_from_slice(second)).ok()?);
+    for name in second.keys() {
+        let Some(value) = second.get(name) else { continue };
+        match first.get(name).map(Bytes::copy_from_slice) {
+            None => first.set(name, value.to_vec()),
+            Some(written) => {
+                if let Some(both) = joined(written, value) {
+                    first.set(name, both);
+                }
+            }
+        }
+    }
+    Some(first.to_bytes().into())
 }
 
 /// How the answer is drawn: its length, its spread, and how much the model thinks before.

@@ -5,8 +5,9 @@
 
 use super::super::TranslateError;
 use super::super::fields::{Fields, invalid};
+use super::signature::{redacted, signed};
 use super::{ANSWER_TOOL, finish_reason, usage};
-use crate::ir::{ChatResponse, Choice, Citation, Content, Json, Part, Signature, ToolCall, ToolCallKind};
+use crate::ir::{ChatResponse, Choice, Citation, Content, Json, Part, ToolCall, ToolCallKind};
 use crate::protocol::Protocol;
 
 /// Reads an answer.
@@ -43,6 +44,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         model: String::new(),
         created: None,
         echo: None,
+        took_ms: None,
         choices: vec![Choice { parts, finish, finish_raw: raw, stop_sequence: None, logprobs: None }],
         usage: fields.raw("usage").and_then(|raw| usage::decode(raw.get())),
         service_tier: tier.as_mut().map(|tier| tier.string("type")).transpose()?.flatten(),
@@ -75,7 +77,7 @@ fn part(block: &mut Fields<'_>, is_answer_tool: &mut bool) -> Result<Option<Part
     }
     if let Some(mut reasoning) = block.object("reasoningContent")? {
         if let Some(value) = reasoning.string("redactedContent")? {
-            return Ok(Some(Part::new(Content::RedactedReasoning(signed(value)))));
+            return Ok(Some(Part::new(Content::RedactedReasoning(redacted(value)))));
         }
         let Some(mut thoughts) = reasoning.object("reasoningText")? else { return Ok(None) };
         let text = thoughts.string("text")?.unwrap_or_default();
@@ -89,7 +91,7 @@ fn part(block: &mut Fields<'_>, is_answer_tool: &mut bool) -> Result<Option<Part
 }
 
 /// A text, and what it rests on.
-fn cited_text(cited: &mut Fields<'_>) -> Result<Part, TranslateError> {
+pub(super) fn cited_text(cited: &mut Fields<'_>) -> Result<Part, TranslateError> {
     let mut text = String::new();
     for mut piece in cited.objects("content")? {
         text.push_str(&piece.string("text")?.unwrap_or_default());
@@ -145,12 +147,6 @@ fn in_document(
         return Ok(Json::parse(&raw.to_string()));
     }
     Ok(None)
-}
-
-/// Only Claude signs its thoughts, and its signatures hold wherever it runs
-/// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>, not read again for this).
-pub(super) fn signed(value: String) -> Signature {
-    Signature { protocol: Protocol::AnthropicMessages, value }
 }
 
 /// A complaint-free reading of one object, for events that carry a part of a message.

@@ -5,7 +5,8 @@
 //! message one event tells what was consumed.
 
 use super::super::TranslateError;
-use super::response::{fields_of, read_citation, signed, unreadable};
+use super::response::{fields_of, read_citation, unreadable};
+use super::signature::{redacted, signed};
 use super::{ANSWER_TOOL, finish_reason, usage};
 use crate::ir::{Block, Delta, StreamEvent, ToolCallKind};
 use domain::Usage;
@@ -228,7 +229,7 @@ impl StreamDecoder {
                 let detail = "thoughts that came in several encrypted pieces were dropped".to_owned();
                 return events.push(StreamEvent::Lost { feature: "reasoning", detail });
             }
-            let block = Block::RedactedReasoning(signed(value));
+            let block = Block::RedactedReasoning(redacted(value));
             return self.open(index, Kind::Redacted, Some(block), events);
         }
         self.ensure(index, Kind::Reasoning, Block::Reasoning, events);

@@ -53,9 +53,51 @@ pub(super) enum Block<'a> {
         status: Option<&'static str>,
     },
     ReasoningContent(Reasoning<'a>),
+    /// Of an answer.
+    CitationsContent {
+        content: [CitedText<'a>; 1],
+        citations: Vec<CitationOut<'a>>,
+    },
     CachePoint(CachePoint),
     /// Within the result of a tool.
     Json(Empty),
+    /// A block that nobody else knows, as it came.
+    #[serde(untagged)]
+    Raw(&'a RawValue),
+}
+
+#[derive(Serialize)]
+pub(super) struct CitedText<'a> {
+    pub text: &'a str,
+}
+
+/// What a text rests on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CitationOut<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_content: Option<[CitedText<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Location<'a> {
+    Web { url: &'a str },
+    DocumentChar(Place),
+    DocumentPage(Place),
+    DocumentChunk(Place),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Place {
+    pub document_index: u64,
+    pub start: u64,
+    pub end: u64,
 }
 
 #[derive(Serialize)]
@@ -81,8 +123,12 @@ pub(super) struct Document<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Reasoning<'a> {
-    ReasoningText { text: &'a str, signature: &'a str },
-    RedactedContent(&'a str),
+    ReasoningText {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<Cow<'a, str>>,
+    },
+    RedactedContent(Cow<'a, str>),
 }
 
 /// What is before it is cached.

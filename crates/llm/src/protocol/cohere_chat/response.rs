@@ -50,6 +50,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         model: String::new(),
         created: None,
         echo: None,
+        took_ms: None,
         choices: vec![Choice { parts, finish, finish_raw: raw, stop_sequence: None, logprobs: None }],
         usage: fields.raw("usage").and_then(|raw| usage::decode(raw.get())),
         service_tier: None,

@@ -57,6 +57,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         usage,
         service_tier: None,
         echo: None,
+        took_ms: None,
         ignored: Vec::new(),
     };
     fields.finish(&mut ignored);

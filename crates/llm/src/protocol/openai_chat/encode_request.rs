@@ -465,6 +465,7 @@ pub(in crate::protocol) fn service_tier<'a>(
     match (request.protocol, tier) {
         (Protocol::OpenAiChat | Protocol::OpenAiResponses, tier) => Some(tier),
         (Protocol::Gemini, "standard") => Some("default"),
+        (Protocol::BedrockConverse, tier @ ("default" | "flex" | "priority")) => Some(tier),
         (Protocol::Gemini, tier @ ("flex" | "priority")) => Some(tier),
         (Protocol::AnthropicMessages, "auto") => Some("auto"),
         (Protocol::AnthropicMessages, "standard_only") => Some("default"),

@@ -44,6 +44,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         usage: fields.raw("usage").and_then(|raw| usage::decode(raw.get())),
         service_tier: fields.string("service_tier")?,
         echo: None,
+        took_ms: None,
         ignored: Vec::new(),
     };
     fields.finish(&mut ignored);

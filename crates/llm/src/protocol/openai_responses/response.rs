@@ -97,6 +97,7 @@ fn decode(body: &[u8]) -> Result<ChatResponse, TranslateError> {
         usage,
         service_tier: fields.string("service_tier")?,
         echo: None,
+        took_ms: None,
         ignored: Vec::new(),
     };
     fields.finish(&mut ignored);
