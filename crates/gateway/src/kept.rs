@@ -5,6 +5,7 @@
 //! read it anew, twice within the time that it would have been kept. See ADR 0021.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use domain::OrgId;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,24 +23,29 @@ const MISSES: usize = 2;
 const PAUSE: Duration = Duration::from_hours(1);
 /// Who keeps one at the moment is given up after so long.
 const MAKING: Duration = Duration::from_mins(2);
-/// Beginnings that are watched.
-const WATCHED_MAX: usize = 10_000;
+/// Beginnings that are watched for one organization.
+const WATCHED_MAX: usize = 1_000;
+/// Those that are over are looked for no more often.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Whose beginning, at which provider, for which model.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Key([u8; 32]);
+pub struct Key {
+    org: OrgId,
+    digest: [u8; 32],
+}
 
 impl Key {
-    /// The key of these parts.
-    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    /// The key of these parts, for an organization.
+    pub fn of<'a>(org: OrgId, parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut context = Context::new(&SHA256);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
-        let mut key = [0; 32];
-        key.copy_from_slice(context.finish().as_ref());
-        Self(key)
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        Self { org, digest }
     }
 }
 
@@ -84,22 +90,46 @@ impl State {
     }
 }
 
+/// What is known of the beginnings of one organization.
+#[derive(Debug, Default)]
+struct Beginnings {
+    states: HashMap<[u8; 32], State>,
+    swept: Option<Instant>,
+}
+
+impl Beginnings {
+    /// Whether one more can be watched.
+    fn has_room(&mut self, now: Instant) -> bool {
+        let is_due = self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP);
+        if self.states.len() >= WATCHED_MAX && is_due {
+            self.swept = Some(now);
+            self.states.retain(|_, state| !state.is_over(now));
+        }
+        self.states.len() < WATCHED_MAX
+    }
+}
+
 /// What is known of beginnings. Small, and behind one short lock that only calls with `auto_cache` take.
 #[derive(Debug, Default)]
-pub struct KeptPrompts(Mutex<HashMap<Key, State>>);
+pub struct KeptPrompts(Mutex<HashMap<OrgId, Beginnings>>);
 
 impl KeptPrompts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, State>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, Beginnings>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, key: Key, state: State) {
+        self.lock().entry(key.org).or_default().states.insert(key.digest, state);
     }
 
     /// What to do with a beginning now. Who is told to keep it says what came of that.
     pub fn plan(&self, key: Key, now: Instant) -> Step {
-        let mut states = self.lock();
-        if states.get(&key).is_some_and(|state| state.is_over(now)) {
-            states.remove(&key);
+        let mut all = self.lock();
+        let beginnings = all.entry(key.org).or_default();
+        if beginnings.states.get(&key.digest).is_some_and(|state| state.is_over(now)) {
+            beginnings.states.remove(&key.digest);
         }
-        match states.get_mut(&key) {
+        match beginnings.states.get_mut(&key.digest) {
             Some(State::Kept { name, .. }) => return Step::Name(name.clone()),
             Some(State::Making(_) | State::Refused(_)) => return Step::Leave,
             Some(State::Watched { misses, last, .. }) => {
@@ -110,24 +140,23 @@ impl KeptPrompts {
                 }
             }
             None => {
-                if states.len() >= WATCHED_MAX {
-                    states.retain(|_, state| !state.is_over(now));
-                }
-                if states.len() >= WATCHED_MAX {
+                if !beginnings.has_room(now) {
                     return Step::Leave;
                 }
-                states.insert(key, State::Watched { since: None, misses: Vec::new(), last: now });
+                let watched = State::Watched { since: None, misses: Vec::new(), last: now };
+                beginnings.states.insert(key.digest, watched);
                 return Step::Watch;
             }
         }
-        states.insert(key, State::Making(now));
+        beginnings.states.insert(key.digest, State::Making(now));
         Step::Keep
     }
 
     /// How a call that began then has read a beginning which it sent whole: from Google's own cache, or anew.
     pub fn report(&self, key: Key, began: Instant, was_cached: bool, now: Instant) {
-        let mut states = self.lock();
-        let Some(State::Watched { since, misses, .. }) = states.get_mut(&key) else { return };
+        let mut all = self.lock();
+        let state = all.get_mut(&key.org).and_then(|beginnings| beginnings.states.get_mut(&key.digest));
+        let Some(State::Watched { since, misses, .. }) = state else { return };
         match since {
             None => *since = Some(now),
             Some(_) if was_cached => misses.clear(),
@@ -138,61 +167,79 @@ impl KeptPrompts {
 
     /// A beginning is kept under this name since then.
     pub fn kept(&self, key: Key, name: String, since: Instant) {
-        self.lock().insert(key, State::Kept { name, until: since + LIFETIME });
+        self.set(key, State::Kept { name, until: since + LIFETIME });
     }
 
     /// It could not be kept.
     pub fn refused(&self, key: Key, now: Instant) {
-        self.lock().insert(key, State::Refused(now));
+        self.set(key, State::Refused(now));
     }
 
     /// It is as if it had never been seen: nobody could pay for it, or it is no longer there.
     pub fn forget(&self, key: Key) {
-        self.lock().remove(&key);
+        if let Some(beginnings) = self.lock().get_mut(&key.org) {
+            beginnings.states.remove(&key.digest);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Timestamp;
+
+    fn key(org: u8, text: &str) -> Key {
+        Key::of(OrgId::from_parts(Timestamp::from_unix_ms(1), [org; 10]), [text.as_bytes()])
+    }
+
+    #[test]
+    fn one_organizations_beginnings_take_no_others_places() {
+        let (prompts, now) = (KeptPrompts::default(), Instant::now());
+        for beginning in 0..WATCHED_MAX {
+            assert_eq!(prompts.plan(key(1, &beginning.to_string()), now), Step::Watch);
+        }
+        assert_eq!(prompts.plan(key(1, "one more"), now), Step::Leave);
+        assert_eq!(prompts.plan(key(2, "one more"), now), Step::Watch);
+        assert_eq!(prompts.plan(key(1, "one more"), now + LIFETIME), Step::Watch, "the others are over");
+    }
 
     #[test]
     fn a_beginning_is_kept_once_googles_own_cache_has_failed_twice() {
-        let (prompts, key, start) = (KeptPrompts::default(), Key::of([&b"a"[..]]), Instant::now());
+        let (prompts, a, start) = (KeptPrompts::default(), key(1, "a"), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         for begun in [0, 0, 10, 20] {
-            assert_eq!(prompts.plan(key, at(begun)), Step::Watch, "{begun}");
+            assert_eq!(prompts.plan(a, at(begun)), Step::Watch, "{begun}");
             // Those who began before the first had ended could not have read what it left.
-            prompts.report(key, at(begun), false, at(begun + 5));
+            prompts.report(a, at(begun), false, at(begun + 5));
         }
-        assert_eq!(prompts.plan(key, at(30)), Step::Keep);
-        assert_eq!(prompts.plan(key, at(31)), Step::Leave, "one keeps it");
-        prompts.kept(key, "k".to_owned(), at(32));
-        assert_eq!(prompts.plan(key, at(40)), Step::Name("k".to_owned()));
-        assert_eq!(prompts.plan(key, at(32 + 300 - 30)), Step::Watch, "its time is over");
-        assert_eq!(prompts.plan(Key::of([&b""[..], b"a"]), at(40)), Step::Watch, "another one");
+        assert_eq!(prompts.plan(a, at(30)), Step::Keep);
+        assert_eq!(prompts.plan(a, at(31)), Step::Leave, "one keeps it");
+        prompts.kept(a, "k".to_owned(), at(32));
+        assert_eq!(prompts.plan(a, at(40)), Step::Name("k".to_owned()));
+        assert_eq!(prompts.plan(a, at(32 + 300 - 30)), Step::Watch, "its time is over");
+        assert_eq!(prompts.plan(key(1, "b"), at(40)), Step::Watch, "another one");
     }
 
     #[test]
     fn what_google_reads_from_its_cache_costs_no_rent() {
-        let (prompts, key, now) = (KeptPrompts::default(), Key::of([&b"a"[..]]), Instant::now());
+        let (prompts, a, now) = (KeptPrompts::default(), key(1, "a"), Instant::now());
         for was_cached in [false, false, true, false, true, false] {
-            assert_eq!(prompts.plan(key, now), Step::Watch);
-            prompts.report(key, now + Duration::from_secs(1), was_cached, now);
+            assert_eq!(prompts.plan(a, now), Step::Watch);
+            prompts.report(a, now + Duration::from_secs(1), was_cached, now);
         }
     }
 
     #[test]
     fn a_refusal_is_remembered_and_misses_are_not_for_long() {
-        let (prompts, key, start) = (KeptPrompts::default(), Key::of([&b"a"[..]]), Instant::now());
-        prompts.refused(key, start);
-        assert_eq!(prompts.plan(key, start + PAUSE - MARGIN), Step::Leave);
-        assert_eq!(prompts.plan(key, start + PAUSE), Step::Watch);
+        let (prompts, a, start) = (KeptPrompts::default(), key(1, "a"), Instant::now());
+        prompts.refused(a, start);
+        assert_eq!(prompts.plan(a, start + PAUSE - MARGIN), Step::Leave);
+        assert_eq!(prompts.plan(a, start + PAUSE), Step::Watch);
         for _ in 0..3 {
-            prompts.report(key, start + PAUSE, false, start + PAUSE);
+            prompts.report(a, start + PAUSE, false, start + PAUSE);
         }
-        assert_eq!(prompts.plan(key, start + PAUSE + LIFETIME), Step::Watch);
-        prompts.forget(key);
-        assert_eq!(prompts.plan(key, start + PAUSE + LIFETIME), Step::Watch);
+        assert_eq!(prompts.plan(a, start + PAUSE + LIFETIME), Step::Watch);
+        prompts.forget(a);
+        assert_eq!(prompts.plan(a, start + PAUSE + LIFETIME), Step::Watch);
     }
 }

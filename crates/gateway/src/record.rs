@@ -77,8 +77,10 @@ pub struct Entry {
     slot: Option<Slot>,
     /// What is reserved for it.
     pub hold: Option<Hold>,
-    /// What attempts before the one that runs have cost.
+    /// What of the hold is not for the attempt that runs: what attempts before it have cost, or were held for.
     pub spent: Money,
+    /// Attempts at the record's beginning that were made beside the call, not for its answer.
+    pub beside: usize,
     /// What it takes of its callers' rates.
     pub admission: Option<Admission>,
     /// The attempt that is written down as begun, until its own record is made.
@@ -127,6 +129,7 @@ impl Entry {
             slot: None,
             hold: None,
             spent: Money::ZERO,
+            beside: 0,
             admission: None,
             intended: None,
             ended: None,
@@ -245,7 +248,7 @@ impl Drop for Entry {
         }
         if let Some(ended) = self.ended.take() {
             let was_billed = |attempt: &AttemptRecord| attempt.usage_source != UsageSource::None;
-            let _ = ended.send(record.attempts.iter().any(was_billed));
+            let _ = ended.send(record.attempts.iter().skip(self.beside).any(was_billed));
         }
     }
 }

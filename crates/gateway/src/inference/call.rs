@@ -160,7 +160,8 @@ impl Call {
             },
         };
         let first = if before.is_some() { 2 } else { 1 };
-        let last = first + if self.begun.is_some() { ATTEMPTS_MAX } else { ATTEMPTS_MAX - 1 };
+        // A name may be forgotten: then the whole request is a try of its own.
+        let last = first + ATTEMPTS_MAX - u16::from(!self.is_named());
         for number in first..=last {
             let mut attempt = Attempt::begin(&self.gateway, AttemptId { request: self.entry.id, number });
             attempt.noted.0 = self.entry.held();
@@ -186,7 +187,7 @@ impl Call {
                 Ok(Err(UpstreamError::Connect)) if number < last => {
                     let refusal = Refusal::Unreachable(UpstreamError::Connect.to_string());
                     self.conclude(&attempt, Err(&Stop::Failed(refusal)), &Observed::default(), false);
-                    self.note_end(&attempt);
+                    before = Some(attempt);
                     continue;
                 }
                 Ok(Err(error)) => {
@@ -207,16 +208,22 @@ impl Call {
             }
             attempt.status = answer.status.as_u16();
             let is_success = answer.status.is_success();
-            if number < last
-                && !is_success
-                && let Some(whole) = self.unnamed(attempt.status)
-            {
-                let refusal = failures::provider_error(&self.prepared.target, attempt.status, b"");
-                self.conclude(&attempt, Err(&refusal.into()), &Observed::default(), false);
+            if !is_success && self.is_named() {
+                let (headers, refusal) = Box::pin(self.read_refusal(&mut reply, answer)).await;
+                let whole = refusal.as_ref().ok().and_then(|body| self.unnamed(body));
+                let Some(whole) = whole.filter(|_| number < last) else {
+                    return self.refused_with(reply, &attempt, &headers, refusal);
+                };
+                if self.is_abandoned() || reply.is_closed() {
+                    return self.give_up(reply, &attempt, Stop::ClientGone, None, false);
+                }
+                let stop = failures::provider_error(&self.prepared.target, attempt.status, b"").into();
+                self.conclude(&attempt, Err(&stop), &Observed::default(), false);
                 self.prepared.body = whole;
                 before = Some(attempt);
                 continue;
             }
+            self.release_whole();
             // The rarer ways are kept out of this future, whose size every request pays for.
             let is_media = !self.prepared.target.endpoint.route.kind.is_text();
             let is_passed = is_media && !self.prepared.reads_answer();
@@ -334,19 +341,36 @@ impl Call {
         }
     }
 
-    /// Reads a provider's refusal.
-    async fn refused(self: Box<Self>, mut reply: Reply, attempt: Attempt, mut answer: Answer) {
+    /// Reads a provider's refusal, and tells the caller.
+    async fn refused(self: Box<Self>, mut reply: Reply, attempt: Attempt, answer: Answer) {
+        let (headers, refusal) = self.read_refusal(&mut reply, answer).await;
+        self.refused_with(reply, &attempt, &headers, refusal);
+    }
+
+    /// Reads the head and the body of a refusal; a body that cannot be read says nothing.
+    async fn read_refusal(&self, reply: &mut Reply, mut answer: Answer) -> (HeaderMap, Result<Bytes, Stop>) {
         let collecting = answer.collect(ERROR_BYTES_MAX);
-        let body =
-            self.watch(&mut reply, collecting, Instant::now() + self.gateway.limits.idle, "error body").await;
-        let stop = match body {
-            Ok(Ok(Collected::Whole(body))) => {
-                failures::provider_error(&self.prepared.target, attempt.status, &body).into()
-            }
-            Ok(_) => failures::provider_error(&self.prepared.target, attempt.status, b"").into(),
+        let end = Instant::now() + self.gateway.limits.idle;
+        let body = match self.watch(reply, collecting, end, "error body").await {
+            Ok(Ok(Collected::Whole(body))) => Ok(body),
+            Ok(_) => Ok(Bytes::new()),
+            Err(stop) => Err(stop),
+        };
+        (answer.headers, body)
+    }
+
+    fn refused_with(
+        self: Box<Self>,
+        reply: Reply,
+        attempt: &Attempt,
+        headers: &HeaderMap,
+        refusal: Result<Bytes, Stop>,
+    ) {
+        let stop = match refusal {
+            Ok(body) => failures::provider_error(&self.prepared.target, attempt.status, &body).into(),
             Err(stop) => stop,
         };
-        self.refuse(reply, &attempt, stop, Some(&answer.headers), false);
+        self.refuse(reply, attempt, stop, Some(headers), false);
     }
 
     /// Reads an answer that is not streamed.

@@ -48,7 +48,11 @@ pub fn plan(gateway: &Gateway, account: &Account, prepared: &Prepared) -> Option
     let route = target.endpoint.route;
     let price = target.model.as_ref().and_then(|model| model.price.as_ref())?;
     let is_for_google = route.protocol == Protocol::Gemini && route.kind == RouteKind::Chat;
-    if !prepared.keeps_prompt || !is_for_google || prepared.body.len() > BODY_BYTES_MAX {
+    if !prepared.keeps_prompt
+        || prepared.is_unpriced
+        || !is_for_google
+        || prepared.body.len() > BODY_BYTES_MAX
+    {
         return None;
     }
     let request = RawObject::parse(prepared.body.to_bytes()).ok()?;
@@ -58,9 +62,10 @@ pub fn plan(gateway: &Gateway, account: &Account, prepared: &Prepared) -> Option
         return None;
     }
     let (address, model) = kept::place(&target.endpoint.uri.to_string())?;
-    let org = account.scopes.iter().find(|scope| matches!(scope, Scope::Organization(_)))?;
-    let whose = [format!("{org:?}"), target.provider.name.to_string(), address.clone(), model.clone()];
-    let key = Key::of(whose.iter().map(String::as_bytes).chain(beginning.parts()));
+    let of_org = |scope: &Scope| if let Scope::Organization(org) = scope { Some(*org) } else { None };
+    let org = account.scopes.iter().find_map(of_org)?;
+    let place = [target.provider.name.to_string(), address.clone(), model.clone()];
+    let key = Key::of(org, place.iter().map(String::as_bytes).chain(beginning.parts()));
     let step = gateway.kept.plan(key, Instant::now());
     (step != Step::Leave).then(|| Box::new(Keeping { key, step, beginning, request, address, model }))
 }

@@ -190,6 +190,73 @@ async fn a_name_that_is_forgotten_gives_way_to_the_whole_prompt() {
 }
 
 #[tokio::test]
+async fn a_caller_at_fault_takes_nobodys_cache_away() {
+    let fault =
+        r#"{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}"#;
+    let answers = [
+        answer(0),
+        answer(0),
+        answer(0),
+        Answer::json(200, CREATED),
+        answer(7_000),
+        Answer::json(400, fault),
+        answer(7_000),
+    ];
+    let upstream = Upstream::start(answers).await;
+    let app = App::start(&google(&upstream)).await;
+    missed_twice(&app).await;
+    assert_eq!(app.chat(&chat("d")).await.status, 200);
+    let reply = app.chat(&chat("e")).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("Invalid JSON payload"), "{}", reply.text());
+    assert_eq!(app.chat(&chat("f")).await.status, 200);
+    assert_eq!(upstream.calls()[6].json()["cachedContent"], "cachedContents/k-1");
+    let records = oldest_first(app).await;
+    assert_eq!((&records[4]["cost"], &records[5]["cost"]), (&json!("0"), &json!(AGAIN)));
+}
+
+#[tokio::test]
+async fn a_keyed_call_that_is_refused_after_keeping_may_be_made_again() {
+    let busy = r#"{"error":{"code":429,"message":"Quota exceeded.","status":"RESOURCE_EXHAUSTED"}}"#;
+    let answers =
+        [answer(0), answer(0), answer(0), Answer::json(200, CREATED), Answer::json(429, busy), answer(7_000)];
+    let upstream = Upstream::start(answers).await;
+    let app = App::start(&google(&upstream)).await;
+    missed_twice(&app).await;
+    let keyed = async || app.keyed("/v1/chat/completions", "k-1", &chat("d")).await;
+    assert_eq!(keyed().await.status, 429);
+    assert_eq!(keyed().await.status, 200, "the key was given up");
+    let records = oldest_first(app).await;
+    assert_eq!((&records[3]["cost"], &records[4]["cost"]), (&json!(KEEPING), &json!(AGAIN)));
+}
+
+#[tokio::test]
+async fn what_was_held_for_keeping_is_not_charged_to_the_call() {
+    let config = |upstream: &Upstream| "[limits]\nabandoned_calls_max = 0\n".to_owned() + &google(upstream);
+    let mut lost = Vec::new();
+    for is_kept in [false, true] {
+        let before =
+            if is_kept { vec![answer(0), answer(0), answer(0), Answer::json(200, CREATED)] } else { vec![] };
+        let calls = before.len() + 1;
+        let upstream = Upstream::start(before.into_iter().chain([Answer::silence()])).await;
+        let app = App::start(&config(&upstream)).await;
+        if is_kept {
+            missed_twice(&app).await;
+        }
+        let body = chat("d");
+        tokio::select! {
+            reply = app.chat(&body) => panic!("answered: {}", reply.text()),
+            () = upstream.called(calls) => {}
+        }
+        let records = oldest_first(app).await;
+        let cost: f64 = records.last().unwrap()["cost"].as_str().unwrap().parse().unwrap();
+        lost.push(if is_kept { cost - 0.00945 } else { cost });
+    }
+    // A name is shorter than what it stands for.
+    assert!(lost[0] > 0.03 && (lost[1] - lost[0]).abs() < 1e-9, "{lost:?}");
+}
+
+#[tokio::test]
 async fn a_refusal_costs_nothing_and_is_not_tried_again() {
     let small =
         r#"{"error":{"code":400,"message":"Cached content is too small","status":"INVALID_ARGUMENT"}}"#;

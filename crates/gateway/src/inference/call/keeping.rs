@@ -59,8 +59,9 @@ impl Call {
                 let id = AttemptId { request: self.entry.id, number: 1 };
                 let mut attempt = Attempt::begin(&self.gateway, id);
                 attempt.noted.0 = self.entry.held();
-                if let Some(position) = self.intend(&attempt)? {
-                    self.reach_disk(position).await?;
+                if let Err(refusal) = self.intend_to_keep(&attempt).await {
+                    self.gateway.kept.forget(key);
+                    return Err(refusal.into());
                 }
                 let end = self.ask_to_keep(reply, &mut attempt, &keeping).await;
                 let stop = self.conclude_keeping(&attempt, &end, &begun, bound);
@@ -69,8 +70,10 @@ impl Call {
                         self.gateway.kept.kept(key, name.clone(), attempt.started);
                         begun.whole = Some(std::mem::replace(&mut self.prepared.body, keeping.named(&name)));
                     }
-                    End::Refused(_) => self.gateway.kept.refused(key, Instant::now()),
-                    End::Lost(_) => self.gateway.kept.forget(key),
+                    End::Refused(_) if is_final(attempt.status) => {
+                        self.gateway.kept.refused(key, Instant::now());
+                    }
+                    End::Refused(_) | End::Lost(_) => self.gateway.kept.forget(key),
                 }
                 if let Some(stop) = stop {
                     return Err(stop);
@@ -86,11 +89,25 @@ impl Call {
         Ok(attempt)
     }
 
-    /// Reserves what keeping so many bytes may cost, beside what the call may. `None`: that is not to be had.
+    /// Reserves what keeping so many bytes may cost, beside what the call may, and lets that be all that is held for the
+    /// attempt to keep. `None`: it is not to be had.
     fn afford_keeping(&mut self, bytes: u64) -> Option<Money> {
         let bound = cost(&self.prepared, bytes)?;
-        let hold = self.entry.hold.as_mut()?;
-        hold.extend(&self.account, bound).ok().map(|()| bound)
+        let for_the_call = self.entry.held();
+        self.entry.hold.as_mut()?.extend(&self.account, bound).ok()?;
+        self.entry.spent = for_the_call;
+        Some(bound)
+    }
+
+    /// Writes down that a beginning is about to be kept, and waits until the disk has that, where it must.
+    async fn intend_to_keep(&mut self, attempt: &Attempt) -> Result<(), Refusal> {
+        let Some(position) = self.intend(attempt)? else { return Ok(()) };
+        let written = self.reach_disk(position).await;
+        if written.is_err() {
+            // Nothing was sent.
+            self.entry.intended = None;
+        }
+        written
     }
 
     async fn ask_to_keep(&self, reply: &mut Reply, attempt: &mut Attempt, keeping: &Keeping) -> End {
@@ -184,7 +201,9 @@ impl Call {
             is_unpriced: false,
         };
         self.entry.intended = None;
-        self.entry.spent = spent;
+        // What was held for it is not for the call.
+        self.entry.spent = bound;
+        self.entry.beside = 1;
         self.prepared.beside = spent;
         self.entry.note(|request| request.attempts.push(record));
         match end {
@@ -194,9 +213,21 @@ impl Call {
         }
     }
 
-    /// The whole request, where it was sent with the name of a beginning that is no longer kept, as this status may say.
-    pub(super) fn unnamed(&mut self, status: u16) -> Option<Payload> {
-        let begun = self.begun.as_mut().filter(|_| matches!(status, 400 | 403 | 404))?;
+    /// Whether the request was sent with the name of a beginning.
+    pub(super) fn is_named(&self) -> bool {
+        self.begun.as_ref().is_some_and(|begun| begun.whole.is_some())
+    }
+
+    /// Lets the whole request go, once the one that names its beginning is answered.
+    pub(super) fn release_whole(&mut self) {
+        if let Some(whole) = self.begun.as_mut().and_then(|begun| begun.whole.as_mut()) {
+            whole.release();
+        }
+    }
+
+    /// The whole request, where a refusal says that its beginning is no longer kept.
+    pub(super) fn unnamed(&mut self, refusal: &[u8]) -> Option<Payload> {
+        let begun = self.begun.as_mut().filter(|_| kept::is_of_kept(refusal))?;
         let whole = begun.whole.take()?;
         self.gateway.kept.forget(begun.key);
         Some(whole)
@@ -209,4 +240,9 @@ impl Call {
             self.gateway.kept.report(begun.key, attempt.started, was_cached, Instant::now());
         }
     }
+}
+
+/// Whether a refusal to keep something stands: the same request would be refused again.
+fn is_final(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 408 | 429)
 }

@@ -6,6 +6,7 @@
 //! 2026-11-26.
 
 use crate::raw::RawObject;
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -13,6 +14,8 @@ use std::borrow::Cow;
 /// The fields of a request that can be kept, in both spellings.
 const KEPT: [[&str; 2]; 3] =
     [["systemInstruction", "system_instruction"], ["tools", "tools"], ["toolConfig", "tool_config"]];
+/// How instructions tell that they hold what is elsewhere.
+const FILES: [&[u8]; 2] = [b"\"fileData\"", b"\"file_data\""];
 /// A request that names a prompt already.
 const NAMED: [&str; 2] = ["cachedContent", "cached_content"];
 
@@ -35,8 +38,11 @@ impl Beginning {
         };
         let fields: Vec<_> = KEPT.iter().filter_map(present).collect();
         let has_instructions = fields.first().is_some_and(|(name, _)| *name == KEPT[0][0]);
+        // A file may have more tokens than its name has bytes.
+        let is_text = |raw: &[u8]| FILES.iter().all(|word| memmem::find(raw, word).is_none());
+        let is_bounded = fields.first().is_some_and(|(_, raw)| is_text(raw));
         let runs_none = fields.iter().all(|(name, raw)| *name != "tools" || are_functions(raw));
-        (has_instructions && runs_none).then_some(Self { fields })
+        (has_instructions && is_bounded && runs_none).then_some(Self { fields })
     }
 
     /// All of it, to tell two apart.
@@ -111,6 +117,12 @@ pub fn read(answer: &[u8]) -> Option<Kept> {
     wire.name.contains("cachedContents/").then(|| Kept { name: wire.name.into_owned(), tokens })
 }
 
+/// Whether a refusal says that what a request names is not kept, or not any more.
+pub fn is_of_kept(refusal: &[u8]) -> bool {
+    let text = refusal.to_ascii_lowercase();
+    ["cachedcontent", "cached content"].iter().any(|word| memmem::find(&text, word.as_bytes()).is_some())
+}
+
 /// Where prompts are kept, and what the model is called there, by the address of its answers: at the Gemini API and at
 /// Vertex AI.
 pub fn place(address: &str) -> Option<(String, String)> {
@@ -157,6 +169,7 @@ mod tests {
             r#"{"contents":[],"tools":[{"functionDeclarations":[]}]}"#,
             r#"{"contents":[],"systemInstruction":{},"tools":[{"googleSearch":{}}]}"#,
             r#"{"contents":[],"systemInstruction":{},"tools":7}"#,
+            r#"{"contents":[],"systemInstruction":{"parts":[{"fileData":{"fileUri":"https://a/b.mp4"}}]}}"#,
         ] {
             assert_eq!(Beginning::of(&request(text)), None, "{text}");
         }
@@ -167,6 +180,9 @@ mod tests {
         let told = br#"{"name":"cachedContents/4e2","model":"models/m","usageMetadata":{"totalTokenCount":4200},"expireTime":"2026-11-26T10:00:00Z"}"#;
         assert_eq!(read(told), Some(Kept { name: "cachedContents/4e2".to_owned(), tokens: Some(4_200) }));
         assert_eq!(read(br#"{"error":{"code":400}}"#), None);
+        assert!(is_of_kept(b"{\"error\":{\"message\":\"CachedContent not found (or permission denied)\"}}"));
+        assert!(is_of_kept(b"Not found: cached content metadata for 7."));
+        assert!(!is_of_kept(b"{\"error\":{\"message\":\"Invalid JSON payload\"}}"));
     }
 
     #[test]
