@@ -31,6 +31,7 @@ pub use crate::http::router;
 pub use abandoned::Abandoned;
 pub use bodies::Bodies;
 pub use idempotency::Idempotency;
+pub use inference::call::background::PATIENCE as BACKGROUND_PATIENCE;
 pub use phase::{Phase, Progress};
 pub use providers::{Provider, Providers};
 pub use rates::Rates;
@@ -103,6 +104,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// What a chat request without `model` asks for.
     pub default_model: String,
+    /// How many answers are made in the background.
+    pub background: Abandoned,
     /// Answers that providers store.
     pub stored: stored::StoredAnswers,
     /// Beginnings of prompts that are kept at Google.

@@ -107,6 +107,7 @@ pub async fn build(
         metrics: metrics.clone(),
         gate: Gate::new(settings.gate_bounds()),
         abandoned: Abandoned::new(settings.limits.abandoned_calls_max),
+        background: Abandoned::new(settings.limits.background_answers_max),
         bodies: Bodies::new(settings.bodies_bounds()),
         sessions: Sessions::new(settings.realtime.sessions_max),
         tasks: Tasks::default(),

@@ -3,7 +3,8 @@
 //! It is never aborted, only asked to stop: by a caller who leaves, by a time limit, by a shutdown that can
 //! wait no longer. Whatever happens, the entry it owns writes exactly one record when it is dropped.
 
-mod background;
+pub(crate) mod background;
+mod ending;
 pub(crate) mod failures;
 mod form;
 mod job;
@@ -78,8 +79,16 @@ fn spawn(
 ) -> oneshot::Receiver<Response<Body>> {
     let (reply, answer) = oneshot::channel();
     let place = OnceLock::new();
-    let call =
-        Box::new(Call { gateway: gateway.clone(), account, prepared, entry, protocol, place, begun: None });
+    let call = Box::new(Call {
+        gateway: gateway.clone(),
+        account,
+        prepared,
+        entry,
+        protocol,
+        place,
+        begun: None,
+        background: None,
+    });
     gateway.tasks.spawn(call.run(reply));
     answer
 }
@@ -125,6 +134,8 @@ struct Call {
     place: OnceLock<Place>,
     /// The beginning of its prompt, where it may be kept at Google.
     begun: Option<Begun>,
+    /// Its place among the answers that are made in the background, where it is one.
+    background: Option<Place>,
 }
 
 /// One try, until its record is made.
@@ -152,6 +163,9 @@ impl Call {
             tracing::debug!(request.id = %self.entry.id, ?warnings, "the translation lost something");
         }
         self.entry.note(|record| record.warnings = warnings);
+        if let Err(refusal) = self.enter_background() {
+            return self.stop(reply, refusal.into());
+        }
         let mut before = match self.prepared.keeping.take() {
             None => None,
             Some(keeping) => match Box::pin(self.keep(&mut reply, *keeping)).await {
@@ -341,38 +355,6 @@ impl Call {
         }
     }
 
-    /// Reads a provider's refusal, and tells the caller.
-    async fn refused(self: Box<Self>, mut reply: Reply, attempt: Attempt, answer: Answer) {
-        let (headers, refusal) = self.read_refusal(&mut reply, answer).await;
-        self.refused_with(reply, &attempt, &headers, refusal);
-    }
-
-    /// Reads the head and the body of a refusal; a body that cannot be read says nothing.
-    async fn read_refusal(&self, reply: &mut Reply, mut answer: Answer) -> (HeaderMap, Result<Bytes, Stop>) {
-        let collecting = answer.collect(ERROR_BYTES_MAX);
-        let end = Instant::now() + self.gateway.limits.idle;
-        let body = match self.watch(reply, collecting, end, "error body").await {
-            Ok(Ok(Collected::Whole(body))) => Ok(body),
-            Ok(_) => Ok(Bytes::new()),
-            Err(stop) => Err(stop),
-        };
-        (answer.headers, body)
-    }
-
-    fn refused_with(
-        self: Box<Self>,
-        reply: Reply,
-        attempt: &Attempt,
-        headers: &HeaderMap,
-        refusal: Result<Bytes, Stop>,
-    ) {
-        let stop = match refusal {
-            Ok(body) => failures::provider_error(&self.prepared.target, attempt.status, &body).into(),
-            Err(stop) => stop,
-        };
-        self.refuse(reply, attempt, stop, Some(headers), false);
-    }
-
     /// Reads an answer that is not streamed.
     async fn receive(mut self: Box<Self>, mut reply: Reply, mut attempt: Attempt, mut answer: Answer) {
         let limits = self.gateway.limits;
@@ -498,58 +480,6 @@ impl Call {
     /// How long it has taken so far, in milliseconds.
     fn took_ms(&self) -> Option<u64> {
         u64::try_from(self.entry.started.elapsed().as_millis()).ok()
-    }
-
-    /// Ends a call whose answer has not begun.
-    fn refuse(
-        self: Box<Self>,
-        reply: Reply,
-        attempt: &Attempt,
-        stop: Stop,
-        provider_headers: Option<&HeaderMap>,
-        was_billed: bool,
-    ) {
-        // Who reports a failure in place of an answer does not bill one.
-        let has_refused = matches!(&stop, Stop::Failed(Refusal::Provider { .. }));
-        let was_billed = was_billed && !has_refused && attempt.status < 300;
-        self.give_up(reply, attempt, stop, provider_headers, was_billed);
-    }
-
-    /// The same, where it is known whether it was billed.
-    fn give_up(
-        mut self: Box<Self>,
-        reply: Reply,
-        attempt: &Attempt,
-        stop: Stop,
-        provider_headers: Option<&HeaderMap>,
-        was_billed: bool,
-    ) {
-        self.conclude(attempt, Err(&stop), &Observed::default(), was_billed);
-        match stop {
-            Stop::Failed(refusal) if !self.is_abandoned() => {
-                self.entry.fail(refusal.status(), &refusal);
-                self.answer_failure(reply, provider_headers, &refusal);
-            }
-            Stop::Failed(_) | Stop::ClientGone => self.entry.end(499, Outcome::ClientGone),
-        }
-    }
-
-    /// Ends a call that is not made.
-    fn stop(mut self: Box<Self>, reply: Reply, stop: Stop) {
-        match stop {
-            Stop::Failed(refusal) => {
-                self.entry.fail(refusal.status(), &refusal);
-                self.answer_failure(reply, None, &refusal);
-            }
-            Stop::ClientGone => self.entry.end(499, Outcome::ClientGone),
-        }
-    }
-
-    fn answer_failure(&mut self, reply: Reply, provider_headers: Option<&HeaderMap>, refusal: &Refusal) {
-        let protocol = self.protocol;
-        self.with_head(provider_headers, |head| {
-            let _ = reply.send(reply::failure(protocol, head, refusal));
-        });
     }
 
     fn with_head<T>(

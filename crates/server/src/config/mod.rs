@@ -194,6 +194,8 @@ pub struct LimitSettings {
     pub waiting_calls_max: usize,
     /// Answers that are read to their end though their callers have left, since they are billed whole.
     pub abandoned_calls_max: usize,
+    /// Answers that providers make in the background.
+    pub background_answers_max: usize,
 }
 
 impl Default for LimitSettings {
@@ -205,6 +207,7 @@ impl Default for LimitSettings {
             concurrent_calls_max: 4_096,
             waiting_calls_max: 1_024,
             abandoned_calls_max: 256,
+            background_answers_max: 1_024,
         }
     }
 }
@@ -359,7 +362,8 @@ impl Settings {
 
     /// Longer than any call or session.
     pub fn longest_call(&self) -> Duration {
-        Duration::from_secs(self.timeouts.total_seconds.max(self.realtime.session_seconds))
+        let longest = Duration::from_secs(self.timeouts.total_seconds.max(self.realtime.session_seconds));
+        longest.max(gateway::BACKGROUND_PATIENCE)
     }
 
     /// How many calls run and wait.

@@ -137,6 +137,21 @@ async fn a_record_of_an_earlier_process_leads_to_its_answer() {
 }
 
 #[tokio::test]
+async fn no_more_are_looked_after_than_there_are_places() {
+    let upstream =
+        Upstream::start([answer("queued", &Value::Null), Answer::default().gate().then(done())]).await;
+    let config = "[limits]\nbackground_answers_max = 1\n".to_owned() + &provider("openai", &upstream);
+    let app = App::with(&config, soon).await;
+    assert_eq!(app.post("/v1/responses", ASK).await.status, 200);
+    assert_openai_error(&app.post("/v1/responses", ASK).await, 503, "overloaded");
+    upstream.called(2).await;
+    upstream.open_gate();
+    let records = app.finish().await;
+    let costs: Vec<&Value> = records.iter().map(|record| &record["cost"]).collect();
+    assert_eq!(costs, [&json!("0"), &json!(COST)]);
+}
+
+#[tokio::test]
 async fn what_failed_costs_nothing_and_what_is_lost_costs_what_was_held() {
     let begun = || answer("in_progress", &Value::Null);
     for (last, source, is_free) in [

@@ -18,7 +18,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// So often in a row a look may fail: about two minutes.
 const FAILURES_MAX: usize = 10;
 /// How long an answer is looked after.
-const PATIENCE: Duration = Duration::from_hours(4);
+pub const PATIENCE: Duration = Duration::from_hours(4);
 
 /// How a look went.
 enum Look {
@@ -31,6 +31,16 @@ enum Look {
 }
 
 impl Call {
+    /// Takes a place among the answers that are made in the background, where this is one.
+    pub(super) fn enter_background(&mut self) -> Result<(), Refusal> {
+        if self.prepared.is_background {
+            let org = self.entry.record().map(|record| record.org);
+            let place = org.and_then(|org| self.gateway.background.enter(org));
+            self.background = Some(place.ok_or_else(|| self.gateway.overloaded())?);
+        }
+        Ok(())
+    }
+
     /// Whether an answer has only begun.
     pub(super) fn has_only_begun(&self, observed: &Observed) -> bool {
         let is_open = matches!(observed.finish_reason.as_deref(), Some("queued" | "in_progress"));
