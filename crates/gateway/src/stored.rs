@@ -2,22 +2,32 @@
 //!
 //! What is over stands in the records; of what is being made, this process knows.
 
+use crate::providers::Target;
 use domain::KeyId;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use store::requests::AnswerOrigin;
 use store::{Db, StoreError};
 
 /// So long one that is over is known here: its record has long been written then.
 const MEMORY: Duration = Duration::from_mins(1);
-/// Answers that are known here.
-const KNOWN_MAX: usize = 10_000;
 
+/// An answer that is being made, or was a moment ago. How many there are is bounded by those that are looked after.
 #[derive(Debug)]
 struct Known {
     key: KeyId,
-    model: String,
+    target: Target,
     ended: Option<Instant>,
+}
+
+/// Where an answer is.
+#[derive(Debug)]
+pub enum Where {
+    /// There.
+    At(Box<Target>),
+    /// Where its record leads.
+    Recorded(AnswerOrigin),
 }
 
 /// Who has which answer.
@@ -37,16 +47,9 @@ impl StoredAnswers {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An answer of this key is being made by a model, which has its full name.
-    pub fn begin(&self, id: &str, key: KeyId, model: String) {
-        let mut known = self.lock();
-        if known.len() >= KNOWN_MAX {
-            let is_needed = |answer: &Known| answer.ended.is_none_or(|ended| ended.elapsed() < MEMORY);
-            known.retain(|_, answer| is_needed(answer));
-        }
-        if known.len() < KNOWN_MAX {
-            known.insert(id.to_owned(), Known { key, model, ended: None });
-        }
+    /// An answer of this key is being made there.
+    pub fn begin(&self, id: &str, key: KeyId, target: Target) {
+        self.lock().insert(id.to_owned(), Known { key, target, ended: None });
     }
 
     /// An answer is over.
@@ -59,12 +62,12 @@ impl StoredAnswers {
         known.retain(|_, answer| answer.ended.is_none_or(|ended| now.duration_since(ended) < MEMORY));
     }
 
-    /// The full name of the model that gave an answer to a key. `None`: this key has none of this id.
-    pub async fn model_of(&self, id: &str, key: KeyId) -> Result<Option<String>, StoreError> {
-        let known = self.lock().get(id).map(|answer| (answer.key, answer.model.clone()));
+    /// Where an answer of a key is. `None`: this key has none of this id.
+    pub async fn find(&self, id: &str, key: KeyId) -> Result<Option<Where>, StoreError> {
+        let known = self.lock().get(id).map(|answer| (answer.key, answer.target.clone()));
         match known {
-            Some((whose, model)) => Ok((whose == key).then_some(model)),
-            None => self.db.model_of_answer(key, id).await,
+            Some((whose, target)) => Ok((whose == key).then(|| Where::At(Box::new(target)))),
+            None => Ok(self.db.answer_origin(key, id).await?.map(Where::Recorded)),
         }
     }
 }

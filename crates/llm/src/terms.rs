@@ -142,8 +142,10 @@ pub(crate) fn told_by_gemini(usage: &RawValue) -> Told {
 }
 
 /// What the `serviceTier` of an answer of Bedrock's tells. `reserved` is capacity paid in advance
-/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html>, read 2026-11-26).
-pub(crate) fn told_by_bedrock(service_tier: Option<&RawValue>) -> Told {
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html>, read 2026-11-26). Its
+/// `performanceConfig` tells whether it was as fast as was asked: where it was not, it costs no more
+/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/latency-optimized-inference.html>, read 2026-11-26).
+pub(crate) fn told_by_bedrock(service_tier: Option<&RawValue>, performance: Option<&RawValue>) -> Told {
     #[derive(Deserialize)]
     struct Tiered<'a> {
         #[serde(borrow, rename = "type")]
@@ -153,7 +155,16 @@ pub(crate) fn told_by_bedrock(service_tier: Option<&RawValue>) -> Told {
         let tiered: Tiered<'_> = serde_json::from_str(raw.get()).ok()?;
         Some(tier(word(Some(tiered.kind))?.as_bytes()))
     };
-    Told { tier: service_tier.and_then(read), ..Told::default() }
+    #[derive(Deserialize)]
+    struct Performance<'a> {
+        #[serde(borrow)]
+        latency: &'a RawValue,
+    }
+    let fast = |raw: &'_ RawValue| {
+        let performance: Performance<'_> = serde_json::from_str(raw.get()).ok()?;
+        Some(word(Some(performance.latency))? != "standard")
+    };
+    Told { tier: service_tier.and_then(read), is_fast: performance.and_then(fast), ..Told::default() }
 }
 
 /// What one event of a stream, or a whole answer, tells.
@@ -164,7 +175,7 @@ pub fn told(protocol: Protocol, data: &[u8]) -> Told {
         Protocol::OpenAiResponses => {
             told_by_openai(answer.service_tier.or(answer.response.and_then(|inner| inner.service_tier)))
         }
-        Protocol::BedrockConverse => told_by_bedrock(answer.tier),
+        Protocol::BedrockConverse => told_by_bedrock(answer.tier, answer.performance),
         // It has one price.
         Protocol::CohereChat => Told::default(),
         Protocol::AnthropicMessages => {
@@ -182,6 +193,8 @@ struct Answer<'a> {
     service_tier: Option<&'a RawValue>,
     #[serde(borrow, rename = "serviceTier")]
     tier: Option<&'a RawValue>,
+    #[serde(borrow, rename = "performanceConfig")]
+    performance: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
     #[serde(borrow)]

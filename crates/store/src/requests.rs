@@ -12,8 +12,19 @@ use sqlx::Row;
 const LATEST: &str = "SELECT * FROM request_records WHERE org_id = $1 ORDER BY id DESC LIMIT $2";
 const ONE: &str = "SELECT * FROM request_records WHERE org_id = $1 AND id = $2";
 /// The condition of its index, word by word.
-const MODEL_OF_ANSWER: &str = "SELECT provider, model_used FROM request_records \
+const ANSWER_ORIGIN: &str = "SELECT provider, model_used, model_requested FROM request_records \
      WHERE response_id = $1 AND substr(response_id, 1, 5) = 'resp_' AND key_id = $2 ORDER BY id DESC LIMIT 1";
+
+/// Where a stored answer came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerOrigin {
+    /// The provider's name.
+    pub provider: String,
+    /// What the provider calls the model.
+    pub model: String,
+    /// The model as the caller named it.
+    pub requested: String,
+}
 
 impl Db {
     /// The newest requests of an organization, newest first, as JSON objects for people and scripts.
@@ -27,16 +38,14 @@ impl Db {
         rows.iter().map(view::view).collect()
     }
 
-    /// The full name of the model that gave a stored answer (`resp_…`) to a key. `None`: no such answer is recorded.
-    pub async fn model_of_answer(&self, key: KeyId, answer: &str) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query(MODEL_OF_ANSWER)
-            .bind(answer)
-            .bind(key.to_string())
-            .fetch_optional(&self.pool)
-            .await?;
+    /// Where a stored answer (`resp_…`) of a key came from. `None`: no such answer is recorded.
+    pub async fn answer_origin(&self, key: KeyId, answer: &str) -> Result<Option<AnswerOrigin>, StoreError> {
+        let row =
+            sqlx::query(ANSWER_ORIGIN).bind(answer).bind(key.to_string()).fetch_optional(&self.pool).await?;
         let Some(row) = row else { return Ok(None) };
         let (provider, model): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
-        Ok(provider.zip(model).map(|(provider, model)| format!("{provider}/{model}")))
+        let requested = row.try_get(2)?;
+        Ok(provider.zip(model).map(|(provider, model)| AnswerOrigin { provider, model, requested }))
     }
 
     /// One request of an organization.

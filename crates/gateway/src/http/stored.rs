@@ -6,6 +6,7 @@
 use crate::inference::call::failures;
 use crate::inference::{ask, reply};
 use crate::providers::{Endpoint, Target};
+use crate::stored::Where;
 use crate::upstream::Collected;
 use crate::{Gateway, Refusal, auth};
 use axum::body::Body;
@@ -15,7 +16,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response};
 use llm::Protocol;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use store::requests::AnswerOrigin;
 
 /// How their ids begin.
 const PREFIX: &str = "resp_";
@@ -110,17 +112,22 @@ async fn answer(
         return Err(unknown());
     }
     let principal = auth::authenticate(&gateway.snapshot.load(), headers, gateway.clock.now())?;
+    gateway.check_open()?;
+    let _slot = gateway.gate.enter(principal.key).await.map_err(|_| gateway.shed())?;
+    let rates = &principal.account.rates;
+    let _admission =
+        if rates.is_empty() { None } else { Some(gateway.rates.admit(rates, 0, Instant::now())?) };
     let query = asking.query.0.as_deref().unwrap_or_default();
-    if query.split('&').any(|pair| pair == "stream=true") {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    if pairs.any(|(name, value)| name == "stream" && value != "false") {
         let message = "a stored answer is not streamed here: ask for it without `stream`";
         return Err(Refusal::invalid_param("stream", message));
     }
-    let found = gateway.stored.model_of(asking.id, principal.key).await;
-    let model = found.map_err(|error| {
+    let found = gateway.stored.find(asking.id, principal.key).await.map_err(|error| {
         tracing::error!(%error, "stored answers cannot be looked up");
         gateway.overloaded()
     })?;
-    let target = target(gateway, &model.ok_or_else(unknown)?).ok_or_else(unknown)?;
+    let target = target(gateway, found.ok_or_else(unknown)?).ok_or_else(unknown)?;
     let endpoint = endpoint(&target, asking, query).ok_or_else(unknown)?;
     let target = Target { endpoint, ..target };
     let asking = async {
@@ -143,10 +150,21 @@ async fn answer(
     }
 }
 
-/// Who is asked: the provider of a model, by the route that answers are stored by. `None`: it is not there any more.
-fn target(gateway: &Gateway, model: &str) -> Option<Target> {
-    let target = gateway.providers.load().target(model, ask(Operation::Responses, false)).ok()?;
-    (target.endpoint.route.protocol == Protocol::OpenAiResponses).then_some(target)
+/// Who is asked, by the route that answers are stored by: whoever the name that the caller gave leads to, if that is still
+/// who gave the answer, and else the provider by its own name. `None`: it is not there any more.
+fn target(gateway: &Gateway, place: Where) -> Option<Target> {
+    let AnswerOrigin { provider, model, requested } = match place {
+        Where::At(target) => return Some(*target),
+        Where::Recorded(origin) => origin,
+    };
+    let providers = gateway.providers.load();
+    let by = |name: &str| {
+        let target = providers.target(name, ask(Operation::Responses, false)).ok()?;
+        let is_it = target.provider.name.as_str() == provider
+            && target.endpoint.route.protocol == Protocol::OpenAiResponses;
+        is_it.then_some(target)
+    };
+    by(&requested).or_else(|| by(&format!("{provider}/{model}")))
 }
 
 fn endpoint(target: &Target, asking: &Asking<'_>, query: &str) -> Option<Endpoint> {

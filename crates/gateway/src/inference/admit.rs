@@ -112,7 +112,9 @@ pub fn admit(
     let mut bound = match bound::of(operation, intake, target) {
         Ok(bound) => bound,
         Err(why) if is_limited => return Err(unpriced(why, intake).into()),
-        Err(_) => return Ok(unreserved(gateway, account, bound::terms(&intake.body, target), now)?),
+        Err(_) => {
+            return Ok(unreserved(gateway, account, bound::terms(operation, &intake.body, target), now)?);
+        }
     };
     if bound.is_guess && is_limited {
         return Err(Refusal::Unbounded(

@@ -132,7 +132,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
     let model = target.model.as_ref().ok_or(NoPrice::Model)?;
     let price = model.price.as_ref().ok_or(NoPrice::Model)?;
     if let Some(consumed) = media::consumed(operation, intake, Some(model)) {
-        return of_media(&consumed.most, price, demand(&intake.body, target), target);
+        return of_media(&consumed.most, price, demand(operation, &intake.body, target), target);
     }
     let window = Some(model.context_window).filter(|tokens| *tokens > 0);
     let rounds = server_tools::rounds(&intake.body, target.endpoint.route.protocol, &target.model_id);
@@ -154,7 +154,7 @@ pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Boun
     // A predicted answer is paid for where it was predicted wrongly.
     let predicted = intake.body.get("prediction").map_or(0, |raw| intake.bytes_of(raw));
     let input_tokens = input.unwrap_or(intake.bytes() + OVERHEAD);
-    let demand = demand(&intake.body, target);
+    let demand = demand(operation, &intake.body, target);
     let ceiling = |demand| price.ceiling(input_tokens, demand).map_err(NoPrice::Field);
     let dearest = ceiling(demand)?;
     let named = Demand { tier: TierDemand::Standard, ..demand };
@@ -264,8 +264,8 @@ fn tokenizer(target: &Target) -> Option<Tokenizer> {
 }
 
 /// The terms that count where the answer tells none.
-pub fn terms(body: &RawObject, target: &Target) -> Terms {
-    served(demand(body, target), target)
+pub fn terms(operation: Operation, body: &RawObject, target: &Target) -> Terms {
+    served(demand(operation, body, target), target)
 }
 
 fn served(demand: Demand, target: &Target) -> Terms {
@@ -273,10 +273,18 @@ fn served(demand: Demand, target: &Target) -> Terms {
     Terms { is_regional: terms.is_regional || target.is_regional, ..terms }
 }
 
-fn demand(body: &RawObject, target: &Target) -> Demand {
+fn demand(operation: Operation, body: &RawObject, target: &Target) -> Demand {
     let spec = target.provider.spec;
+    // A field of another protocol asks for nothing.
+    let tier = match protocol_of(operation) {
+        Protocol::Gemini | Protocol::BedrockConverse => body.get("serviceTier"),
+        Protocol::OpenAiChat
+        | Protocol::OpenAiResponses
+        | Protocol::AnthropicMessages
+        | Protocol::CohereChat => body.get("service_tier"),
+    };
     let asked = Asked {
-        service_tier: body.get("service_tier").or(body.get("serviceTier")).map(converse::tier_word),
+        service_tier: tier.map(converse::tier_word),
         speed: match target.endpoint.route {
             Route { kind: RouteKind::Chat, protocol: Protocol::BedrockConverse, .. } => {
                 converse::latency_word(body)

@@ -25,8 +25,10 @@ fn object(body: &RawObject, name: &str) -> Option<RawObject> {
     RawObject::parse(Bytes::copy_from_slice(body.get(name)?)).ok()
 }
 
+/// A number, rounded up: models may take `4.0` for four.
 fn number(object: &RawObject, name: &str) -> Option<u64> {
-    serde_json::from_slice(object.get(name)?).ok()
+    let number: f64 = serde_json::from_slice(object.get(name)?).ok()?;
+    (number >= 0.0).then(|| number.ceil() as u64)
 }
 
 /// The greatest of the numbers that stand under these names among what only some models take.

@@ -1,8 +1,8 @@
 //! Reading a request: the body's bytes, and the few fields that the gateway itself needs.
 
-use super::BODY_BYTES_INLINE;
 use super::called::Called;
 use super::documents::PdfBy;
+use super::{BODY_BYTES_INLINE, protocol_of};
 use crate::bodies::Held;
 use crate::random;
 use crate::refusal::Refusal;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use domain::record::{Metadata, Operation};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
+use llm::Protocol;
 use llm::form::Form;
 use llm::ir::Reasoning;
 use llm::raw::RawObject;
@@ -292,6 +293,22 @@ fn add(metadata: &mut Metadata, key: &str, value: String) -> Result<(), Refusal>
     if !metadata.extra.iter().any(|(known, _)| known.eq_ignore_ascii_case(key)) {
         metadata.extra.push((key.to_owned(), value));
     }
+    Ok(())
+}
+
+/// Gives a field that decides what a call costs its one name, where Google's callers may spell it in two ways.
+pub fn spell_once(operation: Operation, body: &mut RawObject) -> Result<(), Refusal> {
+    const SPELLINGS: [&str; 2] = ["serviceTier", "service_tier"];
+    if protocol_of(operation) != Protocol::Gemini {
+        return Ok(());
+    }
+    let Some(raw) = body.get(SPELLINGS[1]).map(<[u8]>::to_vec) else { return Ok(()) };
+    if body.get(SPELLINGS[0]).is_some() {
+        let message = "`serviceTier` stands there in both of its spellings";
+        return Err(Refusal::invalid_param(SPELLINGS[0], message));
+    }
+    body.remove(SPELLINGS[1]);
+    body.set(SPELLINGS[0], raw);
     Ok(())
 }
 

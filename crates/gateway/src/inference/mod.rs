@@ -372,7 +372,8 @@ fn understand(
         Ok(intake) => intake,
         Err(refusal) => return (None, Err(refusal)),
     };
-    let told = intake::read_headers(headers, &mut intake.metadata);
+    let told = intake::spell_once(operation, &mut intake.body)
+        .and_then(|()| intake::read_headers(headers, &mut intake.metadata));
     let facts = Facts {
         model: intake.model.as_str().into(),
         is_stream: intake.is_stream,

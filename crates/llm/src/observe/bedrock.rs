@@ -19,6 +19,8 @@ pub(super) struct Answer<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     service_tier: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    performance_config: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +92,7 @@ impl<'a> Answer<'a> {
     /// Notes what the record needs. Gives the usage, where there is one.
     pub fn tell(self, observed: &mut Observed) -> Option<&'a RawValue> {
         observed.finish_reason = self.stop_reason.map(Cow::into_owned);
-        observed.told = told_by_bedrock(self.service_tier);
+        observed.told = told_by_bedrock(self.service_tier, self.performance_config);
         for block in self.output.message.content {
             observed.output_bytes += block.bytes();
             if let Some(call) = block.tool_use {
@@ -115,6 +117,8 @@ struct Event<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     service_tier: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    performance_config: Option<&'a RawValue>,
 }
 
 /// Looks at one event of a stream that passes through.
@@ -125,10 +129,11 @@ pub(super) fn event(observed: &mut Observed, data: &[u8]) -> Note {
     observed.tool_calls.extend(called);
     if let Some(reason) = event.stop_reason {
         observed.finish_reason = Some(reason.into_owned());
-        observed.is_complete = true;
     }
-    observed.told = observed.told.and_later(told_by_bedrock(event.service_tier));
+    observed.told = observed.told.and_later(told_by_bedrock(event.service_tier, event.performance_config));
     if let Some(raw) = event.usage {
+        // What it tells of is over.
+        observed.is_complete = true;
         if let Some(told) = usage::decode(raw.get()) {
             observed.usage = observed.usage.merge(told);
             observed.has_usage = true;

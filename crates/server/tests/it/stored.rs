@@ -105,7 +105,10 @@ async fn whoever_has_an_answer_may_ask_for_it_while_it_is_made_and_later() {
     assert_eq!(missing.status, 404);
     assert!(missing.text().contains("not found"), "{}", missing.text());
     assert_openai_error(&asked_by_another(&app, PATH).await, 404, "stored_by_provider");
-    assert_openai_error(&asked(&app, "GET", &format!("{PATH}?stream=true")).await, 400, "invalid_request");
+    for stream in ["stream=true", "stream=1", "%73tream=True"] {
+        let reply = asked(&app, "GET", &format!("{PATH}?{stream}")).await;
+        assert_openai_error(&reply, 400, "invalid_request");
+    }
     assert_eq!(
         lines(&upstream)[3..7],
         [
@@ -168,18 +171,46 @@ async fn what_failed_costs_nothing_and_what_is_lost_costs_what_was_held() {
     }
 }
 
+const CREATED: &str = r#"data: {"type":"response.created","sequence_number":0,"response":{"id":"resp_7","status":"queued","output":[],"usage":null}}"#;
+
+fn stream(frames: &[&str]) -> Answer {
+    let frames: Vec<String> = frames.iter().map(|frame| format!("{frame}\n\n")).collect();
+    Answer::stream().frames(&frames.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn streamed() -> String {
+    ASK.replace("50}", "50,\"stream\":true}")
+}
+
 #[tokio::test]
 async fn a_stream_of_an_answer_in_the_background_is_read_to_its_end() {
-    let created = r#"data: {"type":"response.created","sequence_number":0,"response":{"id":"resp_7","status":"queued","output":[],"usage":null}}"#;
     let completed = r#"data: {"type":"response.completed","sequence_number":1,"response":{"id":"resp_7","status":"completed","output":[],"usage":{"input_tokens":100,"output_tokens":10,"total_tokens":110}}}"#;
-    let answer = Answer::stream().frames(&[&format!("{created}\n\n")]).gate();
-    let answer = answer.frames(&[&format!("{completed}\n\n")]).end();
-    let upstream = Upstream::start([answer]).await;
+    let answer = stream(&[CREATED]).gate().frames(&[&format!("{completed}\n\n")]).end();
+    let upstream = Upstream::start([answer, done()]).await;
     let app = App::start(&aborting("cancel", &provider("openai", &upstream))).await;
-    let mut stream = app.post_open("/v1/responses", &ASK.replace("50}", "50,\"stream\":true}")).await;
-    stream.read_events(1).await;
-    drop(stream);
+    let mut caller = app.post_open("/v1/responses", &streamed()).await;
+    caller.read_events(1).await;
+    // It may be asked for, and cancelled, as soon as its id is known.
+    assert_eq!(asked(&app, "POST", "/v1/responses/resp_7/cancel").await.status, 200);
+    drop(caller);
     upstream.open_gate();
     let record = app.finish_one().await;
     assert_eq!((&record["outcome"], &record["cost"]), (&json!("client_gone"), &json!(COST)), "{record}");
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_or_fails_leaves_an_answer_that_tells_its_cost() {
+    let failed = r#"data: {"type":"response.failed","sequence_number":1,"response":{"id":"resp_7","status":"failed","error":{"code":"server_error","message":"no"},"output":[],"usage":null}}"#;
+    for (answer, end, cost) in [
+        (stream(&[CREATED]).cut(), done(), COST),
+        (stream(&[CREATED, failed]).end(), answer("failed", &Value::Null), "0"),
+    ] {
+        let upstream = Upstream::start([answer, Answer::json(429, "{}"), Answer::json(200, "{}"), end]).await;
+        let app = start(&upstream).await;
+        let reply = app.post("/v1/responses", streamed()).await;
+        assert!(reply.text().contains("response.failed"), "{}", reply.text());
+        let record = app.finish_one().await;
+        assert_eq!(record["cost"], cost, "{record}");
+        assert_eq!(upstream.calls().len(), 4);
+    }
 }

@@ -2,12 +2,13 @@
 //! call's task looks after it until it is known what it costs.
 
 use super::{Attempt, Call, ERROR_BYTES_MAX, Reply, Stop, Written};
-use crate::inference::reply;
+use crate::inference::{BODY_BYTES_INLINE, reply};
+use crate::providers::Target;
 use crate::refusal::Refusal;
 use crate::upstream::{Collected, UpstreamError};
 use bytes::Bytes;
 use domain::record::Outcome;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use llm::Protocol;
 use llm::observe::{self, Observed};
 use std::future::Future;
@@ -15,19 +16,19 @@ use std::time::{Duration, Instant};
 
 /// The longest pause between two looks.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// So often in a row a look may fail: about two minutes.
-const FAILURES_MAX: usize = 10;
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(60);
 /// How long an answer is looked after.
 pub const PATIENCE: Duration = Duration::from_hours(4);
 
 /// How a look went.
 enum Look {
-    /// It is still being made.
+    /// It is still being made, as far as anybody knows.
     Made,
     /// It is over, in a body that tells what it consumed, or that it failed.
     Over(Bytes),
-    /// Nobody knows, now or ever.
-    Unknown { may_look_again: bool, why: Refusal },
+    /// Nobody will ever know.
+    Gone(Refusal),
 }
 
 impl Call {
@@ -56,12 +57,7 @@ impl Call {
         (body, begun, warnings): Written,
     ) {
         self.entry.note(|record| record.warnings.extend(warnings));
-        let id = begun.response_id.clone();
-        if let Some(key) = self.entry.record().map(|record| record.key) {
-            let target = &self.prepared.target;
-            let model = format!("{}/{}", target.provider.name, target.known_id());
-            self.gateway.stored.begin(&id, key, model);
-        }
+        self.note_stored(&begun.response_id);
         // It runs elsewhere: others may be made meanwhile.
         self.entry.give_up_slot();
         let took = self.entry.started.elapsed();
@@ -69,9 +65,24 @@ impl Call {
             // The caller may have gone at this very moment; the answer is made all the same.
             let _ = reply.send(reply::whole(head, body, false, took));
         });
-        let over = self.looked_after(&id).await;
-        self.gateway.stored.end(&id);
-        self.close(&attempt, begun, over);
+        self.look_after(&attempt, begun).await;
+        self.entry.end(200, Outcome::Success);
+    }
+
+    /// Lets the caller's key ask for an answer that is made in the background.
+    pub(super) fn note_stored(&self, id: &str) {
+        if let Some(record) = self.entry.record().filter(|_| self.prepared.is_background && !id.is_empty()) {
+            self.gateway.stored.begin(id, record.key, self.prepared.target.clone());
+        }
+    }
+
+    /// Looks after an answer until it is over, and writes down what it has come to.
+    pub(super) async fn look_after(&mut self, attempt: &Attempt, begun: Observed) {
+        // Places for those who have left are for answers that are read.
+        self.place.take();
+        let over = self.looked_after(&begun.response_id).await;
+        self.gateway.stored.end(&begun.response_id);
+        self.close(attempt, begun, over);
     }
 
     /// Writes down what an answer has come to.
@@ -94,36 +105,35 @@ impl Call {
                 self.conclude(attempt, Err(&Stop::Failed(refusal)), &begun, true);
             }
         }
-        self.entry.end(200, Outcome::Success);
     }
 
     /// Looks until the answer is over.
     async fn looked_after(&self, id: &str) -> Result<Bytes, Refusal> {
         let end = Instant::now() + PATIENCE;
         let mut pause = self.gateway.limits.job_pause;
-        let mut failures = 0;
         loop {
             self.within(tokio::time::sleep(pause), end).await?;
             pause = (pause * 3 / 2).min(PAUSE_MAX);
-            match self.within(self.look_at(id), end).await? {
-                Look::Made => failures = 0,
-                Look::Over(body) => return Ok(body),
-                Look::Unknown { may_look_again, why } => {
-                    failures += 1;
-                    if !may_look_again || failures >= FAILURES_MAX {
-                        return Err(why);
-                    }
-                }
+            let look = tokio::time::timeout(LOOK, self.look_at(id));
+            match self.within(look, end).await? {
+                Ok(Look::Over(body)) => return Ok(body),
+                Ok(Look::Gone(why)) => return Err(why),
+                // It goes on, or nobody knows at the moment.
+                Ok(Look::Made) | Err(_) => {}
             }
         }
     }
 
     async fn look_at(&self, id: &str) -> Look {
-        let mut target = self.prepared.target.clone();
-        let Some(endpoint) = target.endpoint.below(Some(id), &[]) else {
-            return Look::Unknown { may_look_again: false, why: Refusal::Internal };
+        let Some(endpoint) = self.prepared.target.endpoint.below(Some(id), &[]) else {
+            return Look::Gone(Refusal::Internal);
         };
-        target.endpoint = endpoint;
+        // The provider as it is configured by now: its key may be another one.
+        let name = &self.prepared.target.provider.name;
+        let providers = self.gateway.providers.load_full();
+        let now = providers.iter().find(|provider| provider.name == *name);
+        let provider = now.unwrap_or(&self.prepared.target.provider).clone();
+        let target = Target { endpoint, provider, ..self.prepared.target.clone() };
         let looking = async {
             let headers = target.provider.headers(false, &[]);
             let mut answer = self.gateway.upstream.look(&target, headers, &*self.gateway.clock).await?;
@@ -133,18 +143,29 @@ impl Call {
         };
         match looking.await {
             Ok((status, Collected::Whole(body))) if status.is_success() => {
-                let read = observe::answer(Protocol::OpenAiResponses, &body);
-                match read.map(|answer| self.has_only_begun(&answer.observed)) {
-                    Some(true) => Look::Made,
-                    Some(false) => Look::Over(body),
-                    None => unknown(true, "it is no answer".to_owned()),
+                match self.is_over(id, &body).await {
+                    true => Look::Over(body),
+                    false => Look::Made,
                 }
             }
-            Ok((status, _)) => {
-                let may_look_again = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-                unknown(may_look_again, format!("looked for, it was answered with status {status}"))
+            Ok((StatusCode::NOT_FOUND | StatusCode::GONE, _)) => {
+                Look::Gone(Refusal::InvalidResponse("the provider no longer has the answer".to_owned()))
             }
-            Err(error) => unknown(true, error.to_string()),
+            Ok(_) | Err(_) => Look::Made,
+        }
+    }
+
+    /// Whether a body tells that this answer is over. A long one is read on a thread of its own.
+    async fn is_over(&self, id: &str, body: &Bytes) -> bool {
+        let (copy, id) = (body.clone(), id.to_owned());
+        let read = move || {
+            let told = observe::answer(Protocol::OpenAiResponses, &copy);
+            told.is_some_and(|answer| answer.observed.response_id == id && is_end(&answer.observed))
+        };
+        if body.len() <= BODY_BYTES_INLINE {
+            read()
+        } else {
+            tokio::task::spawn_blocking(read).await.unwrap_or(false)
         }
     }
 
@@ -158,6 +179,7 @@ impl Call {
     }
 }
 
-fn unknown(may_look_again: bool, why: String) -> Look {
-    Look::Unknown { may_look_again, why: Refusal::InvalidResponse(why) }
+/// Whether an answer is in a state that it does not leave. Why it is incomplete stands in the place of that word.
+fn is_end(observed: &Observed) -> bool {
+    !matches!(observed.finish_reason.as_deref(), None | Some("queued" | "in_progress"))
 }

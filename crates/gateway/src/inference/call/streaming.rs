@@ -41,6 +41,7 @@ impl Call {
             Err(stop) => return self.refuse(reply, &attempt, stop, Some(&answer.headers), true),
         };
         let (writer, body) = pipe();
+        self.note_stored(&relay.observed().response_id);
         let warnings = relay.take_warnings();
         self.entry.note(|record| record.warnings.extend(warnings.iter().map(ToString::to_string)));
         let response = self.stream_response(&answer.headers, body);
@@ -59,6 +60,11 @@ impl Call {
         // The connection to the provider closes here when the answer is not at its end.
         drop(answer);
         let observed = std::mem::take(relay.observed());
+        // What is made in the background tells what it cost, whatever became of its stream.
+        let goes_on = self.prepared.is_background && ended.is_err() && !observed.response_id.is_empty();
+        if self.prepared.is_background && !goes_on {
+            self.gateway.stored.end(&observed.response_id);
+        }
         match &ended {
             Ok(()) => {
                 let usage = self.conclude(&attempt, Ok(()), &observed, true);
@@ -74,7 +80,9 @@ impl Call {
                 self.end(&writer).await;
             }
             Err(stop) => {
-                self.conclude(&attempt, Err(stop), &observed, true);
+                if !goes_on {
+                    self.conclude(&attempt, Err(stop), &observed, true);
+                }
                 match stop {
                     Stop::Failed(refusal) if !has_left => {
                         self.entry.fail(200, refusal);
@@ -84,6 +92,10 @@ impl Call {
                         }
                     }
                     Stop::Failed(_) | Stop::ClientGone => self.entry.end(200, Outcome::ClientGone),
+                }
+                if goes_on {
+                    drop(writer);
+                    return Box::pin(self.look_after(&attempt, observed)).await;
                 }
             }
         }

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::header::{REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use llm::Protocol;
-use llm::ir::{ChatRequest, Json};
 use llm::protocol::bedrock_converse;
 use llm::provider::RouteKind;
 use llm::raw::RawObject;
@@ -50,18 +49,12 @@ pub(super) fn takes_markers(target: &Target) -> bool {
     }
 }
 
-/// Asks for a prompt to be kept, in a request that is written in Bedrock's protocol: its instructions, and all of it.
-pub(super) fn mark_request(request: &mut ChatRequest) {
-    let marker = std::str::from_utf8(MARKER).ok().and_then(Json::parse);
-    if let Some(last) = request.system.last_mut() {
-        last.cache_control.clone_from(&marker);
-    }
-    request.cache_control = marker;
-}
-
 /// Asks the target to keep a prompt.
 pub(super) fn mark(body: &mut RawObject, target: &Target) {
     let route = target.endpoint.route;
+    if route.protocol == Protocol::BedrockConverse && route.kind == RouteKind::Chat {
+        return point(body);
+    }
     let is_of_anthropic = route.protocol == Protocol::AnthropicMessages && route.kind == RouteKind::Chat;
     if !is_of_anthropic {
         return;
@@ -79,6 +72,32 @@ pub(super) fn mark(body: &mut RawObject, target: &Target) {
             body.set(field, raw);
         }
     }
+}
+
+/// The same in a request of Bedrock's protocol: behind its instructions, and behind all of it.
+fn point(body: &mut RawObject) {
+    let content_of = |raw: &[u8]| {
+        let mut message = RawObject::parse(Bytes::copy_from_slice(raw)).ok()?;
+        let content = with_point(message.get("content")?)?;
+        message.set("content", content);
+        Some(message.to_bytes().into())
+    };
+    let pointed = [
+        ("system", body.get("system").and_then(with_point)),
+        ("messages", body.get("messages").and_then(|raw| in_last(raw, content_of))),
+    ];
+    for (field, raw) in pointed {
+        if let Some(raw) = raw {
+            body.set(field, raw);
+        }
+    }
+}
+
+/// A list of blocks with a point at its end. `None`: it has none.
+fn with_point(raw: &[u8]) -> Option<Vec<u8>> {
+    let blocks: Vec<&RawValue> = serde_json::from_slice(raw).ok()?;
+    let open = raw.trim_ascii_end().strip_suffix(b"]").filter(|_| !blocks.is_empty())?;
+    Some([open, br#",{"cachePoint":{"type":"default"}}]"#].concat())
 }
 
 /// The list with another last item. `None`: it stays as it is.

@@ -1,5 +1,6 @@
 //! What is sent for what came.
 
+use super::super::called::Called;
 use super::super::intake;
 use super::*;
 use crate::bodies::Held;
@@ -430,6 +431,24 @@ fn nova_is_told_where_to_keep_what() {
         let sent = cached("bedrock", model, Operation::Messages, extra, &[]).to_string();
         assert!(!sent.contains("cachePoint"), "{model}: {sent}");
     }
+}
+
+#[test]
+fn callers_of_converse_get_points_in_what_passes_through() {
+    let text = "x".repeat(5_000);
+    let body = format!(
+        r#"{{"system":[{{"text":"Be brief."}} ],"messages":[{{"role":"user","content":[{{"text":"{text}"}}]}}],"signalbox":{{"auto_cache":true}}}}"#
+    );
+    let called = Called { model: Some("p/amazon.nova-pro-v1:0".into()), ..Operation::Converse.into() };
+    let intake = intake::read(called, Held::short(body.into()), "").unwrap();
+    let target = target("bedrock", "amazon.nova-pro-v1:0", Protocol::BedrockConverse);
+    let Ok(Next::Call(prepared)) = prepare(Operation::Converse, intake, target, &HeaderMap::new()) else {
+        panic!("a call was expected")
+    };
+    let sent: Value = serde_json::from_slice(&prepared.body.to_bytes()).unwrap();
+    let point = json!({"cachePoint": {"type": "default"}});
+    assert_eq!(sent["system"], json!([{"text": "Be brief."}, point]));
+    assert_eq!(sent["messages"][0]["content"], json!([{"text": text}, point]));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! arrived in their places. Should one be lost on the way, or the request be refused, it is done again with all of it:
 //! only that counts.
 
-use super::caching::mark_request;
 use super::rewrite::think_as_named;
 use super::{PIECE_BYTES_MIN, describe, hosted, refused};
 use crate::bodies::Held;
@@ -93,11 +92,7 @@ fn rewritten(
     // Usage is metered whether the caller wants to see it or not.
     request.include_usage = request.stream;
     let answers = request.sampling.n.unwrap_or(1);
-    let outbound = target.endpoint.route.protocol;
-    if how.is_cached && outbound == Protocol::BedrockConverse {
-        mark_request(&mut request);
-    }
-    let mut encoded = outbound.encode_request(&request, &describe(target))?;
+    let mut encoded = target.endpoint.route.protocol.encode_request(&request, &describe(target))?;
     let form = asked_form(&request.output).filter(|_| encoded.is_form_emulated);
     encoded.body = hosted(encoded.body, target, how.is_cached);
     Ok((encoded, answers, form))

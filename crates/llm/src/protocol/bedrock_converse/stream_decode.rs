@@ -125,13 +125,13 @@ impl StreamDecoder {
             }
             b"contentBlockStop" => self.stop(index, events),
             b"messageStop" => {
-                self.is_complete = true;
                 let raw = event.stop_reason.unwrap_or_default();
                 let is_answer = self.is_answer_tool && !self.has_calls && raw == "tool_use";
                 let reason = finish_reason(if is_answer { "end_turn" } else { &raw });
                 events.push(StreamEvent::Finish { choice: 0, reason, raw, stop_sequence: None });
             }
             b"metadata" => {
+                self.is_complete = true;
                 if let Some(usage) = event.usage.and_then(|raw| usage::decode(raw.get())) {
                     self.usage = usage;
                     events.push(StreamEvent::Usage(usage));
