@@ -71,6 +71,8 @@ struct Change {
     ours: String,
     /// What its caller calls it.
     theirs: Option<String>,
+    /// Bytes of base64 that are a second of sound, where it says so.
+    sound_bytes_per_second: Option<u64>,
 }
 
 /// An answer that is being made.
@@ -385,10 +387,12 @@ impl Spending {
         self.has_tools_of_provider || self.answers_silence || (self.answers_by_itself && self.sound_bytes > 0)
     }
 
-    /// Bytes of sound that are taken in a second. `None`: as many as come.
+    /// Bytes of sound that are taken in a second: the fewest of what is confirmed and of what was asked for since. `None`: as
+    /// many as come.
     pub fn sound_bytes_per_second(&self) -> Option<u64> {
-        let told = self.confirmed.sound_bytes_per_second.unwrap_or(SOUND_BYTES_PER_SECOND);
-        (self.is_limited && self.answers_by_itself).then_some(told)
+        let confirmed = self.confirmed.sound_bytes_per_second.unwrap_or(SOUND_BYTES_PER_SECOND);
+        let asked = self.changes.iter().filter_map(|change| change.sound_bytes_per_second);
+        (self.is_limited && self.answers_by_itself).then(|| asked.fold(confirmed, u64::min))
     }
 
     /// What an answer of so many tokens costs at the most. What is being answered elsewhere, `before` tokens, may be a

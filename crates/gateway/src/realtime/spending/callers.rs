@@ -85,7 +85,8 @@ impl Spending {
         self.answers_by_itself |= change.answers_by_itself.is_some();
         self.answers_silence |= change.answers_silence == Some(true);
         let ours = new_id();
-        self.changes.push_back(Change { ours: ours.clone(), theirs });
+        let sound_bytes_per_second = change.sound_bytes_per_second;
+        self.changes.push_back(Change { ours: ours.clone(), theirs, sound_bytes_per_second });
         Ok(if is_renamed { Edit::IdAndModel(ours) } else { Edit::Id(ours) })
     }
 

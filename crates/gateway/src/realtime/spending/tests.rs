@@ -131,6 +131,30 @@ fn a_change_that_is_refused_is_one_no_more() {
 }
 
 #[test]
+fn sound_is_measured_by_the_slowest_format_that_may_count() {
+    let mut spending = spending();
+    let pcmu = r#"{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}}"#;
+    let pcm = pcmu.replace("pcmu", "pcm");
+    let slow = Some(8_000 * 4 / 3);
+    assert_eq!(spending.sound_bytes_per_second(), Some(64_000));
+    hear(&mut spending, pcmu).unwrap();
+    assert_eq!(spending.sound_bytes_per_second(), slow);
+    let long = SOUND.replace("AAAA", &"A".repeat(64_000));
+    assert!(matches!(hear(&mut spending, &long), Err(Refusal::Unbounded(_))), "it is six seconds");
+    // One that is refused counts no more.
+    spending.failed("ours");
+    assert_eq!(spending.sound_bytes_per_second(), Some(64_000));
+    hear(&mut spending, pcmu).unwrap();
+    let told = SessionChange { sound_bytes_per_second: slow, ..SessionChange::default() };
+    spending.configured(&told, false, 0).unwrap();
+    hear(&mut spending, &pcm).unwrap();
+    assert_eq!(spending.sound_bytes_per_second(), slow, "the faster one is not confirmed");
+    let told = SessionChange { sound_bytes_per_second: Some(64_000), ..SessionChange::default() };
+    spending.configured(&told, false, 0).unwrap();
+    assert_eq!(spending.sound_bytes_per_second(), Some(64_000));
+}
+
+#[test]
 fn neither_changes_nor_their_names_pile_up() {
     let mut spending = spending();
     let update = r#"{"type":"session.update","session":{}}"#;
