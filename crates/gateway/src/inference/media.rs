@@ -2,6 +2,7 @@
 //! their provider tells nothing.
 
 mod length;
+mod ogg;
 
 use super::bound::{IMAGE, OVERHEAD};
 use super::intake::Intake;

@@ -1,7 +1,9 @@
 //! How long sound is at the most that is to be written down.
 //!
-//! Of WAV with plain samples, and of MP3, the bytes tell it: whatever a decoder makes of them is no longer. Everything else
-//! may be of any length: a few bytes of FLAC, Opus or MP4 can be an hour of silence.
+//! Of WAV with plain samples, of MP3 and of Opus in Ogg the bytes tell it: whatever a decoder makes of them is no longer.
+//! Everything else may be of any length: a few bytes of FLAC or MP4 can be an hour of silence.
+
+use super::ogg;
 
 /// Other sound takes about so many bytes a second at the least, unless it is silent: 4 kbit/s, below what speech codecs for
 /// telephones use.
@@ -19,7 +21,7 @@ const MP3_RATES: [u64; 3] = [44_100, 48_000, 32_000];
 /// exceeds will do.
 pub fn most_millis(sound: &[u8], longest: Option<u64>) -> u64 {
     // Some count a second that has begun.
-    let told = wav(sound).or_else(|| mp3(sound)).map(|millis| millis + 1_000);
+    let told = wav(sound).or_else(|| mp3(sound)).or_else(|| ogg::millis(sound)).map(|millis| millis + 1_000);
     match longest.map(|seconds| seconds.saturating_mul(1_000)) {
         Some(longest) => told.map_or(longest, |millis| millis.min(longest)),
         None => told.unwrap_or_else(|| sound.len() as u64 * 1_000 / BYTES_PER_SECOND + 1_000),
