@@ -68,6 +68,8 @@ pub struct Limits {
     pub write_stall: Duration,
     /// Before the first look at a job; later pauses are longer.
     pub job_pause: Duration,
+    /// How long one look at a job may take before it is repeated.
+    pub job_look: Duration,
     /// Of realtime sessions.
     pub realtime: realtime::Bounds,
 }

@@ -48,6 +48,8 @@ pub struct SessionChange {
     pub answers_by_itself: Option<bool>,
     /// Whether the model begins by itself when nobody has spoken for a while.
     pub answers_silence: Option<bool>,
+    /// Milliseconds of the silence that ends a turn of speech, at the least.
+    pub silence_millis: Option<u64>,
     /// The model that writes down what was said; an inner `None` where nobody does.
     pub transcription: Option<Option<Transcription>>,
     /// There are tools that the provider runs by itself.
@@ -55,6 +57,13 @@ pub struct SessionChange {
     /// Bytes of base64 that are a second of what the caller says.
     pub sound_bytes_per_second: Option<u64>,
 }
+
+/// The silence that ends a turn where nobody says otherwise: `silence_duration_ms` of the shapes above.
+pub const SILENCE_MILLIS: u64 = 500;
+/// The same where a model judges whether somebody has ended. That has a longest silence (8, 4 or 2 seconds, by its
+/// `eagerness`), and no shortest one is told. This is what we assume: within words silences last as long, so a turn that
+/// ended earlier would cut them.
+const SILENCE_MILLIS_JUDGED: u64 = 200;
 
 /// How speech is written down beside the conversation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -326,8 +335,9 @@ impl SessionWire<'_> {
             kind: self.kind.as_deref().map(str::to_owned),
             model: self.model.as_deref().map(str::to_owned),
             answer_limit: longer(self.max_output_tokens, self.max_response_output_tokens),
-            answers_by_itself: turns.map(|(answers_by_itself, _)| answers_by_itself),
-            answers_silence: turns.map(|(_, answers_silence)| answers_silence),
+            answers_by_itself: turns.as_ref().map(|turns| turns.answers_speech),
+            answers_silence: turns.as_ref().map(|turns| turns.answers_silence),
+            silence_millis: turns.and_then(|turns| turns.silence_millis),
             transcription: transcription.map(read_transcription),
             has_tools_of_provider: self.tools.as_deref().is_some_and(has_tools_of_provider),
             sound_bytes_per_second: format.map(read_format),
@@ -360,19 +370,38 @@ fn has_tools_of_provider(tools: &[ToolWire<'_>]) -> bool {
     tools.iter().any(|tool| tool.kind.as_deref() != Some("function"))
 }
 
-/// Whether these settings of turns let the model answer who has spoken, and silence. What cannot be read may.
-fn read_turns(raw: &RawValue) -> (bool, bool) {
+/// What settings of turns let the model do by itself.
+struct Turns {
+    answers_speech: bool,
+    answers_silence: bool,
+    silence_millis: Option<u64>,
+}
+
+/// Reads settings of turns. What cannot be read may be anything.
+fn read_turns(raw: &RawValue) -> Turns {
     #[derive(Deserialize)]
-    struct Turns {
+    struct TurnsWire<'a> {
+        #[serde(borrow, rename = "type", default)]
+        kind: Option<Cow<'a, str>>,
         #[serde(default)]
         create_response: Option<bool>,
         #[serde(default)]
         idle_timeout_ms: Option<IgnoredAny>,
+        #[serde(default)]
+        silence_duration_ms: Option<u64>,
     }
-    match serde_json::from_str::<Option<Turns>>(raw.get()) {
-        Ok(Some(turns)) => (turns.create_response != Some(false), turns.idle_timeout_ms.is_some()),
-        Ok(None) => (false, false),
-        Err(_) => (true, true),
+    match serde_json::from_str::<Option<TurnsWire<'_>>>(raw.get()) {
+        Ok(Some(turns)) => {
+            let told = turns.silence_duration_ms.unwrap_or(SILENCE_MILLIS);
+            let is_by_ear = turns.kind.as_deref().is_none_or(|kind| kind == "server_vad");
+            Turns {
+                answers_speech: turns.create_response != Some(false),
+                answers_silence: turns.idle_timeout_ms.is_some(),
+                silence_millis: Some(if is_by_ear { told } else { told.min(SILENCE_MILLIS_JUDGED) }),
+            }
+        }
+        Ok(None) => Turns { answers_speech: false, answers_silence: false, silence_millis: None },
+        Err(_) => Turns { answers_speech: true, answers_silence: true, silence_millis: Some(0) },
     }
 }
 

@@ -109,7 +109,7 @@ pub fn admit(
             bound::SEARCHES_MAX
         ));
     }
-    let mut bound = match bound::of(operation, intake, target) {
+    let mut bound = match bound::of(operation, intake, target, is_limited) {
         Ok(bound) => bound,
         Err(why) if is_limited => return Err(unpriced(why, intake).into()),
         Err(_) => {
@@ -150,7 +150,7 @@ pub fn admit(
             intake
                 .notes
                 .push("service_tier: set to the standard one, a dearer one is not affordable".to_owned());
-            bound = bound::of(operation, intake, target).map_err(|why| unpriced(why, intake))?;
+            bound = bound::of(operation, intake, target, is_limited).map_err(|why| unpriced(why, intake))?;
             continue;
         }
         let fitting = affordable(&bound, over.left());

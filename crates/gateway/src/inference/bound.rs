@@ -127,11 +127,16 @@ pub enum NoPrice {
     Field(Unpriced),
 }
 
-/// The bound of a call, if its price is known.
-pub fn of(operation: Operation, intake: &Intake, target: &Target) -> Result<Bound, NoPrice> {
+/// The bound of a call, if its price is known. Where no hard limit applies, what hardly any call exceeds will do.
+pub fn of(
+    operation: Operation,
+    intake: &Intake,
+    target: &Target,
+    is_limited: bool,
+) -> Result<Bound, NoPrice> {
     let model = target.model.as_ref().ok_or(NoPrice::Model)?;
     let price = model.price.as_ref().ok_or(NoPrice::Model)?;
-    if let Some(consumed) = media::consumed(operation, intake, Some(model)) {
+    if let Some(consumed) = media::consumed(operation, intake, target, is_limited) {
         return of_media(&consumed.most, price, demand(operation, &intake.body, target), target);
     }
     let window = Some(model.context_window).filter(|tokens| *tokens > 0);

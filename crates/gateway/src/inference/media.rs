@@ -1,9 +1,13 @@
 //! What calls cost that are neither conversations nor vectors: at the most before they are made, and about, where
 //! their provider tells nothing.
 
+mod length;
+mod ogg;
+
 use super::bound::{IMAGE, OVERHEAD};
 use super::intake::Intake;
 use super::route_of;
+use crate::providers::Target;
 use domain::record::Operation;
 use domain::{Model, ModelPrice, Price, Usage};
 use llm::provider::RouteKind;
@@ -13,8 +17,8 @@ use std::borrow::Cow;
 /// Tokens of the dearest picture that is made: 1024 by 1536 in high quality takes 6,240
 /// (<https://platform.openai.com/docs/guides/image-generation>, as of 2026-11-26), later models take more.
 const IMAGE_MADE: u64 = 16_384;
-/// Sound takes no less than so many bytes a second: 4 kbit/s, below what speech codecs for telephones use.
-const AUDIO_BYTES_PER_SECOND_MIN: u64 = 500;
+/// Seconds of the longest sound that is written down, where its provider tells none: the longest that any tells.
+const LONGEST_SOUND: u64 = 36_000;
 /// About so many bytes a second are usual: 64 kbit/s.
 const AUDIO_BYTES_PER_SECOND: u64 = 8_000;
 /// Tokens of a second of sound at the most: OpenAI's models take ten of input and twenty of output; twice that.
@@ -37,8 +41,14 @@ pub struct Consumed {
     pub about: Usage,
 }
 
-/// What a call consumes. `None`: it is a conversation or asks for vectors.
-pub fn consumed(operation: Operation, intake: &Intake, model: Option<&Model>) -> Option<Consumed> {
+/// What a call consumes; under a hard limit whatever it is made of. `None`: it is a conversation or asks for vectors.
+pub fn consumed(
+    operation: Operation,
+    intake: &Intake,
+    target: &Target,
+    is_limited: bool,
+) -> Option<Consumed> {
+    let model = target.model.as_deref();
     let kind = route_of(operation);
     let price = model.and_then(|model| model.price.as_ref());
     Some(match kind {
@@ -55,7 +65,10 @@ pub fn consumed(operation: Operation, intake: &Intake, model: Option<&Model>) ->
         RouteKind::Rerank => rerank(intake),
         RouteKind::ImageGenerations | RouteKind::ImageEdits => images(intake, price),
         RouteKind::Speech => speech(intake, price),
-        RouteKind::Transcriptions | RouteKind::Translations => transcription(intake, model),
+        RouteKind::Transcriptions | RouteKind::Translations => {
+            let longest = target.provider.spec.longest_sound(&target.model_id).unwrap_or(LONGEST_SOUND);
+            transcription(intake, model, is_limited.then_some(longest))
+        }
     })
 }
 
@@ -113,25 +126,29 @@ fn speech(intake: &Intake, price: Option<&ModelPrice>) -> Consumed {
     Consumed { most, about }
 }
 
-/// Writing down speech is sold by its length, or by tokens of sound and text.
-fn transcription(intake: &Intake, model: Option<&Model>) -> Consumed {
+/// Writing down speech is sold by its length, or by tokens of sound and text. `longest_sound`: the
+/// seconds that are taken.
+fn transcription(intake: &Intake, model: Option<&Model>, longest_sound: Option<u64>) -> Consumed {
+    let form = intake.form.as_ref();
+    // Which of several files is read, its provider knows.
+    let file = form.filter(|form| form.files() == 1).and_then(|form| form.file("file"));
     let files = intake.form.as_ref().map_or(0, llm::form::Form::file_bytes);
     let text = intake.bytes().saturating_sub(files);
     let price = model.and_then(|model| model.price.as_ref());
     let longest = model.map_or(0, |model| model.max_output_tokens);
-    let of = |bytes_per_second: u64| {
-        let ms = files.saturating_mul(1_000) / bytes_per_second + 1_000;
+    let of = |ms: u64| {
         if price.is_some_and(|price| price.per_audio_ms > Price::ZERO) {
             return Usage { audio_ms: ms, ..Usage::ZERO };
         }
-        let audio_input = (ms / 1_000).saturating_mul(AUDIO_TOKENS_PER_SECOND / 4);
+        let audio_input = ms.div_ceil(1_000).saturating_mul(AUDIO_TOKENS_PER_SECOND / 4);
         // Nobody speaks more tokens in a second than there are of sound.
         let output = if longest > 0 { audio_input.min(longest) } else { audio_input };
         Usage { input: text + OVERHEAD, audio_input, output, ..Usage::ZERO }
     };
-    let about = of(AUDIO_BYTES_PER_SECOND);
+    let about = of(files.saturating_mul(1_000) / AUDIO_BYTES_PER_SECOND + 1_000);
+    let sound = file.map(|(sound, _)| sound).unwrap_or_default();
     Consumed {
-        most: of(AUDIO_BYTES_PER_SECOND_MIN),
+        most: of(length::most_millis(&sound, longest_sound)),
         about: Usage { input: tokens::of_bytes(text), output: about.output / 3, ..about },
     }
 }

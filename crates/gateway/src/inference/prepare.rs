@@ -247,8 +247,7 @@ fn prepare_as_it_is(
 ) -> Result<Next, Refusal> {
     let inbound = protocol_of(operation);
     let outbound = target.endpoint.route.protocol;
-    let mut about =
-        media::consumed(operation, &intake, target.model.as_deref()).map(|consumed| consumed.about);
+    let mut about = media::consumed(operation, &intake, &target, false).map(|consumed| consumed.about);
     // What is counted in another protocol would be told in that one's shape.
     let can_count = target.endpoint.route.kind == RouteKind::CountTokens && inbound == outbound;
     if operation.is_count() && !can_count {

@@ -1,17 +1,23 @@
 //! How fast a caller's sound is taken: no faster than it was spoken, where the model answers by itself and a hard limit
 //! applies.
 //!
-//! Two turns of speech are then as far apart when they are heard as they were when they were spoken, and the first's
-//! answer is known, and paid for, before the second can begin.
+//! Turns of speech are then as far apart when they are heard as they were when they were spoken, but for what may come at
+//! once: in that as many may end as it has silences, and for so many answers is held.
 
 use std::time::{Duration, Instant};
 
-/// So much may come at once beside the last piece: what the network held up.
-const AHEAD: Duration = Duration::from_millis(500);
-/// The longest piece, in seconds: with what may come at once less than two turns and the half second of silence that ends each.
+/// So much may come at once beside the last piece: what the network held up. With a piece of a quarter of a second less than
+/// the silence that ends a turn where nobody says otherwise, so that one answer is held for.
+const AHEAD: Duration = Duration::from_millis(200);
+/// The longest piece, in seconds.
 pub const PIECE_SECONDS_MAX: u64 = 1;
 /// Callers' clocks differ from ours: sound of a hundred seconds is taken within so many.
 const PERCENT: u32 = 95;
+
+/// Milliseconds of sound that may come at once, where the longest piece has so many.
+pub fn at_once_millis(piece_millis: u64) -> u64 {
+    (AHEAD * 100 / PERCENT).as_millis() as u64 + piece_millis
+}
 
 /// The clock of one session's sound.
 #[derive(Debug)]
@@ -51,15 +57,15 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         assert_eq!(pace.pause(start), None);
-        pace.heard(SECOND / 2, SECOND, start);
-        assert_eq!(pace.pause(start), None, "half a second may come at once");
+        pace.heard(SECOND / 5, SECOND, start);
+        assert_eq!(pace.pause(start), None, "a fifth of a second may come at once");
         pace.heard(SECOND, SECOND, start);
-        assert_eq!(pace.pause(start), Some(start + Duration::from_millis(925)));
-        assert_eq!(pace.pause(start + Duration::from_millis(925)), None);
+        assert_eq!(pace.pause(start), Some(start + Duration::from_millis(940)));
+        assert_eq!(pace.pause(start + Duration::from_millis(940)), None);
         // Who was silent has nothing to his credit.
         let later = start + Duration::from_secs(60);
         pace.heard(3 * SECOND, SECOND, later);
-        assert_eq!(pace.pause(later), Some(later + Duration::from_millis(2_350)));
+        assert_eq!(pace.pause(later), Some(later + Duration::from_millis(2_650)));
     }
 
     #[test]

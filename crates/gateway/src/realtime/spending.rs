@@ -2,9 +2,10 @@
 //!
 //! Every answer reads the whole conversation, so its price is bounded by the conversation's length (and the model's
 //! window) and by the longest answer. Held is what was metered, that bound for each answer that is under way, and for
-//! one more where the model may begin by itself. See ADR 0016.
+//! those that the model may begin by itself before we know of the first. See ADR 0016.
 
 mod callers;
+mod turns;
 
 use super::pace::PIECE_SECONDS_MAX;
 use super::transcripts::Transcripts;
@@ -71,6 +72,10 @@ struct Change {
     ours: String,
     /// What its caller calls it.
     theirs: Option<String>,
+    /// Bytes of base64 that are a second of sound, where it says so.
+    sound_bytes_per_second: Option<u64>,
+    /// Milliseconds of the silence that ends a turn, where it says so.
+    silence_millis: Option<u64>,
 }
 
 /// An answer that is being made.
@@ -96,6 +101,8 @@ pub struct Spending {
     /// Tokens of the conversation that are not sound.
     text: u64,
     sound_bytes: u64,
+    /// The longest piece of sound that was taken under a hard limit.
+    longest_piece_millis: u64,
     /// Something is in it whose length nobody here knows.
     is_open: bool,
     answers_by_itself: bool,
@@ -156,6 +163,7 @@ impl Spending {
             limit: 0,
             text: OVERHEAD,
             sound_bytes: 0,
+            longest_piece_millis: 0,
             is_open: false,
             // What a session is that nobody has configured.
             answers_by_itself: true,
@@ -379,18 +387,6 @@ impl Spending {
         self.usage.total_output()
     }
 
-    /// Whether the model may begin an answer that nobody has asked for: it has heard something, and takes turns by ear, or
-    /// breaks a silence.
-    fn begins_by_itself(&self) -> bool {
-        self.has_tools_of_provider || self.answers_silence || (self.answers_by_itself && self.sound_bytes > 0)
-    }
-
-    /// Bytes of sound that are taken in a second. `None`: as many as come.
-    pub fn sound_bytes_per_second(&self) -> Option<u64> {
-        let told = self.confirmed.sound_bytes_per_second.unwrap_or(SOUND_BYTES_PER_SECOND);
-        (self.is_limited && self.answers_by_itself).then_some(told)
-    }
-
     /// What an answer of so many tokens costs at the most. What is being answered elsewhere, `before` tokens, may be a
     /// part of its prompt.
     fn answer(&self, limit: u64, before: u64) -> Money {
@@ -411,16 +407,17 @@ impl Spending {
 
     /// What has to be held now.
     pub fn needed(&self) -> Money {
-        let next = self.begins_by_itself().then_some(self.limit);
         let all: u64 = self.limits().sum();
-        let next = next.map_or(Money::ZERO, |limit| self.answer(limit, all));
+        // Each may read those before it.
+        let before = |ahead: u64| all.saturating_add(ahead.saturating_mul(self.limit));
+        let next: Money = (0..self.ahead()).map(|ahead| self.answer(self.limit, before(ahead))).sum();
         let answers: Money = self.limits().map(|limit| self.answer(limit, all - limit)).sum();
         self.cost + answers + next + self.transcripts.bound()
     }
 
     /// What is held beyond that where it can be, so that not every event needs a reservation of its own.
     pub fn slack(&self) -> Money {
-        let answers = self.under_way() as u64 + 1;
+        let answers = self.under_way() as u64 + self.ahead().max(1);
         let cost = |bounds: &Bounds| bounds.ceiling.cost(STEP.saturating_mul(answers), 0, 0);
         self.bounds.as_ref().map_or(Money::ZERO, cost)
     }

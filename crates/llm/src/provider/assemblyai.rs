@@ -16,6 +16,9 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.assemblyai.com"),
     auth: Auth::Header("authorization"),
     key_variables: &["ASSEMBLYAI_API_KEY"],
+    // <https://assemblyai.com/docs/faq/are-there-any-limits-on-file-size-or-file-duration-for-files-submitted-to-the-api>, read
+    // 2026-11-26.
+    longest_sound: &[("", 36_000)],
     routes: &[Route::of(RouteKind::Transcriptions, "/v2/upload").shaped(Shape::AssemblyAi)],
     ..OPENAI_COMPATIBLE
 };

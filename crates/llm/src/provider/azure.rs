@@ -29,6 +29,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     takes_unsigned_thoughts: false,
     takes_custom_tools: true,
     abort: AbortPolicy::CancelStreams,
+    longest_sound: super::openai::LONGEST_SOUND,
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::RESPONSES,

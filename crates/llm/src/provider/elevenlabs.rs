@@ -16,6 +16,8 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     base_url: Some("https://api.elevenlabs.io"),
     auth: Auth::Header("xi-api-key"),
     key_variables: &["ELEVENLABS_API_KEY"],
+    // <https://replicate.com/elevenlabs/scribe-v2/api>, read 2026-11-26.
+    longest_sound: &[("", 36_000)],
     routes: &[
         Route::of(RouteKind::Speech, "/v1/text-to-speech").shaped(Shape::ElevenLabs),
         Route::of(RouteKind::Transcriptions, "/v1/speech-to-text").shaped(Shape::ElevenLabs),

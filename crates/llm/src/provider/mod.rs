@@ -410,9 +410,17 @@ pub struct ProviderSpec {
     pub regions: Regions,
     /// How callers choose that place.
     pub region_choice: RegionChoice,
+    /// Seconds of the longest sound that it writes down, by the beginning of a model's name, where it tells that.
+    pub longest_sound: &'static [(&'static str, u64)],
 }
 
 impl ProviderSpec {
+    /// Seconds of the longest sound that a model writes down. `None`: nobody tells.
+    pub fn longest_sound(&self, model: &str) -> Option<u64> {
+        let of_model = |(beginning, _): &&(&str, u64)| model.starts_with(beginning);
+        self.longest_sound.iter().find(of_model).map(|(_, seconds)| *seconds)
+    }
+
     /// The best route for a purpose and a model, if the provider has one; what the caller speaks itself is preferred,
     /// because bytes then pass through untouched: a protocol, or a shape where it is no conversation.
     pub fn route(
@@ -453,6 +461,7 @@ pub const OPENAI_COMPATIBLE: ProviderSpec = ProviderSpec {
     service_tiers: ServiceTiers::Named,
     regions: Regions::OnePrice,
     region_choice: RegionChoice::Configured,
+    longest_sound: &[],
 };
 
 /// Every provider, in alphabetical order.
@@ -530,6 +539,16 @@ pub fn find(kind: &str) -> Option<&'static ProviderSpec> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_sound_is_told_by_model() {
+        let longest = |kind, model| find(kind).unwrap().longest_sound(model);
+        assert_eq!(longest("openai", "gpt-4o-mini-transcribe-2025-12-15"), Some(1_500));
+        assert_eq!(longest("azure", "gpt-4o-transcribe"), Some(1_500));
+        assert_eq!(longest("openai", "whisper-1"), None);
+        assert_eq!(longest("assemblyai", "universal-2"), Some(36_000));
+        assert_eq!(longest("groq", "whisper-large-v3"), None);
+    }
 
     #[test]
     fn the_list_is_sorted_and_has_no_twins() {

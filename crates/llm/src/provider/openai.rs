@@ -33,6 +33,11 @@ pub(super) const REGIONS: RegionChoice = RegionChoice::Addresses(&[
     ("us", "https://us.api.openai.com/v1"),
 ]);
 
+/// `gpt-4o-transcribe` and its kin refuse what is longer than 1,400 seconds, earlier than 1,500; `whisper-1` takes any length in
+/// its 25 MB (<https://github.com/rishikanthc/Scriberr/issues/477>, <https://github.com/fastrepl/anarlog/pull/7136>, read
+/// 2026-11-26).
+pub(super) const LONGEST_SOUND: &[(&str, u64)] = &[("gpt-4o", 1_500)];
+
 pub(super) static SPEC: ProviderSpec = ProviderSpec {
     kind: "openai",
     name: "OpenAI",
@@ -45,6 +50,7 @@ pub(super) static SPEC: ProviderSpec = ProviderSpec {
     service_tiers: ServiceTiers::AccountDecides,
     regions: Regions::ByHost(".api.openai.com"),
     region_choice: REGIONS,
+    longest_sound: LONGEST_SOUND,
     routes: &[
         Route::chat(Protocol::OpenAiChat, "/chat/completions"),
         Route::RESPONSES,

@@ -61,6 +61,7 @@ fn a_session_is_read_as_it_is_now_and_as_it_was_in_the_beta() {
             answer_limit: Some(AnswerLimit::Tokens(200)),
             answers_by_itself: Some(false),
             answers_silence: Some(false),
+            silence_millis: None,
             transcription: Some(Some(Transcription { model: "whisper-1".to_owned(), prompt_bytes: 21 })),
             has_tools_of_provider: false,
             sound_bytes_per_second: Some(64_000),
@@ -205,4 +206,20 @@ fn errors_and_cancellations_are_in_the_shape_of_the_api() {
     );
     assert_eq!(cancel("resp_1"), r#"{"type":"response.cancel","response_id":"resp_1"}"#);
     assert_eq!(cancel(""), r#"{"type":"response.cancel"}"#);
+}
+
+#[test]
+fn a_turn_ends_after_the_silence_that_is_told_or_the_shortest_there_may_be() {
+    let silence = |raw: &str| {
+        let event = format!(r#"{{"type":"session.update","session":{{"turn_detection":{raw}}}}}"#);
+        let Ok(CallerEvent::Update(change)) = read_caller(&event) else { panic!("{event}") };
+        change.silence_millis
+    };
+    assert_eq!(silence(r#"{"type":"server_vad"}"#), Some(500));
+    assert_eq!(silence(r#"{"type":"server_vad","silence_duration_ms":50}"#), Some(50));
+    assert_eq!(silence(r#"{"silence_duration_ms":900}"#), Some(900));
+    assert_eq!(silence(r#"{"type":"semantic_vad","eagerness":"low"}"#), Some(200));
+    assert_eq!(silence(r#"{"type":"azure_semantic_vad","silence_duration_ms":900}"#), Some(200));
+    assert_eq!(silence(r#"{"type":"server_vad","silence_duration_ms":-1}"#), Some(0));
+    assert_eq!(silence("null"), None);
 }

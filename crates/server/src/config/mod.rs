@@ -30,6 +30,8 @@ const JOURNAL_BYTES_MIN: u64 = 64 << 20;
 /// Before the first look at a job: what Black Forest Labs' own examples wait
 /// (<https://docs.bfl.ml/flux_models/flux_1_1_pro>, read 2026-11-26).
 const JOB_PAUSE: Duration = Duration::from_millis(500);
+/// How long one look at a job may take.
+const JOB_LOOK: Duration = Duration::from_secs(30);
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -352,6 +354,7 @@ impl Settings {
             total: seconds(self.timeouts.total_seconds),
             write_stall: seconds(self.timeouts.write_stall_seconds),
             job_pause: JOB_PAUSE,
+            job_look: JOB_LOOK,
             realtime: gateway::realtime::Bounds {
                 message_bytes_max: self.realtime.message_bytes_max,
                 idle: seconds(self.realtime.idle_seconds),

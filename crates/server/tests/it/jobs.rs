@@ -274,6 +274,29 @@ async fn work_that_is_never_done_ends_with_the_time_of_the_call() {
 }
 
 #[tokio::test]
+async fn a_look_that_hangs_is_repeated() {
+    let upstream = Upstream::telling(|address| {
+        vec![submitted(address), Answer::silence(), ready(address), Answer::silence(), picture()]
+    })
+    .await;
+    let base = format!("http://{}", upstream.address);
+    let app = App::with(&provider_at("black-forest-labs", &base), |limits| {
+        soon(limits);
+        limits.job_look = Duration::from_millis(500);
+        limits.total = Duration::from_secs(20);
+    })
+    .await;
+    let reply = draw(&app).await;
+    assert_eq!(
+        (reply.status, &reply.json()["data"][0]["b64_json"]),
+        (200, &json!(PNG_TEXT)),
+        "{}",
+        reply.text()
+    );
+    assert_eq!(cost(&app.finish_one().await), "0.04");
+}
+
+#[tokio::test]
 async fn what_cannot_be_paid_for_or_drawn_is_not_asked_for() {
     let upstream = Upstream::start([]).await;
     let app = app(&upstream).await;

@@ -252,6 +252,28 @@ async fn a_recording_is_written_down_and_costs_its_length() {
 }
 
 #[tokio::test]
+async fn under_a_limit_sound_is_held_for_as_long_as_it_may_be() {
+    let answer = json!({"text": "Hello", "usage": {"type": "duration", "seconds": 30}});
+    let upstream = Upstream::start([Answer::json(200, &answer.to_string())]).await;
+    let app = App::start(&config(&upstream)).await;
+    limit(&app, "0.01").await;
+    // A minute of silence, or ten hours: it does not tell.
+    let flac = [b"fLaC".as_slice(), &[0; 9_996]].concat();
+    let reply = post_form(&app, "/v1/audio/transcriptions", form(&[("model", "p/hear")], &flac)).await;
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (412, &json!("spend_limit_exceeded")));
+    assert!(reply.text().contains("this call may cost $3.6"), "{}", reply.text());
+    // Half a minute of plain samples.
+    let mut wav =
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3E\0\0\0\x7D\0\0\x02\0\x10\0data\0\0\0\0".to_vec();
+    wav.resize(30 * 32_000, 0);
+    let reply = post_form(&app, "/v1/audio/transcriptions", form(&[("model", "p/hear")], &wav)).await;
+    assert_eq!((reply.status, &reply.json()["text"]), (200, &json!("Hello")), "{}", reply.text());
+    let records = app.finish().await;
+    let made = records.iter().find(|record| record["outcome"] == "success").unwrap();
+    assert_eq!(cost(made), "0.003", "{made}");
+}
+
+#[tokio::test]
 async fn sound_that_is_sold_by_tokens_costs_them_or_about_that() {
     let tokens = json!({
         "type": "tokens", "input_tokens": 1_002, "input_token_details": {"text_tokens": 2, "audio_tokens": 1_000},

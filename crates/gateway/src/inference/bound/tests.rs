@@ -48,9 +48,9 @@ fn chat(messages: &[Value]) -> Intake {
 
 fn bounds(target: &Target, mut intake: Intake) -> (Bound, Bound) {
     let operation = Operation::ChatCompletions;
-    let by_bytes = of(operation, &intake, target).unwrap();
+    let by_bytes = of(operation, &intake, target, true).unwrap();
     count(operation, &mut intake, target);
-    (by_bytes, of(operation, &intake, target).unwrap())
+    (by_bytes, of(operation, &intake, target, true).unwrap())
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_long_prompt_is_bounded_by_its_tokens_once_counted() {
 fn counting_is_tried_only_where_it_can_help() {
     let (operation, target) = (Operation::ChatCompletions, target("openai", "gpt-5"));
     let mut intake = chat(&[json!({"role": "user", "content": "Hi"})]);
-    let bound = of(operation, &intake, &target).unwrap();
+    let bound = of(operation, &intake, &target, true).unwrap();
     // A hundred tokens of an answer are a thousandth of a dollar.
     let (enough, little) = (Money::from_nano(1_000_000), Money::from_nano(999_999));
     assert!(may_count(&bound, operation, &intake, &target, enough));
@@ -99,7 +99,7 @@ fn pictures_are_bounded_as_pictures_among_many_words_too() {
     let operation = Operation::ChatCompletions;
     let intake = intake::read(operation, Held::short(Bytes::from(body.clone())), "").unwrap();
     assert!(intake.aside.is_none() && set_aside(&intake.body).is_some());
-    let bound = of(operation, &intake, &target("openai", "gpt-5")).unwrap();
+    let bound = of(operation, &intake, &target("openai", "gpt-5"), true).unwrap();
     assert_eq!(bound.input_tokens, (body.len() - pixels.len()) as u64 + OVERHEAD + IMAGE);
 }
 

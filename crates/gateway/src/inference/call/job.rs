@@ -209,6 +209,11 @@ impl Call {
             };
             answer.collect(bytes_max).await.map(|collected| (answer.status, collected, bytes_max))
         };
+        // Looks are repeated, so one that hangs costs its own time only.
+        let longest =
+            if ask.body.is_none() { self.gateway.limits.job_look } else { self.gateway.limits.total };
+        let asking =
+            async { tokio::time::timeout(longest, asking).await.unwrap_or(Err(UpstreamError::NoAnswer)) };
         let asked = self.watch(reply, asking, end, "no result").await.map_err(|stop| self.broken(stop))?;
         if !is_file && let Ok((status, ..)) = &asked {
             attempt.status = status.as_u16();

@@ -22,13 +22,16 @@ impl Spending {
         }
         let edit = match event {
             CallerEvent::Sound(sound) => {
-                let rate = self.sound_bytes_per_second().unwrap_or(u64::MAX / PIECE_SECONDS_MAX);
-                if *sound > rate * PIECE_SECONDS_MAX {
+                let rate = self.sound_bytes_per_second();
+                if rate.is_some_and(|rate| *sound > rate * PIECE_SECONDS_MAX) {
                     let message = format!(
                         "a spending limit applies to this key, and the model answers by itself: send pieces of sound of \
                          {PIECE_SECONDS_MAX} second at the most, or turn `turn_detection` off"
                     );
                     return Err(Refusal::Unbounded(message));
+                }
+                if let Some(rate) = rate {
+                    self.took_piece(*sound, rate);
                 }
                 self.sound_bytes = self.sound_bytes.saturating_add(bytes);
                 self.transcripts.heard(bytes);
@@ -85,7 +88,8 @@ impl Spending {
         self.answers_by_itself |= change.answers_by_itself.is_some();
         self.answers_silence |= change.answers_silence == Some(true);
         let ours = new_id();
-        self.changes.push_back(Change { ours: ours.clone(), theirs });
+        let SessionChange { sound_bytes_per_second, silence_millis, .. } = *change;
+        self.changes.push_back(Change { ours: ours.clone(), theirs, sound_bytes_per_second, silence_millis });
         Ok(if is_renamed { Edit::IdAndModel(ours) } else { Edit::Id(ours) })
     }
 

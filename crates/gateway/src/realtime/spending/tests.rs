@@ -131,6 +131,63 @@ fn a_change_that_is_refused_is_one_no_more() {
 }
 
 #[test]
+fn for_as_many_turns_is_held_as_may_end_at_once() {
+    let mut spending = spending();
+    let held = |spending: &Spending| {
+        (1..=16).find(|count| {
+            // Each may read the answers before it.
+            let sound = i64::try_from(spending.sound_bytes / SOUND_BYTES_PER_TOKEN).unwrap();
+            let prompts: i64 =
+                (0..*count).map(|earlier| (spending.text as i64 + sound + earlier * 4_000).min(32_000)).sum();
+            needed(spending) == prompts + count * LONGEST
+        })
+    };
+    let piece = |millis: usize| SOUND.replace("AAAA", &"A".repeat(64 * millis));
+    hear(&mut spending, &piece(250)).unwrap();
+    assert_eq!(held(&spending), Some(1));
+    // In a piece of a second, and a fifth before it, three may end after half a second of silence each.
+    hear(&mut spending, &piece(1_000)).unwrap();
+    assert_eq!(held(&spending), Some(3));
+    let short = r#"{"type":"session.update","session":{"turn_detection":{"type":"server_vad","silence_duration_ms":100}}}"#;
+    hear(&mut spending, short).unwrap();
+    assert_eq!(held(&spending), Some(13));
+    // What is refused counts no more, and what is longer only when it is confirmed.
+    spending.failed("ours");
+    assert_eq!(held(&spending), Some(3));
+    let told = |silence| SessionChange { silence_millis: Some(silence), ..SessionChange::default() };
+    hear(&mut spending, &short.replace("100", "2000")).unwrap();
+    assert_eq!(held(&spending), Some(3));
+    spending.configured(&told(2_000), false, 0).unwrap();
+    assert_eq!(held(&spending), Some(1));
+    hear(&mut spending, &short.replace("100", "0")).unwrap();
+    assert_eq!(held(&spending), Some(16), "more cannot be under way");
+}
+
+#[test]
+fn sound_is_measured_by_the_slowest_format_that_may_count() {
+    let mut spending = spending();
+    let pcmu = r#"{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}}"#;
+    let pcm = pcmu.replace("pcmu", "pcm");
+    let slow = Some(8_000 * 4 / 3);
+    assert_eq!(spending.sound_bytes_per_second(), Some(64_000));
+    hear(&mut spending, pcmu).unwrap();
+    assert_eq!(spending.sound_bytes_per_second(), slow);
+    let long = SOUND.replace("AAAA", &"A".repeat(64_000));
+    assert!(matches!(hear(&mut spending, &long), Err(Refusal::Unbounded(_))), "it is six seconds");
+    // One that is refused counts no more.
+    spending.failed("ours");
+    assert_eq!(spending.sound_bytes_per_second(), Some(64_000));
+    hear(&mut spending, pcmu).unwrap();
+    let told = SessionChange { sound_bytes_per_second: slow, ..SessionChange::default() };
+    spending.configured(&told, false, 0).unwrap();
+    hear(&mut spending, &pcm).unwrap();
+    assert_eq!(spending.sound_bytes_per_second(), slow, "the faster one is not confirmed");
+    let told = SessionChange { sound_bytes_per_second: Some(64_000), ..SessionChange::default() };
+    spending.configured(&told, false, 0).unwrap();
+    assert_eq!(spending.sound_bytes_per_second(), Some(64_000));
+}
+
+#[test]
 fn neither_changes_nor_their_names_pile_up() {
     let mut spending = spending();
     let update = r#"{"type":"session.update","session":{}}"#;
