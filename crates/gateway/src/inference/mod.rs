@@ -285,8 +285,9 @@ async fn read_pdfs(
     entry: &mut Entry,
 ) -> Result<Understood, Refusal> {
     let reader = gateway.pdfs.as_ref().ok_or(Refusal::Internal)?;
-    let protocol = protocol_of(call.called.operation);
-    let (body, warnings) = documents::read(reader, protocol, body, is_strict).await?;
+    let org = entry.record().ok_or(Refusal::Internal)?.org;
+    let asked = documents::Asked { org, protocol: protocol_of(call.called.operation), is_strict };
+    let (body, warnings) = documents::read(gateway, reader, asked, body).await?;
     let call = Inbound { pdfs_are_read: true, ..call };
     let mut understood =
         look(gateway, call, headers, body, entry).await?.once_counted(gateway, headers).await?;
