@@ -3,6 +3,7 @@
 use crate::support::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::{Enforcement, Limit, Money, RateLimit, Scope, Window};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
@@ -203,6 +204,53 @@ async fn a_reader_that_cannot_be_had_is_no_fault_of_the_caller() {
     assert_openai_error(&reply, 503, "overloaded");
     assert!((1..=3).contains(&reply.header("retry-after").parse::<u64>().unwrap()));
     assert_eq!(app.finish_one().await["error_code"], "overloaded");
+}
+
+#[tokio::test]
+async fn nothing_is_read_for_who_has_used_up_their_limits() {
+    let upstream = Upstream::start([]).await;
+    let app = App::start(&settings(&upstream, "")).await;
+    let body = chat("openai/blind", &pdf(&["Hello."]), &json!({}));
+    let limit = Limit {
+        scope: Scope::Organization(app.org),
+        window: Window::Month,
+        amount: Money::ZERO,
+        enforcement: Enforcement::Hard,
+    };
+    app.db.set_limit(app.org, limit).await.unwrap();
+    app.read_configuration().await;
+    // Whoever comes to the reader is answered with 503.
+    assert_openai_error(&app.chat(&body).await, 412, "spend_limit_exceeded");
+    app.db.set_limit(app.org, Limit { amount: "1".parse().unwrap(), ..limit }).await.unwrap();
+    let rate = RateLimit { requests_per_minute: Some(1), ..RateLimit::default() };
+    app.db.set_rate_limit(app.org, Scope::Organization(app.org), rate).await.unwrap();
+    app.read_configuration().await;
+    assert_openai_error(&app.chat(&body).await, 503, "overloaded");
+    assert_openai_error(&app.chat(&body).await, 429, "rate_limit_exceeded");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_pdf_is_one_request_of_its_callers_rates() {
+    let upstream = Upstream::start([Answer::json(200, ANSWER)]).await;
+    let process = start(&upstream, "");
+    let rate = r#"{"requests_per_minute":2,"tokens_per_minute":1000}"#;
+    assert_eq!(process.manage("POST", "apikey/self/rate", KEY, rate).await, (204, String::new()));
+    // One that starts has heard of it.
+    process.signal("TERM");
+    let (_, _, folder) = process.exit().await;
+    let process = Process::start_in(folder, &[("SIGNALBOX_BOOTSTRAP_KEY", KEY)]);
+    let long = "Nothing new. ".repeat(1_000);
+    for (page, status, told) in [
+        // Its text is counted, not only that there is one.
+        (long.as_str(), 429, "1000 tokens per minute"),
+        // Taken twice, it would be one too many.
+        ("One.", 200, "Yes."),
+    ] {
+        let body = chat("openai/blind", &pdf(&[page]), &json!({}));
+        let (found, text) = process.post("/v1/chat/completions", KEY, &body).await;
+        assert!(found == status && text.contains(told), "{found} {text}");
+    }
 }
 
 #[tokio::test]
