@@ -3,6 +3,8 @@
 //! One request has one [`RequestRecord`]; each try at a provider has one [`AttemptRecord`] in it. The
 //! request's cost is the sum of its attempts'.
 
+pub mod texts;
+
 use crate::id::{KeyId, OrgId, RequestId};
 use crate::limit::Scope;
 use crate::money::Money;

@@ -178,12 +178,12 @@ impl Share {
     }
 }
 
-/// A body that is held, and the share it takes.
+/// A body that is held, and the shares it takes.
 #[derive(Clone, Debug, Default)]
 pub struct Held {
     /// The bytes.
     pub bytes: Bytes,
-    share: Option<Arc<Share>>,
+    shares: Vec<Arc<Share>>,
 }
 
 impl Held {
@@ -192,43 +192,50 @@ impl Held {
         if let Some(share) = &mut share {
             share.trim(bytes.as_ref().len() as u64);
         }
-        let share = share.map(Arc::new);
-        Self { bytes: owned(bytes, share.clone()), share }
+        let shares: Vec<Arc<Share>> = share.map(Arc::new).into_iter().collect();
+        Self { bytes: owned(bytes, shares.clone()), shares }
     }
 
     /// Short bytes, which take none.
     pub fn short(bytes: Bytes) -> Self {
-        Self { bytes, share: None }
+        Self { bytes, shares: Vec::new() }
     }
 
-    /// Lets the bytes go, and keeps the share for those that will be made of them.
+    /// Bytes that it may have for what it takes of the budget.
+    pub fn share_bytes(&self) -> u64 {
+        self.shares.iter().map(|share| share.bytes()).sum()
+    }
+
+    /// Lets the bytes go, and keeps the shares for those that will be made of them.
     pub fn let_go(&mut self) {
         self.bytes = Bytes::new();
     }
 
-    /// The same with other bytes.
-    pub fn with(self, bytes: Vec<u8>) -> Self {
-        let share = self.share.clone();
-        Self { bytes: self.replaced_by(bytes), share }
+    /// The same with other bytes, which take another share where they are longer.
+    pub fn with(mut self, bytes: Vec<u8>, more: Option<Share>) -> Self {
+        let longer = (bytes.len() as u64).saturating_sub(self.share_bytes());
+        self.shares.extend(more.map(|mut more| {
+            more.trim(longer);
+            Arc::new(more)
+        }));
+        let shares = self.shares.clone();
+        Self { bytes: self.replaced_by(bytes), shares }
     }
 
-    /// Other bytes in their place, which take the same share.
+    /// Other bytes in their place, which take the same shares.
     pub fn replaced_by(self, bytes: Vec<u8>) -> Bytes {
-        match self.share {
-            None => bytes.into(),
-            share => owned(bytes, share),
-        }
+        if self.shares.is_empty() { bytes.into() } else { owned(bytes, self.shares) }
     }
 }
 
-fn owned(bytes: impl AsRef<[u8]> + Send + 'static, share: Option<Arc<Share>>) -> Bytes {
-    struct Owner<T>(T, #[expect(dead_code, reason = "given back when it is dropped")] Option<Arc<Share>>);
+fn owned(bytes: impl AsRef<[u8]> + Send + 'static, shares: Vec<Arc<Share>>) -> Bytes {
+    struct Owner<T>(T, #[expect(dead_code, reason = "given back when it is dropped")] Vec<Arc<Share>>);
     impl<T: AsRef<[u8]>> AsRef<[u8]> for Owner<T> {
         fn as_ref(&self) -> &[u8] {
             self.0.as_ref()
         }
     }
-    Bytes::from_owner(Owner(bytes, share))
+    Bytes::from_owner(Owner(bytes, shares))
 }
 
 #[cfg(test)]

@@ -3,12 +3,16 @@
 //! A PDF is a program in a hostile stranger's hands: a few kilobytes may unpack to gigabytes, or never end. The process
 //! that reads it has little memory and time, none of our variables, and dies with nothing but its own work.
 
+use domain::OrgId;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// The command that reads.
 pub const COMMAND: &str = "read-pdf";
@@ -25,7 +29,9 @@ pub const MEMORY_BYTES_MAX: u64 = 512 << 20;
 const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "0");
 /// Processes that read at once.
 const AT_ONCE: usize = 2;
-/// How long one may take, those before it included.
+/// How long one waits for its turn.
+const WAIT: Duration = Duration::from_secs(30);
+/// How long one may then take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no text.
@@ -40,7 +46,10 @@ pub enum PdfError {
     /// Its text is too long, or takes too much to be read.
     #[error("its text is too long, or takes too long to be read")]
     TooMuch,
-    /// The process could not be started.
+    /// Others were being read for all the time that one waits.
+    #[error("others are being read")]
+    Busy,
+    /// The process could not be started, or is not ours.
     #[error("nothing could be read")]
     Unavailable,
 }
@@ -54,26 +63,87 @@ pub struct PdfText {
     pub text: String,
 }
 
-/// Reads PDFs, a few at once.
+/// Reads PDFs: a few at once, of each organization one, so that none keeps all others waiting.
 #[derive(Debug)]
 pub struct PdfReader {
     program: PathBuf,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    lines: Mutex<HashMap<OrgId, Line>>,
+    wait: Duration,
+}
+
+/// Those of one organization: who has the turn, and who waits.
+#[derive(Debug)]
+struct Line {
+    turn: Arc<Semaphore>,
+    len: usize,
+}
+
+/// A place in the line of an organization.
+#[derive(Debug)]
+struct Place<'a> {
+    reader: &'a PdfReader,
+    org: OrgId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut lines = self.reader.lines();
+        if let Some(line) = lines.get_mut(&self.org) {
+            line.len -= 1;
+            if line.len == 0 {
+                lines.remove(&self.org);
+            }
+        }
+    }
+}
+
+/// The right to read; given back when it is dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    // Dropped before the place, so that the next of a new line finds it free.
+    _permits: [OwnedSemaphorePermit; 2],
+    _place: Place<'a>,
+    program: &'a PathBuf,
 }
 
 impl PdfReader {
     /// One that runs `program`.
     pub fn new(program: PathBuf) -> Self {
-        Self { program, turns: Semaphore::new(AT_ONCE) }
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Self { program, turns, lines: Mutex::default(), wait: WAIT }
     }
 
+    /// Waits for a turn. Who no longer waits gives up the place in the line.
+    pub async fn turn(&self, org: OrgId) -> Result<Turn<'_>, PdfError> {
+        let (place, own) = self.stand(org);
+        let wait = async {
+            let own = own.acquire_owned().await?;
+            Ok::<_, tokio::sync::AcquireError>([own, self.turns.clone().acquire_owned().await?])
+        };
+        match timeout(self.wait, wait).await {
+            Ok(Ok(permits)) => Ok(Turn { _permits: permits, _place: place, program: &self.program }),
+            Ok(Err(_)) | Err(_) => Err(PdfError::Busy),
+        }
+    }
+
+    fn stand(&self, org: OrgId) -> (Place<'_>, Arc<Semaphore>) {
+        let mut lines = self.lines();
+        let line = lines.entry(org).or_insert_with(|| Line { turn: Arc::new(Semaphore::new(1)), len: 0 });
+        line.len += 1;
+        (Place { reader: self, org }, line.turn.clone())
+    }
+
+    fn lines(&self) -> MutexGuard<'_, HashMap<OrgId, Line>> {
+        // Nothing in here panics between two changes that belong together.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
     /// Reads one. Who no longer waits ends its process.
     pub async fn read(&self, pdf: &[u8]) -> Result<PdfText, PdfError> {
-        let read = async {
-            let _turn = self.turns.acquire().await.map_err(|_| PdfError::Unavailable)?;
-            self.run(pdf).await
-        };
-        tokio::time::timeout(PATIENCE, read).await.unwrap_or(Err(PdfError::TooMuch))
+        timeout(PATIENCE, self.run(pdf)).await.unwrap_or(Err(PdfError::TooMuch))
     }
 
     async fn run(&self, pdf: &[u8]) -> Result<PdfText, PdfError> {
@@ -81,7 +151,7 @@ impl PdfReader {
             tracing::error!(%error, "no PDF can be read");
             PdfError::Unavailable
         };
-        let mut child = Command::new(&self.program)
+        let mut child = Command::new(self.program)
             .arg(COMMAND)
             .env_clear()
             .env(ALLOCATOR.0, ALLOCATOR.1)
@@ -109,7 +179,11 @@ impl PdfReader {
         }
         let status = child.wait().await.map_err(unavailable)?;
         match status.code() {
-            Some(0) => parse(out),
+            Some(0) => parse(out).inspect_err(|error| {
+                if *error == PdfError::Unavailable {
+                    tracing::error!("no PDF can be read: the program that was run is not the gateway");
+                }
+            }),
             // A panic, or an error that it tells.
             Some(_) => Err(PdfError::Unreadable),
             // It was ended: for its time, or for its memory.
@@ -145,11 +219,34 @@ mod tests {
         assert_eq!(parse(b"pages 1\n\xff".to_vec()), Err(PdfError::Unreadable));
     }
 
+    fn org(number: u8) -> OrgId {
+        OrgId::from_bytes([number; 16])
+    }
+
     #[tokio::test]
     async fn a_program_that_is_not_there_or_fails_gives_no_text() {
-        let reader = |program: &str| PdfReader::new(PathBuf::from(program));
-        assert_eq!(reader("/nowhere/at/all").read(b"%PDF-").await, Err(PdfError::Unavailable));
-        assert_eq!(reader("/bin/false").read(b"%PDF-").await, Err(PdfError::Unreadable));
-        assert_eq!(reader("/bin/true").read(b"%PDF-").await, Err(PdfError::Unavailable));
+        for (program, expected) in [
+            ("/nowhere/at/all", PdfError::Unavailable),
+            ("/bin/false", PdfError::Unreadable),
+            ("/bin/true", PdfError::Unavailable),
+        ] {
+            let reader = PdfReader::new(PathBuf::from(program));
+            let turn = reader.turn(org(1)).await.unwrap();
+            assert_eq!(turn.read(b"%PDF-").await, Err(expected), "{program}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_organization_has_one_turn_and_who_waits_in_vain_is_told() {
+        let reader =
+            PdfReader { wait: Duration::from_millis(5), ..PdfReader::new(PathBuf::from("/bin/true")) };
+        let first = reader.turn(org(1)).await.unwrap();
+        assert_eq!(reader.turn(org(1)).await.unwrap_err(), PdfError::Busy, "the other is for others");
+        let second = reader.turn(org(2)).await.unwrap();
+        assert_eq!(reader.turn(org(3)).await.unwrap_err(), PdfError::Busy);
+        drop(first);
+        let third = reader.turn(org(1)).await.unwrap();
+        drop((second, third));
+        assert!(reader.lines().is_empty());
     }
 }

@@ -218,11 +218,7 @@ impl Counters {
             let wait = self.requests.check(1).err()?;
             Some(exceeded(Which::Requests, limit, wait))
         });
-        let of_tokens = limit.tokens_per_minute.and_then(|limit| {
-            self.tokens.advance(limit, now);
-            let wait = self.tokens.check(tokens).err()?;
-            Some(exceeded(Which::Tokens, limit, wait))
-        });
+        let of_tokens = self.tokens_refusal(scope, limit, tokens, now);
         let concurrent = limit.concurrent.map(u64::from).and_then(|limit| {
             if self.running(limit, now) < limit {
                 return None;
@@ -230,6 +226,14 @@ impl Counters {
             Some(exceeded(Which::Concurrent, limit, (limit > 0).then_some(CONCURRENT_RETRY)))
         });
         [requests, of_tokens, concurrent]
+    }
+
+    /// The same for tokens alone.
+    fn tokens_refusal(&mut self, scope: Scope, limit: &RateLimit, tokens: u64, now: u64) -> Option<Exceeded> {
+        let limit = limit.tokens_per_minute?;
+        self.tokens.advance(limit, now);
+        let retry_after = self.tokens.check(tokens).err()?;
+        Some(Exceeded { which: Which::Tokens, scope, limit, retry_after })
     }
 
     /// How many calls run. Lost ones are looked for only where they would be in the way.
@@ -295,6 +299,36 @@ impl Admission {
     /// How far the limits are used up, this call included: for the answer's headers.
     pub fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// Charges so many tokens in place of the estimate that it was admitted with, now that more is known; it stays one
+    /// request. Refused, it keeps what it has. `rates` are those it was admitted by.
+    pub fn grow(&mut self, rates: &[(Scope, RateLimit)], tokens: u64, now: Instant) -> Result<(), Exceeded> {
+        let Self { rates: Rates(shared), charges, tokens: charged, standing } = self;
+        let now = shared.since_start(now);
+        let mut scopes = shared.lock();
+        let more = tokens.saturating_sub(*charged);
+        let refusals = rates
+            .iter()
+            .filter_map(|(scope, limit)| scopes.of(*scope).tokens_refusal(*scope, limit, more, now));
+        if let Some(worst) =
+            refusals.reduce(|worst, next| if lasts_longer(&next, &worst) { next } else { worst })
+        {
+            return Err(worst);
+        }
+        *standing = Standing::default();
+        for (charge, (scope, limit)) in charges.iter_mut().zip(rates) {
+            let counters = scopes.of(*scope);
+            if let Some(mark) = charge.mark {
+                if counters.number == charge.counters {
+                    counters.tokens.give_back(mark, *charged);
+                }
+                (charge.mark, charge.counters) = (Some(counters.tokens.charge(tokens)), counters.number);
+            }
+            counters.stand(limit, standing);
+        }
+        *charged = tokens;
+        Ok(())
     }
 
     /// Ends the call with the tokens it took. What the estimate was short of is charged now, even beyond the

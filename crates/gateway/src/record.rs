@@ -196,10 +196,11 @@ impl Entry {
         self.record.as_deref()
     }
 
-    /// Fills in the record.
+    /// Fills in the record. Texts that are longer than a record should have are cut here, whoever told them.
     pub fn note(&mut self, fill: impl FnOnce(&mut RequestRecord)) {
         if let Some(record) = &mut self.record {
             fill(record);
+            record.bound_texts();
         }
     }
 

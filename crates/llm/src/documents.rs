@@ -6,6 +6,7 @@ use crate::Protocol;
 use crate::protocol::data_url;
 use crate::raw::RawObject;
 use bytes::Bytes;
+use domain::record::texts::cut;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,17 +24,48 @@ static FORMAT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"pdf\"
 /// What models say to tools is theirs: nothing in it is a document.
 const ARGUMENTS: [&str; 5] = ["input", "arguments", "args", "functionCall", "function_call"];
 
-/// A PDF in a body.
+/// Bytes of a PDF's name.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// A PDF in a body: its places there, which a body of megabytes is not copied for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pdf {
     /// Where the part stands that holds it.
     range: Range<usize>,
-    /// What it is called.
+    /// What it is called, in at most [`NAME_BYTES_MAX`] bytes.
     pub name: Option<String>,
-    /// Base64, in either alphabet.
-    pub data: String,
-    /// The marker behind which the prompt is to be cached.
-    cache_control: Option<String>,
+    /// Where its bytes stand, as JSON text.
+    data: Range<usize>,
+    /// Where the marker stands behind which the prompt is to be cached.
+    cache_control: Option<Range<usize>>,
+}
+
+impl Pdf {
+    /// How many bytes of the body are the part that holds it.
+    pub fn part_bytes(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Base64, in either alphabet. `body` is the one in which it was found.
+    pub fn data<'a>(&self, body: &'a [u8]) -> Cow<'a, str> {
+        let data = body.get(self.data.clone()).and_then(string).unwrap_or_default();
+        match data_url::split(&data) {
+            None => data,
+            Some((_, base64)) => {
+                let start = data.len() - base64.len();
+                match data {
+                    Cow::Borrowed(data) => Cow::Borrowed(&data[start..]),
+                    Cow::Owned(mut data) => Cow::Owned(data.split_off(start)),
+                }
+            }
+        }
+    }
+
+    /// A part that says this text in its place. `body` is the one in which it was found.
+    pub fn part(&self, protocol: Protocol, body: &[u8], text: &str) -> String {
+        let marker = self.cache_control.clone().and_then(|range| body.get(range));
+        part(protocol, text, marker.and_then(|raw| std::str::from_utf8(raw).ok()))
+    }
 }
 
 /// Whether a body may hold a PDF. Looks at bytes only, and is cheap.
@@ -55,14 +87,15 @@ pub fn pdfs(protocol: Protocol, body: &Bytes) -> Vec<Pdf> {
     found
 }
 
-/// The body with these texts in the places of those PDFs, as many as there are.
-pub fn with_texts(protocol: Protocol, body: &[u8], pdfs: &[Pdf], texts: &[String]) -> Vec<u8> {
-    let all: usize = texts.iter().map(|text| text.len() + text.len() / 8 + 64).sum();
-    let mut out = Vec::with_capacity(body.len().min(64 * 1024) + all);
+/// The body with these parts in the places of those PDFs, as many as there are.
+pub fn with_parts(body: &[u8], pdfs: &[Pdf], parts: &[String]) -> Vec<u8> {
+    let gone: usize = pdfs.iter().map(Pdf::part_bytes).sum();
+    let come: usize = parts.iter().map(String::len).sum();
+    let mut out = Vec::with_capacity(body.len().saturating_sub(gone) + come);
     let mut at = 0;
-    for (pdf, text) in pdfs.iter().zip(texts) {
+    for (pdf, part) in pdfs.iter().zip(parts) {
         out.extend_from_slice(body.get(at..pdf.range.start).unwrap_or_default());
-        out.extend_from_slice(part(protocol, text, pdf.cache_control.as_deref()).as_bytes());
+        out.extend_from_slice(part.as_bytes());
         at = pdf.range.end;
     }
     out.extend_from_slice(body.get(at..).unwrap_or_default());
@@ -95,10 +128,12 @@ fn walk(protocol: Protocol, body: &Bytes, value: &Bytes, depth: usize, found: &m
         Some(b'{') => {
             let Ok(object) = RawObject::parse(value.clone()) else { return };
             if let Some((name, data)) = pdf(protocol, &object) {
-                let start = value.as_ptr() as usize - body.as_ptr() as usize;
-                let marker = object.get("cache_control").map(|raw| String::from_utf8_lossy(raw).into_owned());
-                let range = start..start + value.len();
-                found.push(Pdf { range, name, data, cache_control: marker });
+                let place = |part: &[u8]| {
+                    let start = part.as_ptr() as usize - body.as_ptr() as usize;
+                    start..start + part.len()
+                };
+                let cache_control = object.get("cache_control").map(place);
+                found.push(Pdf { range: place(value), name, data: place(&data), cache_control });
                 return;
             }
             let keys: Vec<&str> = object.keys().filter(|key| !ARGUMENTS.contains(key)).collect();
@@ -112,8 +147,8 @@ fn walk(protocol: Protocol, body: &Bytes, value: &Bytes, depth: usize, found: &m
     }
 }
 
-/// The name and the base64 of a part that is a PDF.
-fn pdf(protocol: Protocol, part: &RawObject) -> Option<(Option<String>, String)> {
+/// The name of a part that is a PDF, and the JSON text of its bytes: a part of the body.
+fn pdf(protocol: Protocol, part: &RawObject) -> Option<(Option<String>, Bytes)> {
     let kind = part.get("type").and_then(|raw| serde_json::from_slice::<Cow<'_, str>>(raw).ok());
     match protocol {
         Protocol::OpenAiChat => match kind.as_deref()? {
@@ -126,42 +161,61 @@ fn pdf(protocol: Protocol, part: &RawObject) -> Option<(Option<String>, String)>
             let source = (kind.as_deref()? == "document").then(|| part.value("source"))??;
             let source = RawObject::parse(source).ok()?;
             let is_pdf = text(&source, &["media_type"])? == "application/pdf";
-            is_pdf.then(|| text(&source, &["data"]))?.map(|data| (text(part, &["title"]), data))
+            Some((name(part, &["title"]), is_pdf.then(|| data(&source, "data"))??))
         }
         Protocol::Gemini => {
             let inline = part.value("inlineData").or_else(|| part.value("inline_data"))?;
             let inline = RawObject::parse(inline).ok()?;
             let is_pdf = text(&inline, &["mimeType", "mime_type"])? == "application/pdf";
-            let name = text(&inline, &["displayName", "display_name"]);
-            is_pdf.then(|| text(&inline, &["data"]))?.map(|data| (name, data))
+            let name = name(&inline, &["displayName", "display_name"]);
+            Some((name, is_pdf.then(|| data(&inline, "data"))??))
         }
         Protocol::BedrockConverse => {
             let document = RawObject::parse(part.value("document")?).ok()?;
             let source = RawObject::parse(document.value("source")?).ok()?;
             let is_pdf = text(&document, &["format"])? == "pdf";
-            is_pdf.then(|| text(&source, &["bytes"]))?.map(|data| (text(&document, &["name"]), data))
+            Some((name(&document, &["name"]), is_pdf.then(|| data(&source, "bytes"))??))
         }
         Protocol::CohereChat => None,
     }
 }
 
 /// A file as OpenAI's protocols have it: a data URL, or bare base64.
-fn file(file: &RawObject) -> Option<(Option<String>, String)> {
-    let (name, data) = (text(file, &["filename"]), text(file, &["file_data"])?);
-    if let Some((media_type, data)) = data_url::split(&data) {
-        return (media_type == "application/pdf").then(|| (name, data.to_owned()));
-    }
-    let is_pdf = data_url::sniff(&data) == Some("application/pdf")
-        || text(file, &["mime_type"]).as_deref() == Some("application/pdf");
-    is_pdf.then_some((name, data))
+fn file(file: &RawObject) -> Option<(Option<String>, Bytes)> {
+    let raw = data(file, "file_data")?;
+    let text_of = string(&raw)?;
+    let is_pdf = match data_url::split(&text_of) {
+        Some((media_type, _)) => media_type == "application/pdf",
+        None => {
+            data_url::sniff(&text_of) == Some("application/pdf")
+                || text(file, &["mime_type"]).as_deref() == Some("application/pdf")
+        }
+    };
+    drop(text_of);
+    is_pdf.then(|| (name(file, &["filename"]), raw))
+}
+
+/// The JSON text of a field that is a string.
+fn data(object: &RawObject, field: &str) -> Option<Bytes> {
+    object.value(field).filter(|raw| string(raw).is_some())
 }
 
 /// A text field, by the first of these names that is there.
-fn text(object: &RawObject, names: &[&str]) -> Option<String> {
+fn text<'a>(object: &'a RawObject, names: &[&str]) -> Option<Cow<'a, str>> {
+    names.iter().find_map(|name| object.get(name)).and_then(string)
+}
+
+/// The same, cut to the length of a name.
+fn name(object: &RawObject, names: &[&str]) -> Option<String> {
+    let mut name = text(object, names)?.into_owned();
+    cut(&mut name, NAME_BYTES_MAX);
+    Some(name)
+}
+
+fn string(raw: &[u8]) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    let raw = names.iter().find_map(|name| object.get(name))?;
-    serde_json::from_slice(raw).ok().map(|Text(text)| text.into_owned())
+    serde_json::from_slice(raw).ok().map(|Text(text)| text)
 }
 
 #[cfg(test)]
@@ -173,8 +227,8 @@ mod tests {
     fn read(protocol: Protocol, body: &str) -> (Vec<Pdf>, String) {
         let body = Bytes::copy_from_slice(body.as_bytes());
         let pdfs = pdfs(protocol, &body);
-        let texts: Vec<String> = pdfs.iter().map(|_| "its \"text\"".to_owned()).collect();
-        let written = with_texts(protocol, &body, &pdfs, &texts);
+        let parts: Vec<String> = pdfs.iter().map(|pdf| pdf.part(protocol, &body, "its \"text\"")).collect();
+        let written = with_parts(&body, &pdfs, &parts);
         (pdfs, String::from_utf8(written).unwrap())
     }
 
@@ -236,8 +290,9 @@ mod tests {
             };
             assert!(may_hold_pdf(protocol, body(&before).as_bytes()), "{before}");
             let (pdfs, written) = read(protocol, &body(&before));
-            let found: Vec<_> = pdfs.iter().map(|pdf| (pdf.name.as_deref(), pdf.data.as_str())).collect();
-            assert_eq!(found, [(name, PDF)], "{before}");
+            let body_bytes = body(&before).into_bytes();
+            let found: Vec<_> = pdfs.iter().map(|pdf| (pdf.name.as_deref(), pdf.data(&body_bytes))).collect();
+            assert_eq!(found, [(name, PDF.into())], "{before}");
             assert_eq!(written, body(after), "{before}");
         }
     }
@@ -255,6 +310,17 @@ mod tests {
         let (pdfs, written) = read(Protocol::AnthropicMessages, &body(&document, &document));
         assert_eq!(pdfs.len(), 1);
         assert_eq!(written, body(r#"{"type":"text","text":"its \"text\""}"#, &document));
+    }
+
+    #[test]
+    fn escapes_are_read_and_a_name_without_an_end_is_cut() {
+        let name = "n".repeat(1_000);
+        let body = format!(
+            r#"{{"messages":[{{"content":[{{"type":"file","file":{{"filename":"{name}","file_data":"data:application\/pdf;base64,JVBERi0\/"}}}}]}}]}}"#
+        );
+        let (pdfs, _) = read(Protocol::OpenAiChat, &body);
+        assert_eq!(pdfs[0].data(body.as_bytes()), "JVBERi0/");
+        assert_eq!(pdfs[0].name.as_deref().map(str::len), Some(NAME_BYTES_MAX));
     }
 
     #[test]

@@ -269,7 +269,7 @@ fn assumed(intent: &Intent, open: &Open) -> AttemptRecord {
 }
 
 /// What is written down of its request.
-fn crashed(intent: &Intent, attempts: Vec<AttemptRecord>) -> RequestRecord {
+pub(crate) fn crashed(intent: &Intent, attempts: Vec<AttemptRecord>) -> RequestRecord {
     RequestRecord {
         id: intent.attempt.request,
         org: intent.org,

@@ -117,6 +117,26 @@ fn a_share_lasts_as_long_as_the_last_byte() {
 }
 
 #[test]
+fn a_body_that_becomes_longer_takes_another_share_and_gives_back_both() {
+    run(async {
+        for before in [0, 100 * 1024] {
+            let bodies = bodies(Duration::ZERO);
+            let held = Held::new(vec![7; 200 * 1024], admit(&bodies, before).await.unwrap());
+            assert_eq!((held.share_bytes(), bodies.taken()), (before, before));
+            let mut more = None;
+            bodies.extend(&mut more, 3 * MIB - before).await.unwrap();
+            let held = held.with(vec![8; 3 * MIB as usize], more);
+            assert_eq!((held.share_bytes(), bodies.taken()), (3 * MIB, 3 * MIB));
+            let bytes = held.bytes.slice(..1);
+            drop(held);
+            assert_eq!(bodies.taken(), 3 * MIB, "a slice keeps both");
+            drop(bytes);
+            assert_eq!(bodies.taken(), 0);
+        }
+    });
+}
+
+#[test]
 fn a_closed_budget_sends_away_who_waits_and_who_comes() {
     run(async {
         let bodies = bodies(LONG_WAIT);

@@ -2,13 +2,16 @@
 
 use super::intake::Intake;
 use super::route_of;
+use crate::Gateway;
 use crate::bodies::Held;
 use crate::pdf::{PdfError, PdfReader, TEXT_BYTES_MAX};
 use crate::providers::Target;
 use crate::refusal::Refusal;
+use crate::shed::Shed;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use domain::OrgId;
 use domain::record::Operation;
 use llm::Protocol;
 use llm::documents::{self, Pdf};
@@ -41,16 +44,28 @@ pub fn are_read_here(operation: Operation, intake: &Intake, target: &Target) -> 
         && documents::may_hold_pdf(super::protocol_of(operation), &intake.held.bytes)
 }
 
+/// For whom PDFs are read, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Who asks.
+    pub org: OrgId,
+    /// The body's.
+    pub protocol: Protocol,
+    /// Nothing is to be given up.
+    pub is_strict: bool,
+}
+
 /// A body with the texts of its PDFs, and what its caller is told of that.
+///
+/// One PDF at a time is decoded. What its text adds to the body takes a share of the budget before the next has its turn.
 pub async fn read(
+    gateway: &Gateway,
     reader: &PdfReader,
-    protocol: Protocol,
+    Asked { org, protocol, is_strict }: Asked,
     mut held: Held,
-    is_strict: bool,
 ) -> Result<(Held, Vec<String>), Refusal> {
     let body = held.bytes.clone();
-    let find = move || documents::pdfs(protocol, &body);
-    let pdfs = tokio::task::spawn_blocking(find).await.map_err(|_| Refusal::Internal)?;
+    let pdfs = work(gateway, body.len(), move || documents::pdfs(protocol, &body)).await?;
     if pdfs.is_empty() {
         return Ok((held, Vec::new()));
     }
@@ -63,36 +78,65 @@ pub async fn read(
         let message = format!("the model reads no PDFs, and the text of at most {PDFS_MAX} is read here");
         return Err(Refusal::invalid(message));
     }
-    let (mut texts, mut warnings) = (Vec::with_capacity(pdfs.len()), Vec::with_capacity(pdfs.len()));
-    let mut left = TEXT_BYTES_MAX;
+    let (mut parts, mut warnings) = (Vec::with_capacity(pdfs.len()), Vec::with_capacity(pdfs.len()));
+    let mut text_left = TEXT_BYTES_MAX;
+    let mut bytes = held.bytes.len().saturating_sub(pdfs.iter().map(Pdf::part_bytes).sum());
+    let mut more = None;
     for pdf in &pdfs {
         let name = pdf.name.as_deref().unwrap_or("document.pdf");
-        let read = match bytes_of(pdf) {
-            Some(bytes) => reader.read(&bytes).await,
+        let turn = reader.turn(org).await.map_err(|error| refuse(gateway, name, error))?;
+        let (body, found) = (held.bytes.clone(), pdf.clone());
+        let read = match work(gateway, pdf.part_bytes(), move || bytes_of(&found.data(&body))).await? {
+            Some(bytes) => turn.read(&bytes).await,
             None => Err(PdfError::Unreadable),
         };
         let read = read.and_then(|read| {
-            left = left.checked_sub(read.text.len() as u64).ok_or(PdfError::TooMuch)?;
+            text_left = text_left.checked_sub(read.text.len() as u64).ok_or(PdfError::TooMuch)?;
             Ok(read)
         });
-        let read = read.map_err(|error| refuse(name, error))?;
+        let read = read.map_err(|error| refuse(gateway, name, error))?;
         let pages = if read.pages == 1 { "1 page".to_owned() } else { format!("{} pages", read.pages) };
-        texts.push(format!("{name} ({pages}, text only):\n\n{}", read.text));
+        let text = format!("{name} ({pages}, text only):\n\n{}", read.text);
+        let part = pdf.part(protocol, &held.bytes, &text);
+        bytes += part.len();
+        let longer = (bytes as u64).saturating_sub(held.share_bytes());
+        gateway.bodies.extend(&mut more, longer).await.map_err(|Shed| gateway.shed())?;
+        drop(turn);
+        parts.push(part);
         warnings.push(format!("document: {name} was sent as its text, without pictures and layout"));
     }
-    let written = documents::with_texts(protocol, &held.bytes, &pdfs, &texts);
+    let written = documents::with_parts(&held.bytes, &pdfs, &parts);
     held.let_go();
-    Ok((held.with(written), warnings))
+    Ok((held.with(written, more), warnings))
 }
 
-fn bytes_of(pdf: &Pdf) -> Option<Vec<u8>> {
-    let is_other = pdf.data.contains(['-', '_']);
-    let data = if is_other { pdf.data.replace('-', "+").replace('_', "/") } else { pdf.data.clone() };
-    BASE64.decode(data).ok()
+/// Works on so many bytes of a body, on a thread of its own and where there is room.
+async fn work<T: Send + 'static>(
+    gateway: &Gateway,
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let room = gateway.bodies.work(bytes).await;
+    let work = move || {
+        let _room = room;
+        work()
+    };
+    // The only fault of such a thread is a panic, which has been logged.
+    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)
 }
 
-fn refuse(name: &str, error: PdfError) -> Refusal {
-    Refusal::invalid(format!(
-        "the model reads no PDFs, and the text of {name} cannot be sent instead: {error}"
-    ))
+fn bytes_of(base64: &str) -> Option<Vec<u8>> {
+    match base64.contains(['-', '_']) {
+        true => BASE64.decode(base64.replace('-', "+").replace('_', "/")).ok(),
+        false => BASE64.decode(base64).ok(),
+    }
+}
+
+fn refuse(gateway: &Gateway, name: &str, error: PdfError) -> Refusal {
+    match error {
+        PdfError::Busy | PdfError::Unavailable => gateway.shed(),
+        PdfError::Unreadable | PdfError::Empty | PdfError::TooMuch => Refusal::invalid(format!(
+            "the model reads no PDFs, and the text of {name} cannot be sent instead: {error}"
+        )),
+    }
 }

@@ -7,6 +7,7 @@ use crate::bodies::Held;
 use crate::random;
 use crate::refusal::Refusal;
 use bytes::Bytes;
+use domain::record::texts::NAME_BYTES_MAX;
 use domain::record::{Metadata, Operation};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
@@ -28,6 +29,8 @@ const REQUEST_METADATA: &str = "requestMetadata";
 const METADATA_HEADERS: [&str; 2] = ["x-requesty-", "x-signalbox-"];
 /// Metadata fields of one request.
 const FIELDS_MAX: usize = 64;
+/// Bytes of the name of one.
+const KEY_BYTES_MAX: usize = 256;
 /// Bytes of one metadata value.
 const VALUE_BYTES_MAX: usize = 2_048;
 
@@ -138,6 +141,7 @@ fn understand(
             None => return Err(Refusal::invalid_param("model", "the field `model` is required")),
         },
     };
+    let model = bounded_model(model)?;
     let is_stream = match body.get("stream") {
         // Where the address says which model, it says this too.
         _ if outside.model.is_some() => outside.is_stream,
@@ -191,10 +195,7 @@ fn request_metadata(raw: &[u8], metadata: &mut Metadata) -> Result<(), Refusal> 
         Refusal::invalid_param(REQUEST_METADATA, message)
     };
     let told: BTreeMap<String, String> = serde_json::from_slice(raw).map_err(refuse)?;
-    told.into_iter().try_for_each(|(key, value)| {
-        let value = bounded(REQUEST_METADATA, &key, value)?;
-        add(metadata, &key, value)
-    })
+    told.into_iter().try_for_each(|(key, value)| add(metadata, REQUEST_METADATA, &key, value))
 }
 
 /// The fields of a form that are texts, as a JSON object.
@@ -263,6 +264,15 @@ fn own_options(object: &str, raw: &[u8], intake: &mut Intake) -> Result<(), Refu
     Ok(())
 }
 
+/// The name of a model, where it is no longer than one can be.
+pub fn bounded_model(model: String) -> Result<String, Refusal> {
+    if model.len() <= NAME_BYTES_MAX {
+        return Ok(model);
+    }
+    let message = format!("the model's name is longer than {NAME_BYTES_MAX} bytes");
+    Err(Refusal::invalid_param("model", message))
+}
+
 fn bounded(object: &str, key: &str, value: String) -> Result<String, Refusal> {
     if value.len() <= VALUE_BYTES_MAX {
         return Ok(value);
@@ -280,12 +290,18 @@ fn extra(object: &str, raw: &[u8], metadata: &mut Metadata) -> Result<(), Refusa
         let value = serde_json::from_slice::<String>(raw).unwrap_or_else(|_| {
             serde_json::from_slice::<&RawValue>(raw).map_or("", RawValue::get).to_owned()
         });
-        add(metadata, key, bounded(object, key, value)?)?;
+        add(metadata, &param, key, value)?;
     }
     Ok(())
 }
 
-fn add(metadata: &mut Metadata, key: &str, value: String) -> Result<(), Refusal> {
+/// Adds a field of an object of metadata.
+fn add(metadata: &mut Metadata, object: &str, key: &str, value: String) -> Result<(), Refusal> {
+    if key.len() > KEY_BYTES_MAX {
+        let message = format!("a name in `{object}` is longer than {KEY_BYTES_MAX} bytes");
+        return Err(Refusal::invalid_param(object, message));
+    }
+    let value = bounded(object, key, value)?;
     if metadata.extra.len() >= FIELDS_MAX {
         return Err(Refusal::invalid(format!("a request carries at most {FIELDS_MAX} metadata fields")));
     }
@@ -322,7 +338,7 @@ pub fn read_headers(headers: &HeaderMap, metadata: &mut Option<Box<Metadata>>) -
         match field {
             Field::Referer => metadata.origin_referer = text,
             Field::Title => metadata.origin_title = text,
-            Field::Extra(key) => add(metadata, key, text)?,
+            Field::Extra(key) => add(metadata, "headers", key, text)?,
         }
     }
     Ok(())
@@ -399,6 +415,29 @@ mod tests {
             (r#"{"model":"a/b","signalbox":{"pdf":"ocr"}}"#, "signalbox.pdf"),
         ] {
             assert_eq!(chat(body).unwrap_err().param(), Some(param), "{body}");
+        }
+    }
+
+    #[test]
+    fn names_of_fields_are_no_longer_than_they_may_be() {
+        let read = |object: &str, bytes: usize| {
+            let fields = format!("{{\"{}\":\"v\"}}", "k".repeat(bytes));
+            let (called, body) = match object {
+                "requestMetadata" => {
+                    let model = Some("a/b".into());
+                    let called = Called { operation: Operation::Converse, model, is_stream: false };
+                    (called, format!("{{\"requestMetadata\":{fields}}}"))
+                }
+                _ => {
+                    let body = format!("{{\"model\":\"a/b\",\"signalbox\":{{\"extra\":{fields}}}}}");
+                    (Operation::ChatCompletions.into(), body)
+                }
+            };
+            super::read(called, Held::short(body.into()), "")
+        };
+        for object in ["requestMetadata", "signalbox.extra"] {
+            assert!(read(object, KEY_BYTES_MAX).is_ok(), "{object}");
+            assert_eq!(read(object, KEY_BYTES_MAX + 1).unwrap_err().param(), Some(object));
         }
     }
 

@@ -31,7 +31,7 @@ use admit::Denied;
 use axum::body::Body;
 use called::Called;
 use domain::record::{Metadata, Operation, Outcome};
-use domain::{Account, Timestamp};
+use domain::{Account, Money, Timestamp};
 use http::{HeaderMap, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -229,7 +229,7 @@ pub async fn steps(
     entry: &mut Entry,
 ) -> Result<Next, Refusal> {
     let at = entry.record().map_or_else(|| gateway.clock.now(), |record| record.at);
-    let call = Inbound { called: called.clone(), at, account: account.clone(), pdfs_are_read: false };
+    let call = Inbound { called: called.clone(), at, account: account.clone(), pdfs: Pdfs::AsTheyCame };
     let understood = match look(gateway, call, headers, body, entry).await? {
         Allowed::OnceRead(unread) => Box::pin(read_pdfs(gateway, *unread, headers, entry)).await?,
         allowed @ (Allowed::Now(_) | Allowed::OnceCounted(_)) => {
@@ -280,14 +280,15 @@ async fn look(
 /// Reads the PDFs of a body, and looks at it again with their texts in their places.
 async fn read_pdfs(
     gateway: &Arc<Gateway>,
-    Unread { call, body, is_strict }: Unread,
+    Unread { call, body, is_strict, admission }: Unread,
     headers: &HeaderMap,
     entry: &mut Entry,
 ) -> Result<Understood, Refusal> {
     let reader = gateway.pdfs.as_ref().ok_or(Refusal::Internal)?;
-    let protocol = protocol_of(call.called.operation);
-    let (body, warnings) = documents::read(reader, protocol, body, is_strict).await?;
-    let call = Inbound { pdfs_are_read: true, ..call };
+    let org = entry.record().ok_or(Refusal::Internal)?.org;
+    let asked = documents::Asked { org, protocol: protocol_of(call.called.operation), is_strict };
+    let (body, warnings) = documents::read(gateway, reader, asked, body).await?;
+    let call = Inbound { pdfs: Pdfs::AreTexts(admission), ..call };
     let mut understood =
         look(gateway, call, headers, body, entry).await?.once_counted(gateway, headers).await?;
     if let Next::Call(prepared) = &mut understood.next {
@@ -302,8 +303,15 @@ struct Inbound {
     /// When it arrived: decides the windows it counts in.
     at: Timestamp,
     account: Arc<Account>,
-    /// Those of its PDFs that the model does not read are texts by now.
-    pdfs_are_read: bool,
+    pdfs: Pdfs,
+}
+
+/// What has become of the PDFs that the model does not read.
+enum Pdfs {
+    /// Nothing yet.
+    AsTheyCame,
+    /// They are texts. Before that, this was taken of the caller's rates.
+    AreTexts(Option<Admission>),
 }
 
 /// What comes of a request, and what is reserved for it.
@@ -326,6 +334,7 @@ struct Unread {
     call: Inbound,
     body: Held,
     is_strict: bool,
+    admission: Option<Admission>,
 }
 
 /// May it be made.
@@ -382,11 +391,13 @@ fn understand(
     let next = told.and_then(|()| target(&gateway.providers.load(), operation, &intake)).and_then(|target| {
         let target = target.for_account(&call.account);
         if gateway.pdfs.is_some()
-            && !call.pdfs_are_read
+            && matches!(call.pdfs, Pdfs::AsTheyCame)
             && documents::are_read_here(operation, &intake, &target)
         {
+            let admission = allow_reading(gateway, &call, &intake, &target)?;
             let is_strict = intake.is_strict;
-            return Ok(Allowed::OnceRead(Box::new(Unread { call, body: intake.held, is_strict })));
+            let unread = Unread { call, body: intake.held, is_strict, admission };
+            return Ok(Allowed::OnceRead(Box::new(unread)));
         }
         preset::apply(operation, &mut intake, &target);
         allow(gateway, call, intake, target, headers)
@@ -394,10 +405,30 @@ fn understand(
     (Some(facts), next)
 }
 
+/// May they, before anything is read for them: takes one request of the caller's rates, and looks whether there is money.
+fn allow_reading(
+    gateway: &Gateway,
+    call: &Inbound,
+    intake: &Intake,
+    target: &Target,
+) -> Result<Option<Admission>, Refusal> {
+    let rates = &call.account.rates;
+    let admission = match rates.is_empty() {
+        true => None,
+        // How much its texts say nobody knows yet.
+        false => Some(gateway.rates.admit(rates, 1, Instant::now())?),
+    };
+    let bound = bound::of(call.called.operation, intake, target, true);
+    let is_free = bound.is_ok_and(|bound| bound.cost() == Money::ZERO);
+    let least = if is_free { Money::ZERO } else { Money::from_nano(1) };
+    gateway.recorder.budgets.fits(&call.account, least, call.at).map_err(|over| admit::refuse(&over))?;
+    Ok(admission)
+}
+
 /// May they, now: takes of the caller's rates and money what the call needs, and prepares it.
 fn allow(
     gateway: &Gateway,
-    call: Inbound,
+    mut call: Inbound,
     intake: Intake,
     target: Target,
     headers: &HeaderMap,
@@ -408,11 +439,14 @@ fn allow(
         return Ok(Allowed::Now(Understood { next, hold: None, admission: None }));
     }
     let rates = &call.account.rates;
-    let admission = if rates.is_empty() {
-        None
-    } else {
-        let tokens = llm::tokens::of_bytes(intake.bytes());
-        Some(gateway.rates.admit(rates, tokens, Instant::now())?)
+    let (tokens, now) = (llm::tokens::of_bytes(intake.bytes()), Instant::now());
+    let admission = match std::mem::replace(&mut call.pdfs, Pdfs::AreTexts(None)) {
+        Pdfs::AreTexts(Some(mut admission)) => {
+            admission.grow(rates, tokens, now)?;
+            Some(admission)
+        }
+        Pdfs::AreTexts(None) | Pdfs::AsTheyCame if rates.is_empty() => None,
+        Pdfs::AreTexts(None) | Pdfs::AsTheyCame => Some(gateway.rates.admit(rates, tokens, now)?),
     };
     pay(gateway, Read { call, intake, target, admission }, headers)
 }

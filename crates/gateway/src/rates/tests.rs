@@ -107,6 +107,32 @@ fn tokens_beyond_the_estimate_keep_the_next_call_waiting() {
 }
 
 #[test]
+fn a_call_that_grows_stays_one_request_and_takes_all_its_tokens() {
+    let bench = Bench::new();
+    let limits = [(key(), RateLimit { tokens_per_minute: Some(60), ..requests(2) }), (org(), tokens(100))];
+    let mut admission = bench.admit(&limits, 1, 0).unwrap();
+    admission.grow(&limits, 50, bench.at(0)).unwrap();
+    let standing = admission.standing();
+    assert_eq!(standing.tokens.map(|room| (room.limit, room.remaining)), Some((60, 10)));
+    assert_eq!(standing.requests.map(|room| room.remaining), Some(1));
+    assert_eq!(bench.call(&limits, 11, 0).unwrap_err().which, Which::Tokens);
+    admission.settle(20, bench.at(0));
+    assert_eq!(bench.call(&limits, 40, 0), Ok(()), "one request and forty tokens are left");
+    assert_eq!(bench.call(&limits, 0, 0).unwrap_err().which, Which::Requests);
+}
+
+#[test]
+fn a_call_that_cannot_grow_gives_back_what_it_has() {
+    let bench = Bench::new();
+    let limits = [(org(), tokens(100)), (key(), tokens(60))];
+    let mut admission = bench.admit(&limits, 1, 0).unwrap();
+    let exceeded = admission.grow(&limits, 62, bench.at(0)).unwrap_err();
+    assert_eq!((exceeded.which, exceeded.scope, exceeded.retry_after), (Which::Tokens, key(), None));
+    drop(admission);
+    assert_eq!(bench.call(&limits, 60, 0), Ok(()));
+}
+
+#[test]
 fn tokens_that_were_not_taken_are_given_back() {
     let bench = Bench::new();
     let limits = [(key(), tokens(60))];

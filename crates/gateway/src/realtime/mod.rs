@@ -221,7 +221,8 @@ fn model(query: &str) -> Result<String, Refusal> {
         }
     }
     let message = "the address must name the model: `/v1/realtime?model=provider/model`";
-    named.filter(|model| !model.is_empty()).ok_or_else(|| Refusal::invalid_param("model", message))
+    let named = named.filter(|model| !model.is_empty());
+    intake::bounded_model(named.ok_or_else(|| Refusal::invalid_param("model", message))?)
 }
 
 #[cfg(test)]
@@ -235,6 +236,8 @@ mod tests {
         for query in ["", "model=", "model=a/b&model=a/c", "model=a/b&intent=transcription", "call_id=c"] {
             assert!(model(query).is_err(), "{query}");
         }
+        assert!(model(&format!("model={}", "m".repeat(512))).is_ok());
+        assert!(model(&format!("model={}", "m".repeat(513))).is_err());
     }
 
     #[test]

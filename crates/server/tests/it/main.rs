@@ -28,6 +28,7 @@ mod jobs;
 mod jobs_sound;
 mod kept;
 mod keys;
+mod long_names;
 mod manage;
 mod manage_usage;
 mod media;

@@ -3,6 +3,7 @@
 use crate::support::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::{Enforcement, Limit, Money, RateLimit, Scope, Window};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
@@ -62,12 +63,15 @@ fn bomb(bytes: usize) -> String {
 }
 
 /// A gateway in front of models that read no PDFs, that do, and of which nothing is known.
-fn start(upstream: &Upstream, settings: &str) -> Process {
+fn start(upstream: &Upstream, more: &str) -> Process {
+    Process::start(&settings(upstream, more), &[("SIGNALBOX_BOOTSTRAP_KEY", KEY)])
+}
+
+fn settings(upstream: &Upstream, more: &str) -> String {
     let models = "[[providers.models]]\nid = \"blind\"\ncapabilities = [\"tools\"]\ninput = \"1\"\noutput = \"1\"\n\
                   [[providers.models]]\nid = \"reader\"\ncapabilities = [\"tools\", \"pdf\"]\n\
                   [[providers.models]]\nid = \"unknown\"\n";
-    let config = format!("{settings}\n{}{models}", provider("openai", upstream));
-    Process::start(&config, &[("SIGNALBOX_BOOTSTRAP_KEY", KEY)])
+    format!("{more}\n{}{models}", provider("openai", upstream))
 }
 
 fn chat(model: &str, pdf: &str, options: &Value) -> String {
@@ -189,4 +193,84 @@ async fn a_bomb_harms_nobody_else() {
     );
     assert_eq!((bad.status, good.0), (400, 200), "{}", bad.text());
     assert_eq!(upstream.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reader_that_cannot_be_had_is_no_fault_of_the_caller() {
+    let upstream = Upstream::start([]).await;
+    // The program that runs here is the test's own, which reads no PDFs.
+    let app = App::start(&settings(&upstream, "")).await;
+    let reply = app.chat(&chat("openai/blind", &pdf(&["Hello."]), &json!({}))).await;
+    assert_openai_error(&reply, 503, "overloaded");
+    assert!((1..=3).contains(&reply.header("retry-after").parse::<u64>().unwrap()));
+    assert_eq!(app.finish_one().await["error_code"], "overloaded");
+}
+
+#[tokio::test]
+async fn nothing_is_read_for_who_has_used_up_their_limits() {
+    let upstream = Upstream::start([]).await;
+    let app = App::start(&settings(&upstream, "")).await;
+    let body = chat("openai/blind", &pdf(&["Hello."]), &json!({}));
+    let limit = Limit {
+        scope: Scope::Organization(app.org),
+        window: Window::Month,
+        amount: Money::ZERO,
+        enforcement: Enforcement::Hard,
+    };
+    app.db.set_limit(app.org, limit).await.unwrap();
+    app.read_configuration().await;
+    // Whoever comes to the reader is answered with 503.
+    assert_openai_error(&app.chat(&body).await, 412, "spend_limit_exceeded");
+    app.db.set_limit(app.org, Limit { amount: "1".parse().unwrap(), ..limit }).await.unwrap();
+    let rate = RateLimit { requests_per_minute: Some(1), ..RateLimit::default() };
+    app.db.set_rate_limit(app.org, Scope::Organization(app.org), rate).await.unwrap();
+    app.read_configuration().await;
+    assert_openai_error(&app.chat(&body).await, 503, "overloaded");
+    assert_openai_error(&app.chat(&body).await, 429, "rate_limit_exceeded");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_pdf_is_one_request_of_its_callers_rates() {
+    let upstream = Upstream::start([Answer::json(200, ANSWER)]).await;
+    let process = start(&upstream, "");
+    let rate = r#"{"requests_per_minute":2,"tokens_per_minute":1000}"#;
+    assert_eq!(process.manage("POST", "apikey/self/rate", KEY, rate).await, (204, String::new()));
+    // One that starts has heard of it.
+    process.signal("TERM");
+    let (_, _, folder) = process.exit().await;
+    let process = Process::start_in(folder, &[("SIGNALBOX_BOOTSTRAP_KEY", KEY)]);
+    let long = "Nothing new. ".repeat(1_000);
+    for (page, status, told) in [
+        // Its text is counted, not only that there is one.
+        (long.as_str(), 429, "1000 tokens per minute"),
+        // Taken twice, it would be one too many.
+        ("One.", 200, "Yes."),
+    ] {
+        let body = chat("openai/blind", &pdf(&[page]), &json!({}));
+        let (found, text) = process.post("/v1/chat/completions", KEY, &body).await;
+        assert!(found == status && text.contains(told), "{found} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_text_takes_its_share_of_the_budget_of_bodies() {
+    let upstream = Upstream::start([Answer::silence()]).await;
+    let process = start(&upstream, "");
+    let text = "Nothing new. ".repeat(20_000);
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    write!(packed, "BT /F1 12 Tf 72 720 Td ({text}) Tj ET").unwrap();
+    let pdf = pdf_of(&[packed.finish().unwrap()], "/Filter /FlateDecode");
+    let body = chat("openai/blind", &pdf, &json!({}));
+    assert!(body.len() < 16_384, "as short as takes no share: {}", body.len());
+    tokio::select! {
+        reply = ask(&process, "/v1/chat/completions", &body) => panic!("answered: {}", reply.text()),
+        () = async {
+            upstream.called(1).await;
+            let (_, metrics) = process.get("/metrics").await;
+            let held = metrics.lines().find_map(|line| line.strip_prefix("signalbox_bodies_bytes "));
+            let held: usize = held.unwrap().parse().unwrap();
+            assert!((text.len()..2 * text.len()).contains(&held), "{held}");
+        } => {}
+    }
 }

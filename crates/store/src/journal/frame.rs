@@ -5,8 +5,8 @@
 
 /// Bytes before the payload.
 pub const HEAD: usize = 8;
-/// Longest payload: beyond, a length is taken for garbage.
-pub const PAYLOAD_MAX: usize = 16 << 20;
+/// Longest payload, that of a frame which fills a segment: beyond, a length is taken for garbage.
+pub const PAYLOAD_MAX: usize = (16 << 20) - HEAD;
 /// Longest stretch that holds nothing: a page.
 pub const PADDING_MAX: usize = 4_096;
 
@@ -37,10 +37,10 @@ impl Frame {
         &mut self.0
     }
 
-    /// Fills in the head. `None`: the payload is too long.
-    pub fn finish(mut self) -> Option<Vec<u8>> {
+    /// Fills in the head. `None`: nothing was written, or more than so many bytes, head included, or than can be read.
+    pub fn finish(mut self, bytes_max: u64) -> Option<Vec<u8>> {
         let length = self.0.len() - HEAD;
-        if length == 0 || length > PAYLOAD_MAX {
+        if length == 0 || length > PAYLOAD_MAX || self.0.len() as u64 > bytes_max {
             return None;
         }
         let length = u32::try_from(length).ok()?.to_le_bytes();
@@ -112,7 +112,7 @@ mod tests {
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut frame = Frame::begin(Vec::new());
         frame.payload().extend_from_slice(payload);
-        frame.finish().unwrap()
+        frame.finish(u64::MAX).unwrap()
     }
 
     fn is_whole(bytes: &[u8]) -> bool {
@@ -135,7 +135,22 @@ mod tests {
 
     #[test]
     fn an_empty_record_is_none() {
-        assert!(Frame::begin(vec![1, 2, 3]).finish().is_none());
+        assert!(Frame::begin(vec![1, 2, 3]).finish(u64::MAX).is_none());
+    }
+
+    #[test]
+    fn what_can_be_read_and_has_room_is_written_to_the_byte() {
+        let of = |bytes: usize, bytes_max: u64| {
+            let mut frame = Frame::begin(Vec::new());
+            frame.payload().resize(bytes, 1);
+            frame.finish(bytes_max)
+        };
+        assert!(of(100, 100).is_some() && of(101, 100).is_none());
+        let longest = HEAD + PAYLOAD_MAX;
+        assert!(is_whole(&of(longest, u64::MAX).unwrap()));
+        assert!(of(longest + 1, u64::MAX).is_none());
+        let default = super::super::Options::default().segment_bytes;
+        assert_eq!(longest as u64, default, "a segment takes all that can be read");
     }
 
     proptest! {

@@ -172,20 +172,48 @@ impl Journal {
         if self.is_full() {
             return Err(JournalError::Full);
         }
-        with_frame(record, |frame| self.append(frame))?
+        self.with_frame(record, |frame| self.append(frame)).ok_or(JournalError::Full)?
     }
 
     /// Writes a record of a call that runs or has ended. One that cannot be written is kept and tried again,
-    /// while no new calls are taken.
+    /// while no new calls are taken. One that fits no segment is written without its texts: what a call cost is never lost.
     pub fn record(&self, record: &Record<'_>) {
-        let written = with_frame(record, |frame| {
+        if self.write_or_strand(record).is_some() {
+            return;
+        }
+        tracing::error!("a record is too long for the journal, and is written without its texts");
+        let written = match record {
+            Record::Request(request) => self.write_or_strand(&Record::Request(&request.without_texts())),
+            Record::Ended(attempt, ended) => {
+                self.write_or_strand(&Record::Ended(*attempt, &ended.without_texts()))
+            }
+            // They were in a segment before, or are too short to fit none.
+            Record::Intent(_) | Record::Sealed(_) | Record::Checkpoint(_) => None,
+        };
+        if written.is_none() {
+            tracing::error!("a record is too long for the journal, and is lost");
+        }
+    }
+
+    /// `None`: it fits no segment.
+    fn write_or_strand(&self, record: &Record<'_>) -> Option<()> {
+        self.with_frame(record, |frame| {
             if self.append(frame).is_err() {
                 self.strand(frame.to_vec());
             }
-        });
-        if written.is_err() {
-            tracing::error!("a record is too long for the journal");
+        })
+    }
+
+    /// Makes a record's frame. `None`: it fits no segment.
+    fn with_frame<T>(&self, record: &Record<'_>, use_it: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let mut frame = Frame::begin(BUFFER.take());
+        record.write(frame.payload());
+        let frame = frame.finish(self.shared.options.segment_bytes)?;
+        let used = use_it(&frame);
+        if frame.capacity() <= BUFFER_MAX {
+            BUFFER.set(frame);
         }
+        Some(used)
     }
 
     /// Waits until the disk has everything up to a position, where the settings ask for that.
@@ -262,13 +290,11 @@ impl Journal {
         self.shared.wake.notify_all();
     }
 
+    /// Writes a frame that is no longer than a segment.
     fn append(&self, frame: &[u8]) -> Result<Position, JournalError> {
         let shared = &*self.shared;
         let mut active = lock(&shared.active);
         if active.offset + frame.len() as u64 > shared.options.segment_bytes {
-            if frame.len() as u64 > shared.options.segment_bytes {
-                return Err(JournalError::Full);
-            }
             crate::failpoint::hit("before_rotate");
             self.rotate(&mut active)?;
         }
@@ -289,7 +315,7 @@ impl Journal {
     pub(crate) fn write_unknown(&self) {
         let mut frame = Frame::begin(Vec::new());
         frame.payload().extend_from_slice(b"?");
-        self.append(&frame.finish().unwrap()).unwrap();
+        self.append(&frame.finish(u64::MAX).unwrap()).unwrap();
     }
 
     /// Goes on in the spare segment.
@@ -346,18 +372,6 @@ thread_local! {
 
 /// Longer buffers are not kept.
 const BUFFER_MAX: usize = 16 * 1024;
-
-/// Makes a record's frame.
-fn with_frame<T>(record: &Record<'_>, use_it: impl FnOnce(&[u8]) -> T) -> Result<T, JournalError> {
-    let mut frame = Frame::begin(BUFFER.take());
-    record.write(frame.payload());
-    let frame = frame.finish().ok_or(JournalError::Full)?;
-    let used = use_it(&frame);
-    if frame.capacity() <= BUFFER_MAX {
-        BUFFER.set(frame);
-    }
-    Ok(used)
-}
 
 /// A panic while one of these is held leaves counters, not half-written state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -182,6 +182,8 @@ const INTENT: u8 = b'I';
 
 /// Texts that are remembered: the names of models and the like, which come again and again.
 const TEXTS_MAX: usize = 1_000;
+/// Longer texts are not: they are no names that come again.
+const TEXT_BYTES_MAX: usize = 256;
 
 /// Texts that were read before, to be shared.
 #[derive(Default, Debug)]
@@ -189,6 +191,9 @@ pub struct Texts(HashSet<Arc<str>>);
 
 impl Texts {
     fn share(&mut self, text: &str) -> Arc<str> {
+        if text.len() > TEXT_BYTES_MAX {
+            return text.into();
+        }
         if let Some(known) = self.0.get(text) {
             return known.clone();
         }
@@ -540,6 +545,16 @@ impl<'a, K> RequestWire<'a, K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_short_texts_are_remembered() {
+        let mut texts = Texts::default();
+        for (bytes, is_shared) in [(TEXT_BYTES_MAX, true), (TEXT_BYTES_MAX + 1, false)] {
+            let text = "m".repeat(bytes);
+            let (first, second) = (texts.share(&text), texts.share(&text));
+            assert_eq!((&*first, Arc::ptr_eq(&first, &second)), (text.as_str(), is_shared), "{bytes}");
+        }
+    }
 
     #[test]
     fn what_an_older_version_wrote_is_read() {

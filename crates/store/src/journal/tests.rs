@@ -179,3 +179,86 @@ fn segments_that_fill_faster_than_they_are_made_lose_nothing() {
     assert_eq!(found, expected(0..600));
     journal.close();
 }
+
+fn intent() -> Intent {
+    Intent {
+        attempt: checkpoint(1).attempt,
+        at: Timestamp::from_unix_ms(1_000),
+        org: domain::OrgId::from_bytes([1; 16]),
+        key: domain::KeyId::from_bytes([2; 16]),
+        scopes: Arc::from([]),
+        operation: domain::record::Operation::Messages,
+        model_requested: "p/m".into(),
+        provider: "p".into(),
+        model: "m".into(),
+        is_stream: false,
+        held: Money::from_nano(7),
+        is_unpriced: false,
+    }
+}
+
+/// A request that cost something, with a warning of so many bytes.
+fn request(warning_bytes: usize) -> domain::RequestRecord {
+    let intent = intent();
+    domain::RequestRecord {
+        warnings: vec!["w".repeat(warning_bytes)],
+        attempts: vec![intent.assumed(domain::record::Outcome::Internal, "cut")],
+        ..crate::apply::crashed(&intent, Vec::new())
+    }
+}
+
+/// Bytes of a request's frame beside its warning; the warning's length takes four, as it does from 2^21 on.
+fn bytes_beside_warning() -> usize {
+    let mut payload = Vec::new();
+    Record::Request(&request(1 << 21)).write(&mut payload);
+    frame::HEAD + payload.len() - (1 << 21)
+}
+
+#[test]
+fn a_record_that_fits_no_segment_is_written_without_its_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::default();
+    let journal = Journal::open(folder.path(), options).unwrap();
+    let longest = usize::try_from(options.segment_bytes).unwrap() - bytes_beside_warning();
+    let fits = |bytes: usize| bytes <= longest;
+    let lengths = [longest - 1, longest, longest + 1, longest + 8, longest + 9, longest + (1 << 20)];
+    for bytes in lengths {
+        journal.record(&Record::Request(&request(bytes)));
+        assert_eq!(journal.stranded(), 0, "{bytes}");
+    }
+    let expected: Vec<Owned> = lengths
+        .map(|bytes| match fits(bytes) {
+            true => request(bytes),
+            false => request(bytes).without_texts(),
+        })
+        .map(|request| Owned::Request(Box::new(request)))
+        .into();
+    assert!(all(&journal, journal.beginning()) == expected);
+    assert_eq!(request(longest + 1).without_texts().cost(), Money::from_nano(7));
+    journal.close();
+}
+
+#[test]
+fn an_end_that_fits_no_segment_is_written_without_its_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), small()).unwrap();
+    let mut ended = request(1).attempts.remove(0);
+    ended.error = "e".repeat(1_000);
+    let attempt = checkpoint(1).attempt;
+    journal.record(&Record::Ended(attempt, &ended));
+    assert_eq!(journal.stranded(), 0);
+    ended.error.clear();
+    assert_eq!(all(&journal, journal.beginning()), [Owned::Ended(attempt, Box::new(ended))]);
+    journal.close();
+}
+
+#[test]
+fn a_call_whose_beginning_fits_no_segment_is_refused_and_others_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), small()).unwrap();
+    let intent = Intent { model_requested: "m".repeat(1_000).into(), ..intent() };
+    assert!(matches!(journal.admit(&Record::Intent(&intent)), Err(JournalError::Full)));
+    assert!(!journal.is_full());
+    journal.admit(&Record::Checkpoint(&checkpoint(1))).unwrap();
+    journal.close();
+}
