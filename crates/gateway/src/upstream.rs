@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use llm::provider::StreamFraming;
 use plain::{Plain, PlainBody};
 use std::cell::Cell;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -103,28 +104,16 @@ impl Upstream {
         Self { cores, sockets: socket::Opener::new(tcp(connect)), exchange: Exchange::default() }
     }
 
-    /// Sends a body to a target and waits for the head of the answer.
-    pub async fn send(
-        &self,
-        target: &Target,
+    /// Sends a body to a target and waits for the head of the answer. No `async` of its own: every call pays for the size
+    /// of its future.
+    pub fn send<'a>(
+        &'a self,
+        target: &'a Target,
         headers: HeaderMap,
-        body: &Payload,
-        clock: &dyn Clock,
-    ) -> Result<Answer, UpstreamError> {
-        if target.provider.is_demo() {
-            return Ok(demo(target.endpoint.route.path, &body.to_bytes(), clock.now()));
-        }
-        self.carry(Method::POST, target, headers, body, clock).await
-    }
-
-    /// Looks at what a target has, without asking for anything to be done.
-    pub async fn look(
-        &self,
-        target: &Target,
-        headers: HeaderMap,
-        clock: &dyn Clock,
-    ) -> Result<Answer, UpstreamError> {
-        self.ask(Method::GET, target, headers, clock).await
+        body: &'a Payload,
+        clock: &'a dyn Clock,
+    ) -> impl Future<Output = Result<Answer, UpstreamError>> + 'a {
+        self.carry(Method::POST, target, headers, body, clock)
     }
 
     /// Fetches what everybody may have who knows its address: no credential is shown.
@@ -153,6 +142,9 @@ impl Upstream {
         body: &Payload,
         clock: &dyn Clock,
     ) -> Result<Answer, UpstreamError> {
+        if target.provider.is_demo() {
+            return Ok(demo(target.endpoint.route.path, &body.to_bytes(), clock.now()));
+        }
         let mut request = Request::new(body.outgoing());
         *request.method_mut() = method.clone();
         *request.headers_mut() = headers;

@@ -1,7 +1,7 @@
 //! PDFs for models that read none: they are sent the text, and their callers are told so.
 
 use super::intake::Intake;
-use super::route_of;
+use super::{apart, route_of};
 use crate::Gateway;
 use crate::bodies::Held;
 use crate::pdf::{PdfError, PdfReader, TEXT_BYTES_MAX};
@@ -65,7 +65,7 @@ pub async fn read(
     mut held: Held,
 ) -> Result<(Held, Vec<String>), Refusal> {
     let body = held.bytes.clone();
-    let pdfs = work(gateway, body.len(), move || documents::pdfs(protocol, &body)).await?;
+    let pdfs = apart(gateway, body.len(), move || documents::pdfs(protocol, &body)).await?;
     if pdfs.is_empty() {
         return Ok((held, Vec::new()));
     }
@@ -86,7 +86,7 @@ pub async fn read(
         let name = pdf.name.as_deref().unwrap_or("document.pdf");
         let turn = reader.turn(org).await.map_err(|error| refuse(gateway, name, error))?;
         let (body, found) = (held.bytes.clone(), pdf.clone());
-        let read = match work(gateway, pdf.part_bytes(), move || bytes_of(&found.data(&body))).await? {
+        let read = match apart(gateway, pdf.part_bytes(), move || bytes_of(&found.data(&body))).await? {
             Some(bytes) => turn.read(&bytes).await,
             None => Err(PdfError::Unreadable),
         };
@@ -108,21 +108,6 @@ pub async fn read(
     let written = documents::with_parts(&held.bytes, &pdfs, &parts);
     held.let_go();
     Ok((held.with(written, more), warnings))
-}
-
-/// Works on so many bytes of a body, on a thread of its own and where there is room.
-async fn work<T: Send + 'static>(
-    gateway: &Gateway,
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    let room = gateway.bodies.work(bytes).await;
-    let work = move || {
-        let _room = room;
-        work()
-    };
-    // The only fault of such a thread is a panic, which has been logged.
-    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)
 }
 
 fn bytes_of(base64: &str) -> Option<Vec<u8>> {

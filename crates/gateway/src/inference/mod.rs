@@ -255,15 +255,9 @@ async fn look(
     entry: &mut Entry,
 ) -> Result<Allowed, Refusal> {
     let (facts, next) = if body.bytes.len() > BODY_BYTES_INLINE {
-        let room = Box::pin(gateway.bodies.work(body.bytes.len())).await;
-        let (gateway, headers) = (gateway.clone(), headers.clone());
-        let work = move || {
-            let understood = understand(&gateway, call, &headers, body);
-            drop(room);
-            understood
-        };
-        // The only fault of such a thread is a panic, which has been logged.
-        tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?
+        let (shared, headers) = (gateway.clone(), headers.clone());
+        let bytes = body.bytes.len();
+        Box::pin(apart(gateway, bytes, move || understand(&shared, call, &headers, body))).await?
     } else {
         understand(gateway, call, headers, body)
     };
@@ -275,6 +269,21 @@ async fn look(
         });
     }
     next
+}
+
+/// Works on so many bytes of a body, on a thread of its own and where there is room.
+async fn apart<T: Send + 'static>(
+    gateway: &Gateway,
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let room = gateway.bodies.work(bytes).await;
+    let work = move || {
+        let _room = room;
+        work()
+    };
+    // The only fault of such a thread is a panic, which has been logged.
+    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)
 }
 
 /// Reads the PDFs of a body, and looks at it again with their texts in their places.
@@ -457,18 +466,15 @@ async fn count(
     mut read: Box<Read>,
     headers: &HeaderMap,
 ) -> Result<Understood, Refusal> {
-    let room = gateway.bodies.work(read.intake.held.bytes.len()).await;
-    let (gateway, headers) = (gateway.clone(), headers.clone());
+    let (shared, headers, bytes) = (gateway.clone(), headers.clone(), read.intake.held.bytes.len());
     let work = move || {
-        let _room = room;
         bound::count(read.call.called.operation, &mut read.intake, &read.target);
-        pay(&gateway, *read, &headers)
+        pay(&shared, *read, &headers)
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(Allowed::Now(understood))) => Ok(understood),
-        Ok(Err(refusal)) => Err(refusal),
-        // Nothing is counted twice; the only fault of such a thread is a panic, which has been logged.
-        Ok(Ok(Allowed::OnceCounted(_) | Allowed::OnceRead(_))) | Err(_) => Err(Refusal::Internal),
+    match apart(gateway, bytes, work).await?? {
+        Allowed::Now(understood) => Ok(understood),
+        // Nothing is counted twice.
+        Allowed::OnceCounted(_) | Allowed::OnceRead(_) => Err(Refusal::Internal),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::refusal::Refusal;
 use crate::upstream::{Collected, UpstreamError};
 use bytes::Bytes;
 use domain::record::Outcome;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use llm::Protocol;
 use llm::observe::{self, Observed};
 use std::future::Future;
@@ -136,7 +136,8 @@ impl Call {
         let target = Target { endpoint, provider, ..self.prepared.target.clone() };
         let looking = async {
             let headers = target.provider.headers(false, &[]);
-            let mut answer = self.gateway.upstream.look(&target, headers, &*self.gateway.clock).await?;
+            let upstream = &self.gateway.upstream;
+            let mut answer = upstream.ask(Method::GET, &target, headers, &*self.gateway.clock).await?;
             let is_success = answer.status.is_success();
             let bytes_max = if is_success { self.gateway.limits.answer_bytes_max } else { ERROR_BYTES_MAX };
             Ok::<_, UpstreamError>((answer.status, answer.collect(bytes_max).await?))

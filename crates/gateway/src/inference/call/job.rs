@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::upstream::{Answer, Collected, UpstreamError};
 use bytes::Bytes;
 use http::header::{ACCEPT, USER_AGENT};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use llm::failure::FailureClass;
 use llm::job::{Ask, Next, Place, Product, Progress};
 use llm::protocol::TranslateError;
@@ -200,7 +200,7 @@ impl Call {
             let answer = match &body {
                 Some(body) => upstream.send(target, headers, body, clock).await,
                 None if is_file => upstream.fetch(&target.endpoint, headers).await,
-                None => upstream.look(target, headers, clock).await,
+                None => upstream.ask(Method::GET, target, headers, clock).await,
             };
             let mut answer = answer?;
             let bytes_max = match answer.status.is_success() {

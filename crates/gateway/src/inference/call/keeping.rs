@@ -4,11 +4,9 @@
 use super::{Attempt, CLIENT_REQUEST_ID, Call, ERROR_BYTES_MAX, Reply, Stop, failures};
 use crate::inference::keeping::{Keeping, cost};
 use crate::kept::{Key, LIFETIME, Step};
-use crate::record::micros;
 use crate::refusal::Refusal;
 use crate::upstream::{Collected, Payload, UpstreamError};
 use bytes::Bytes;
-use domain::record::Outcome;
 use domain::{AttemptId, AttemptRecord, Money, Usage, UsageSource};
 use http::HeaderValue;
 use llm::observe::Observed;
@@ -31,7 +29,7 @@ pub(super) struct Begun {
 enum End {
     Kept(Kept),
     /// It was refused, which is not billed.
-    Refused(Refusal),
+    Refused(Stop),
     /// Nobody knows: it may have been billed.
     Lost(Stop),
 }
@@ -111,7 +109,7 @@ impl Call {
     }
 
     async fn ask_to_keep(&self, reply: &mut Reply, attempt: &mut Attempt, keeping: &Keeping) -> End {
-        let refused = |message: &str| End::Refused(Refusal::InvalidResponse(message.to_owned()));
+        let refused = |message: &str| End::Refused(Refusal::InvalidResponse(message.to_owned()).into());
         let mut target = self.prepared.target.clone();
         let Some(endpoint) = target.endpoint.elsewhere(&keeping.address) else {
             return refused("there is no place to keep prompts");
@@ -130,7 +128,7 @@ impl Call {
                 let refusal = failures::no_answer(&target, &error);
                 return match error {
                     UpstreamError::NoAnswer | UpstreamError::Cut => End::Lost(refusal.into()),
-                    UpstreamError::Connect | UpstreamError::NoCredential(_) => End::Refused(refusal),
+                    UpstreamError::Connect | UpstreamError::NoCredential(_) => End::Refused(refusal.into()),
                 };
             }
             Err(stop) => return End::Lost(stop),
@@ -145,7 +143,7 @@ impl Call {
             Err(stop) => return End::Lost(stop),
         };
         if !answer.status.is_success() {
-            return End::Refused(failures::provider_error(&target, attempt.status, &body));
+            return End::Refused(failures::provider_error(&target, attempt.status, &body).into());
         }
         match kept::read(&body) {
             Some(kept) => End::Kept(kept),
@@ -161,44 +159,29 @@ impl Call {
         begun: &Begun,
         bound: Money,
     ) -> Option<Stop> {
-        let write = |tokens| Usage { cache_write: tokens, ..Usage::ZERO };
-        let (usage, usage_source, outcome, error) = match end {
-            End::Kept(Kept { tokens: Some(tokens), .. }) => {
-                (write(*tokens), UsageSource::ProviderFinal, Outcome::Success, String::new())
-            }
-            End::Kept(Kept { tokens: None, .. }) => {
-                (write(begun.tokens), UsageSource::Estimate, Outcome::Success, String::new())
-            }
-            End::Refused(refusal) => (Usage::ZERO, UsageSource::None, refusal.outcome(), refusal.to_string()),
-            End::Lost(Stop::Failed(refusal)) => {
-                (write(begun.tokens), UsageSource::HoldAssumed, refusal.outcome(), refusal.to_string())
-            }
-            End::Lost(Stop::ClientGone) => {
-                (write(begun.tokens), UsageSource::HoldAssumed, Outcome::ClientGone, String::new())
-            }
+        let (tokens, usage_source) = match end {
+            End::Kept(Kept { tokens: Some(tokens), .. }) => (*tokens, UsageSource::ProviderFinal),
+            End::Kept(Kept { tokens: None, .. }) => (begun.tokens, UsageSource::Estimate),
+            End::Refused(_) => (0, UsageSource::None),
+            End::Lost(_) => (begun.tokens, UsageSource::HoldAssumed),
         };
-        let priced = cost(&self.prepared, usage.cache_write).unwrap_or(bound);
+        let priced = cost(&self.prepared, tokens).unwrap_or(bound);
         let spent = match usage_source {
             UsageSource::None => Money::ZERO,
             UsageSource::HoldAssumed => bound,
             UsageSource::ProviderFinal => priced,
             UsageSource::Estimate | UsageSource::ProviderPartial => priced.min(bound),
         };
+        let ended = match end {
+            End::Kept(_) => Ok(()),
+            End::Refused(stop) | End::Lost(stop) => Err(stop),
+        };
         let record = AttemptRecord {
-            provider: self.prepared.target.provider.label.clone(),
-            model: self.prepared.target.model_id.clone(),
-            is_byok: false,
-            status: attempt.status,
-            outcome,
-            error,
-            started_at: attempt.started_at,
-            duration_us: micros(attempt.started.elapsed()),
-            first_token_us: 0,
-            usage,
+            usage: Usage { cache_write: tokens, ..Usage::ZERO },
             usage_source,
             cost: spent,
             held: if usage_source == UsageSource::None { Money::ZERO } else { bound },
-            is_unpriced: false,
+            ..self.unbilled(attempt, ended)
         };
         self.entry.intended = None;
         // What was held for it is not for the call.

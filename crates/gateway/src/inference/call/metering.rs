@@ -65,6 +65,31 @@ impl Call {
         self.prepared.job.is_some() || self.prepared.is_background
     }
 
+    /// The record of an attempt that ended so and cost nothing.
+    pub(super) fn unbilled(&self, attempt: &Attempt, ended: Result<(), &Stop>) -> AttemptRecord {
+        let (outcome, error) = match ended {
+            Ok(()) => (Outcome::Success, String::new()),
+            Err(Stop::ClientGone) => (Outcome::ClientGone, String::new()),
+            Err(Stop::Failed(refusal)) => (refusal.outcome(), refusal.to_string()),
+        };
+        AttemptRecord {
+            provider: self.prepared.target.provider.label.clone(),
+            model: self.prepared.target.model_id.clone(),
+            is_byok: false,
+            status: attempt.status,
+            outcome,
+            error,
+            started_at: attempt.started_at,
+            duration_us: micros(attempt.started.elapsed()),
+            first_token_us: 0,
+            usage: Usage::ZERO,
+            usage_source: UsageSource::None,
+            cost: Money::ZERO,
+            held: Money::ZERO,
+            is_unpriced: false,
+        }
+    }
+
     /// Writes the attempt's record. `was_billed`: the provider may have begun to work.
     pub(super) fn conclude(
         &mut self,
@@ -100,28 +125,16 @@ impl Call {
             UsageSource::Estimate | UsageSource::ProviderPartial => cost.min(held),
             UsageSource::None | UsageSource::ProviderFinal => cost,
         });
-        let (outcome, error) = match ended {
-            Ok(()) => (Outcome::Success, String::new()),
-            Err(Stop::ClientGone) => (Outcome::ClientGone, String::new()),
-            Err(Stop::Failed(refusal)) => (refusal.outcome(), refusal.to_string()),
-        };
         let since = |from: Instant| attempt.first_token.map_or(0, |first| micros(first.duration_since(from)));
         let arrived = self.entry.started;
         let record = AttemptRecord {
-            provider: self.prepared.target.provider.label.clone(),
-            model: self.prepared.target.model_id.clone(),
-            is_byok: false,
-            status: attempt.status,
-            outcome,
-            error,
-            started_at: attempt.started_at,
-            duration_us: micros(attempt.started.elapsed()),
             first_token_us: since(attempt.started),
             usage,
             usage_source,
             cost: if usage_source == UsageSource::None { Money::ZERO } else { cost },
             held: if counts_nothing { Money::ZERO } else { held },
             is_unpriced: priced.is_none(),
+            ..self.unbilled(attempt, ended)
         };
         let first_token_us = if self.prepared.is_stream { since(arrived) } else { 0 };
         self.entry.intended = None;
