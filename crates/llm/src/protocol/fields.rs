@@ -12,6 +12,8 @@ use std::fmt;
 
 /// Unknown fields whose paths are kept; a body full of nonsense needs no longer list.
 const IGNORED_MAX: usize = 32;
+/// Arrays of objects that are no longer are read at once: twenty times their length at the most.
+const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
 
 /// An object and what is left in it.
 #[derive(Debug)]
@@ -94,13 +96,32 @@ pub(super) fn objects<'a>(path: &str, raw: &'a RawValue) -> Result<Vec<Fields<'a
     each_object(path, raw)?.collect()
 }
 
-/// The same one after the other: all of a long array would take more memory than what is made of them.
+/// The same one after the other: all of a long array would take more memory than what is made of them. A short one is
+/// read at once, which spares looking at its texts once more.
 pub(super) fn each_object<'a>(
     path: &str,
     raw: &'a RawValue,
 ) -> Result<impl ExactSizeIterator<Item = Result<Fields<'a>, TranslateError>>, TranslateError> {
-    let items: Vec<&'a RawValue> = read(path, raw)?;
-    Ok(items.into_iter().enumerate().map(move |(at, item)| Fields::new(format!("{path}[{at}]"), item)))
+    let at_once =
+        (raw.get().len() <= AT_ONCE_BYTES_MAX).then(|| serde_json::from_str::<Vec<Left<'a>>>(raw.get()));
+    let items: Vec<Item<'a>> = match at_once {
+        Some(Ok(items)) => items.into_iter().map(Item::Read).collect(),
+        // One after the other also tells which of them is no object.
+        Some(Err(_)) | None => read::<Vec<&RawValue>>(path, raw)?.into_iter().map(Item::Raw).collect(),
+    };
+    Ok(items.into_iter().enumerate().map(move |(at, item)| {
+        let path = format!("{path}[{at}]");
+        match item {
+            Item::Read(Left(left)) => Ok(Fields { path, left }),
+            Item::Raw(raw) => Fields::new(path, raw),
+        }
+    }))
+}
+
+/// An item of an array of objects.
+enum Item<'a> {
+    Read(Left<'a>),
+    Raw(&'a RawValue),
 }
 
 /// serde_json adds a place within the value, which helps nobody who does not see that value alone.
@@ -292,5 +313,20 @@ mod tests {
             item.finish(&mut ignored);
         }
         assert_eq!(ignored, ["m[].x"]);
+    }
+
+    #[test]
+    fn short_and_long_arrays_are_read_alike_and_tell_what_is_no_object() {
+        let long = "x".repeat(AT_ONCE_BYTES_MAX);
+        for text in ["", &long] {
+            let body = format!(r#"{{"m":[{{"t":"{text}","n":null}},{{"t":"b"}}]}}"#);
+            let objects = Fields::of_body(body.as_bytes()).unwrap().objects("m").unwrap();
+            let texts: Vec<String> =
+                objects.into_iter().map(|mut item| item.required_string("t").unwrap()).collect();
+            assert_eq!(texts, [text, "b"]);
+            let body = format!(r#"{{"m":[{{"t":"{text}"}},3]}}"#);
+            let error = Fields::of_body(body.as_bytes()).unwrap().objects("m").unwrap_err();
+            assert_eq!(error.param(), Some("m[1]"));
+        }
     }
 }
