@@ -177,7 +177,12 @@ impl Provider {
     }
 
     /// The endpoint for a purpose and a model, preferring the one that speaks the caller's protocol.
-    fn endpoint(&self, ask: Ask, model: &str, region: Option<&str>) -> Result<Option<Endpoint>, Refusal> {
+    fn endpoint(
+        &self,
+        ask: Ask,
+        model: &str,
+        region: Option<&str>,
+    ) -> Result<Option<Arc<Endpoint>>, Refusal> {
         let Some(route) = self.spec.route(ask.kind, (ask.preferred, ask.shape), model) else {
             return Ok(None);
         };
@@ -237,7 +242,7 @@ impl Provider {
 
     /// Where it is asked, for the first thing that it can be asked.
     pub fn example_uri(&self) -> Option<http::Uri> {
-        self.routes.first()?.endpoint("m", false).map(|endpoint| endpoint.uri)
+        self.routes.first()?.endpoint("m", false).map(|endpoint| endpoint.uri.clone())
     }
 
     /// Whether one of its routes takes a model.
@@ -299,7 +304,7 @@ pub struct Target {
     /// Who is asked.
     pub provider: Arc<Provider>,
     /// The route and its address.
-    pub endpoint: Endpoint,
+    pub endpoint: Arc<Endpoint>,
     /// What the provider calls the model.
     pub model_id: Arc<str>,
     /// What the catalogue knows of it.

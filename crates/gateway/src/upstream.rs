@@ -118,9 +118,7 @@ impl Upstream {
 
     /// Fetches what everybody may have who knows its address: no credential is shown.
     pub async fn fetch(&self, endpoint: &Endpoint, headers: HeaderMap) -> Result<Answer, UpstreamError> {
-        let mut request = Request::new(Payload::from(Bytes::new()).outgoing());
-        *request.headers_mut() = headers;
-        self.exchange(endpoint, request).await
+        self.exchange(endpoint, Method::GET, headers, &Bytes::new().into()).await
     }
 
     /// Asks a target for something by a method, without a body.
@@ -138,44 +136,45 @@ impl Upstream {
         &self,
         method: Method,
         target: &Target,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         body: &Payload,
         clock: &dyn Clock,
     ) -> Result<Answer, UpstreamError> {
         if target.provider.is_demo() {
             return Ok(demo(target.endpoint.route.path, &body.to_bytes(), clock.now()));
         }
-        let mut request = Request::new(body.outgoing());
-        *request.method_mut() = method.clone();
-        *request.headers_mut() = headers;
         if let Some(credential) = &target.provider.credential {
             let unsigned = Unsigned {
-                method,
+                method: method.clone(),
                 uri: &target.endpoint.uri,
                 body: body.pieces(),
                 region: target.region.as_deref(),
             };
-            let headers = request.headers_mut();
             // Kept out of this future, whose size every request pays for.
             let authorized =
-                Box::pin(credential.authorize(&self.exchange, clock.now(), &unsigned, headers)).await;
+                Box::pin(credential.authorize(&self.exchange, clock.now(), &unsigned, &mut headers)).await;
             authorized.map_err(UpstreamError::NoCredential)?;
         }
-        self.exchange(&target.endpoint, request).await
+        self.exchange(&target.endpoint, method, headers, body).await
     }
 
     /// Sends a request to an endpoint and waits for the head of the answer. Redirects are not followed.
     async fn exchange(
         &self,
         endpoint: &Endpoint,
-        mut request: Request<Outgoing>,
+        method: Method,
+        headers: HeaderMap,
+        body: &Payload,
     ) -> Result<Answer, UpstreamError> {
         let core = &self.cores[CORE.get() % self.cores.len()];
         let uri = &endpoint.uri;
+        let mut request = Request::new(body.outgoing());
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
         if let Some(route) = &endpoint.plain {
             request.headers_mut().insert(HOST, route.host.clone());
             *request.uri_mut() = route.path.clone();
-            let (head, body) = core.plain.send(route, uri, request).await?;
+            let (head, body) = core.plain.send(route, uri, &mut Some(request)).await?;
             return Ok(Answer { status: head.status, headers: head.headers, body: Body::Plain(body) });
         }
         *request.uri_mut() = uri.clone();

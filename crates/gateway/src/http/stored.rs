@@ -129,7 +129,7 @@ async fn answer(
     })?;
     let target = target(gateway, found.ok_or_else(unknown)?).ok_or_else(unknown)?;
     let endpoint = endpoint(&target, asking, query).ok_or_else(unknown)?;
-    let target = Target { endpoint, ..target };
+    let target = Target { endpoint: endpoint.into(), ..target };
     let asking = async {
         let headers = target.provider.headers(false, &[]);
         let mut answer =

@@ -35,6 +35,7 @@ use llm::observe::edit::{self, Edit};
 use llm::observe::{self, Observed};
 use llm::protocol::sound::TranscriptFormat;
 use llm::provider::RouteKind;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::journal::{Position, Record};
@@ -295,11 +296,12 @@ impl Call {
         if let Ok(id) = HeaderValue::try_from(attempt.id.to_string()) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
-        let sending = self.gateway.upstream.send(target, headers, body, &*self.gateway.clock);
+        let sending = pin!(self.gateway.upstream.send(target, headers, body, &*self.gateway.clock));
         self.watch(reply, sending, since + patience, "no answer").await
     }
 
-    /// Waits for a future, as long as time is left, and as long as the caller does or the answer must be known.
+    /// Waits for a future, as long as time is left, and as long as the caller does or the answer must be known. Where it is
+    /// large it is best pinned by who calls this, so that it is not moved.
     async fn watch<T>(
         &self,
         reply: &mut Reply,

@@ -89,7 +89,7 @@ impl Intake {
 }
 
 /// Reads a JSON body.
-pub fn read(called: impl Into<Called>, held: Held, default_model: &str) -> Result<Intake, Refusal> {
+pub fn read(called: impl Into<Called>, held: Held, default_model: &str) -> Result<Box<Intake>, Refusal> {
     let Called { operation, model, is_stream } = called.into();
     let (body, aside) = match set_aside(operation, &held.bytes) {
         Some((body, aside)) => (body, Some(aside)),
@@ -115,7 +115,7 @@ struct Outside<'a> {
 }
 
 /// Reads a form: its texts stand for a body.
-pub fn read_form(held: Held, headers: &HeaderMap) -> Result<Intake, Refusal> {
+pub fn read_form(held: Held, headers: &HeaderMap) -> Result<Box<Intake>, Refusal> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let boundary = llm::form::boundary(kind).ok_or_else(|| {
         Refusal::invalid("this endpoint takes multipart/form-data, with its boundary in `content-type`")
@@ -131,7 +131,7 @@ fn understand(
     form: Option<Form>,
     held: Held,
     outside: Outside<'_>,
-) -> Result<Intake, Refusal> {
+) -> Result<Box<Intake>, Refusal> {
     let mut body = RawObject::parse(body).map_err(|error| Refusal::invalid(error.to_string()))?;
     let model = match (outside.model, body.get("model").filter(|raw| *raw != b"null")) {
         (Some(model), _) => model.to_owned(),
@@ -156,7 +156,7 @@ fn understand(
         })?,
         None => StreamOptions::default(),
     };
-    let mut intake = Intake {
+    let mut intake = Box::new(Intake {
         model,
         is_stream,
         wants_usage: options.include_usage == Some(true),
@@ -172,7 +172,7 @@ fn understand(
         aside,
         held,
         body: RawObject::parse(Bytes::from_static(b"{}")).map_err(|_| Refusal::Internal)?,
-    };
+    });
     for object in OPTION_OBJECTS {
         if let Some(raw) = body.get(object).filter(|raw| *raw != b"null") {
             own_options(object, raw, &mut intake)?;
@@ -366,7 +366,7 @@ fn metadata_field(name: &HeaderName) -> Option<Field<'_>> {
 mod tests {
     use super::*;
 
-    fn chat(body: &'static str) -> Result<Intake, Refusal> {
+    fn chat(body: &'static str) -> Result<Box<Intake>, Refusal> {
         read(
             Operation::ChatCompletions,
             Held::short(Bytes::from_static(body.as_bytes())),

@@ -333,7 +333,7 @@ struct Understood {
 /// A request that is read, and whose caller's rates allow it.
 struct Read {
     call: Inbound,
-    intake: Intake,
+    intake: Box<Intake>,
     target: Target,
     admission: Option<Admission>,
 }
@@ -386,7 +386,7 @@ fn understand(
         true => intake::read_form(body, headers),
         false => intake::read(call.called.clone(), body, &gateway.default_model),
     };
-    let mut intake: Intake = match read {
+    let mut intake = match read {
         Ok(intake) => intake,
         Err(refusal) => return (None, Err(refusal)),
     };
@@ -438,7 +438,7 @@ fn allow_reading(
 fn allow(
     gateway: &Gateway,
     mut call: Inbound,
-    intake: Intake,
+    intake: Box<Intake>,
     target: Target,
     headers: &HeaderMap,
 ) -> Result<Allowed, Refusal> {

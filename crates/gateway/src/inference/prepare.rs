@@ -188,7 +188,7 @@ pub enum Next {
 /// lost on the way, or the request be refused, it is done again with the whole body: only that one counts.
 pub fn prepare(
     operation: Operation,
-    mut intake: Intake,
+    mut intake: Box<Intake>,
     target: Target,
     caller: &HeaderMap,
 ) -> Result<Next, Refusal> {
@@ -214,7 +214,7 @@ fn echo(operation: Operation, intake: &Intake, target: &Target) -> Option<Arc<Ec
 
 fn prepare_marked(
     operation: Operation,
-    mut intake: Intake,
+    mut intake: Box<Intake>,
     aside: &SetAside,
     target: Target,
     caller: &HeaderMap,
@@ -241,7 +241,7 @@ fn prepare_marked(
 
 fn prepare_as_it_is(
     operation: Operation,
-    mut intake: Intake,
+    mut intake: Box<Intake>,
     mut target: Target,
     caller: &HeaderMap,
 ) -> Result<Next, Refusal> {

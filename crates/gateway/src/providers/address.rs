@@ -7,6 +7,7 @@ use http::Uri;
 use llm::provider::{Auth, ProviderSpec, Route};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Stands in a path for what the provider calls the model.
 const MODEL: &str = "{model}";
@@ -32,7 +33,7 @@ pub(super) struct Addressed {
 
 #[derive(Debug)]
 enum Address {
-    Fixed(Box<Endpoint>),
+    Fixed(Arc<Endpoint>),
     /// The model is part of it.
     OfModel(String),
 }
@@ -56,10 +57,12 @@ impl Addressed {
     }
 
     /// The route for a model.
-    pub fn endpoint(&self, model: &str, is_stream: bool) -> Option<Endpoint> {
+    pub fn endpoint(&self, model: &str, is_stream: bool) -> Option<Arc<Endpoint>> {
         match self.streamed.as_ref().filter(|_| is_stream).unwrap_or(&self.whole) {
-            Address::Fixed(endpoint) => Some(Endpoint::clone(endpoint)),
-            Address::OfModel(template) => Endpoint::at(self.route, &template.replace(MODEL, &escaped(model))),
+            Address::Fixed(endpoint) => Some(endpoint.clone()),
+            Address::OfModel(template) => {
+                Endpoint::at(self.route, &template.replace(MODEL, &escaped(model))).map(Arc::new)
+            }
         }
     }
 }
@@ -71,7 +74,7 @@ impl Address {
         Some(if address.contains(MODEL) {
             Address::OfModel(address)
         } else {
-            Address::Fixed(Box::new(endpoint))
+            Address::Fixed(Arc::new(endpoint))
         })
     }
 }

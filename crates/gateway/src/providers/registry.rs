@@ -5,9 +5,10 @@ use super::name::{self, Named, Variants};
 use super::{Ask, Provider, Target, takes};
 use crate::refusal::Refusal;
 use domain::{Mode, Model, ModelId};
+use foldhash::HashMap;
 use llm::Protocol;
 use llm::provider::RouteKind;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A model's name, understood.

@@ -7,6 +7,7 @@
 
 use super::{Outgoing, POOL_IDLE_MAX, READ_BUFFER, UpstreamError};
 use bytes::Bytes;
+use foldhash::HashMap;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body::{Body as _, Frame};
@@ -14,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,11 +69,8 @@ impl Line {
         }
     }
 
-    /// Sends a request. An `Err` with a request: nothing of it was sent.
-    async fn ask(
-        &mut self,
-        request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, Option<Request<Outgoing>>> {
+    /// Sends a request. After an `Err` it is back in its place if nothing of it was sent.
+    async fn ask(&mut self, request: &mut Option<Request<Outgoing>>) -> Result<Response<Incoming>, ()> {
         // Whether the other side has closed it meanwhile is seen here.
         let is_ready = poll_fn(|context| {
             self.drive(context);
@@ -83,16 +81,16 @@ impl Line {
             }
         });
         if !is_ready.await {
-            return Err(Some(request));
+            return Err(());
         }
-        let mut asking = pin!(self.sender.try_send_request(request));
+        let mut asking = pin!(self.sender.try_send_request(request.take().ok_or(())?));
         let asked = poll_fn(|context| {
             if !self.is_over {
                 self.is_over = Pin::new(&mut self.connection).poll(context).is_ready();
             }
             asking.as_mut().poll(context)
         });
-        asked.await.map_err(|mut error| error.take_message())
+        asked.await.map_err(|mut error| *request = error.take_message())
     }
 }
 
@@ -118,17 +116,17 @@ impl Plain {
         Self { connector, patience, idle: Arc::default() }
     }
 
-    /// Sends a request and waits for the head of the answer.
+    /// Sends a request and waits for the head of the answer. It is lent, so that it lies in one future only.
     pub async fn send(
         &self,
         route: &PlainRoute,
         uri: &Uri,
-        mut request: Request<Outgoing>,
+        request: &mut Option<Request<Outgoing>>,
     ) -> Result<(http::response::Parts, PlainBody), UpstreamError> {
         loop {
             let (mut line, is_fresh) = match self.take(&route.authority) {
                 Some(line) => (line, false),
-                None => (self.connect(uri).await?, true),
+                None => (Box::pin(self.connect(uri)).await?, true),
             };
             match line.ask(request).await {
                 Ok(answer) => {
@@ -137,8 +135,8 @@ impl Plain {
                     return Ok((head, PlainBody { incoming, home }));
                 }
                 // It was closed while it was idle.
-                Err(Some(unsent)) if !is_fresh => request = unsent,
-                Err(_) => return Err(UpstreamError::NoAnswer),
+                Err(()) if !is_fresh && request.is_some() => {}
+                Err(()) => return Err(UpstreamError::NoAnswer),
             }
         }
     }

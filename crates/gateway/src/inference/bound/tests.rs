@@ -41,12 +41,12 @@ fn target(kind: &str, id: &str) -> Target {
         .unwrap()
 }
 
-fn chat(messages: &[Value]) -> Intake {
+fn chat(messages: &[Value]) -> Box<Intake> {
     let body = json!({"model": "p/gpt-5", "max_tokens": 100, "messages": messages});
     intake::read(Operation::ChatCompletions, Held::short(Bytes::from(body.to_string())), "").unwrap()
 }
 
-fn bounds(target: &Target, mut intake: Intake) -> (Bound, Bound) {
+fn bounds(target: &Target, mut intake: Box<Intake>) -> (Bound, Bound) {
     let operation = Operation::ChatCompletions;
     let by_bytes = of(operation, &intake, target, true).unwrap();
     count(operation, &mut intake, target);

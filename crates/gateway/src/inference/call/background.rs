@@ -133,7 +133,7 @@ impl Call {
         let providers = self.gateway.providers.load_full();
         let now = providers.iter().find(|provider| provider.name == *name);
         let provider = now.unwrap_or(&self.prepared.target.provider).clone();
-        let target = Target { endpoint, provider, ..self.prepared.target.clone() };
+        let target = Target { endpoint: endpoint.into(), provider, ..self.prepared.target.clone() };
         let looking = async {
             let headers = target.provider.headers(false, &[]);
             let upstream = &self.gateway.upstream;

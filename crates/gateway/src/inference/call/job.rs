@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use llm::failure::FailureClass;
 use llm::job::{Ask, Next, Place, Product, Progress};
 use llm::protocol::TranslateError;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The longest pause between two looks.
@@ -144,7 +145,7 @@ impl Call {
         end: Instant,
     ) -> Result<Bytes, Broken> {
         let mut target = self.prepared.target.clone();
-        target.endpoint = endpoint(&target, &ask.place).ok_or_else(|| {
+        target.endpoint = endpoint(&target, &ask.place).map(Arc::new).ok_or_else(|| {
             let message = "it tells an address that is not the provider's own".to_owned();
             self.broken(Refusal::InvalidResponse(message))
         })?;

@@ -114,7 +114,7 @@ impl Call {
         let Some(endpoint) = target.endpoint.elsewhere(&keeping.address) else {
             return refused("there is no place to keep prompts");
         };
-        target.endpoint = endpoint;
+        target.endpoint = endpoint.into();
         let body = Bytes::from(keeping.beginning.creation(&keeping.model, LIFETIME.as_secs())).into();
         let mut headers = self.prepared.target.provider.headers(false, &[]);
         if let Ok(id) = HeaderValue::try_from(attempt.id.to_string()) {

@@ -92,7 +92,7 @@ fn addressed(
 ) -> Result<Reshaped, Refusal> {
     let Sent { segment, query, body, content_type, warnings, job } = sent;
     let endpoint = target.endpoint.below(segment.as_deref(), &query).ok_or(Refusal::Internal)?;
-    target.endpoint = endpoint;
+    target.endpoint = endpoint.into();
     // A type that no header can carry says as little as none.
     let content_type = HeaderValue::try_from(content_type);
     let content_type = content_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));

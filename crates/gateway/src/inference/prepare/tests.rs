@@ -223,8 +223,8 @@ fn long(kind: &str, operation: Operation, body: &Value) -> [Result<Prepared, Str
     let read = intake::read(operation, held, "").unwrap();
     assert!(read.aside.is_some());
     let whole =
-        Intake { aside: None, body: RawObject::parse(read.held.bytes.clone()).unwrap(), ..read.clone() };
-    [read, whole].map(|intake| {
+        Intake { aside: None, body: RawObject::parse(read.held.bytes.clone()).unwrap(), ..*read.clone() };
+    [read, Box::new(whole)].map(|intake| {
         match prepare(
             operation,
             intake,

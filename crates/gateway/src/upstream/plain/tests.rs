@@ -58,7 +58,7 @@ async fn begin(plain: &Plain, uri: &Uri) -> Result<PlainBody, UpstreamError> {
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = route.path.clone();
     request.headers_mut().insert(http::header::HOST, route.host.clone());
-    plain.send(&route, uri, request).await.map(|(_, body)| body)
+    plain.send(&route, uri, &mut Some(request)).await.map(|(_, body)| body)
 }
 
 async fn whole(plain: &Plain, uri: &Uri) -> Result<String, UpstreamError> {
