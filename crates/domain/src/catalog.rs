@@ -5,7 +5,7 @@
 
 use crate::pricing::ModelPrice;
 use crate::time::Timestamp;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::Arc;
 
 /// A retirement is told of so long before it: sixty days.

@@ -4,7 +4,7 @@ use crate::catalog::Model;
 use crate::id::{KeyId, OrgId};
 use crate::limit::{Limit, RateLimit, Scope};
 use crate::pricing::{ModelPrice, TokenPrices};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::Arc;
 
 /// An authenticated caller. There is no default one: it exists only because a key was found.

@@ -5,7 +5,7 @@ use crate::key::{ApiKey, KeyHash};
 use crate::limit::{Limit, RateLimit, Scope};
 use crate::pricing::TokenPrices;
 use crate::principal::{Account, Principal};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use std::sync::Arc;
 
 /// What tenants have configured, as it is read from the store.

@@ -11,6 +11,7 @@ use super::intake::Intake;
 use super::prepare::set_aside;
 use super::{converse, media, nested, protocol_of, route_of, shape_of};
 use crate::providers::Target;
+use aho_corasick::AhoCorasick;
 use domain::record::Operation;
 use domain::{Ceiling, Demand, ModelPrice, Money, Price, RegionDemand, Terms, TierDemand, Unpriced, Usage};
 use llm::Protocol;
@@ -21,7 +22,6 @@ use llm::raw::RawObject;
 use llm::server_tools;
 use llm::terms::{Asked, ServiceTiers};
 use llm::tokenizer::Tokenizer;
-use memchr::memmem::Finder;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::sync::LazyLock;
@@ -46,14 +46,13 @@ const ASSUMED_OUTPUT: u64 = 4_096;
 const INPUT_OVERHEAD: u64 = 32;
 
 /// How a text tells that a body may hold more than text. An escaped letter may hide any of the others.
-static HINTS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
-    ["\"image", "\"input_", "\"audio", "\"document", "\"file", "\"video", "\\u00"].map(Finder::new)
-});
+static HINTS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| any_of(&["\"image", "\"input_", "\"audio", "\"document", "\"file", "\"video", "\\u00"]));
 
 /// The same for the items of OpenAI's Responses: pictures and files, what stands for content that is elsewhere, and what
 /// the provider's own tools did.
-static ITEM_HINTS: LazyLock<[Finder<'static>; 13]> = LazyLock::new(|| {
-    [
+static ITEM_HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    any_of(&[
         "\"input_image",
         "\"input_file",
         "\"input_audio",
@@ -67,12 +66,21 @@ static ITEM_HINTS: LazyLock<[Finder<'static>; 13]> = LazyLock::new(|| {
         "shell_call",
         "\"program",
         "\\u00",
-    ]
-    .map(Finder::new)
+    ])
 });
 /// The same for parts of Gemini's contents.
-static PART_HINTS: LazyLock<[Finder<'static>; 5]> =
-    LazyLock::new(|| ["\"inline", "\"file", "\"executable", "\"codeExec", "\\u00"].map(Finder::new));
+static PART_HINTS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| any_of(&["\"inline", "\"file", "\"executable", "\"codeExec", "\\u00"]));
+
+/// All words in one pass. `None`: too many for a table, which these few are not.
+fn any_of(words: &[&str]) -> Option<AhoCorasick> {
+    AhoCorasick::new(words).ok()
+}
+
+/// Whether a text holds one of the words. Without a table it might.
+fn holds(words: &Option<AhoCorasick>, raw: &[u8]) -> bool {
+    words.as_ref().is_none_or(|words| words.is_match(raw))
+}
 
 /// What a call may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -358,16 +366,12 @@ fn number(body: &RawObject, field: &str) -> Option<u64> {
 fn input(operation: Operation, intake: &Intake, window: Option<u64>) -> Option<u64> {
     let body = &intake.body;
     let bytes = intake.bytes();
-    let may_hold_more =
-        |field| body.get(field).is_some_and(|raw| HINTS.iter().any(|hint| hint.find(raw).is_some()));
+    let may_hold_more = |field| body.get(field).is_some_and(|raw| holds(&HINTS, raw));
     let text = bytes.saturating_sub(intake.saved_bytes.unwrap_or(0)) + OVERHEAD;
-    let may_be_media =
-        |field| body.get(field).is_some_and(|raw| PART_HINTS.iter().any(|hint| hint.find(raw).is_some()));
+    let may_be_media = |field| body.get(field).is_some_and(|raw| holds(&PART_HINTS, raw));
     let is_more_than_text = match protocol_of(operation) {
         Protocol::OpenAiResponses if rests_on_state(body) => return window,
-        Protocol::OpenAiResponses => {
-            body.get("input").is_some_and(|raw| ITEM_HINTS.iter().any(|hint| hint.find(raw).is_some()))
-        }
+        Protocol::OpenAiResponses => body.get("input").is_some_and(|raw| holds(&ITEM_HINTS, raw)),
         // What Google keeps is a part of the prompt, and nobody here knows how long it is.
         Protocol::Gemini if body.get("cachedContent").or(body.get("cached_content")).is_some() => {
             return window;
@@ -405,7 +409,7 @@ fn of_inputs(operation: Operation, intake: &Intake, window: Option<u64>) -> Opti
     let is_several = matches!(first, Some(b'"' | b'[' | b'{'));
     let listed = is_several.then(|| serde_json::from_slice::<Vec<IgnoredAny>>(raw).ok()).flatten();
     let inputs = listed.map_or(1, |inputs| inputs.len() as u64);
-    let has_media = field != "input" && PART_HINTS.iter().any(|hint| hint.find(raw).is_some());
+    let has_media = field != "input" && holds(&PART_HINTS, raw);
     if has_media {
         let is_bounded = if field == "requests" { seen::are_bounded(raw) } else { seen::is_bounded(raw) };
         return window.filter(|_| is_bounded).map(|window| window.saturating_mul(inputs));
