@@ -9,10 +9,11 @@ mod gemini;
 mod plain;
 mod responses;
 
+use crate::ir::{ChatResponse, Content, ToolCallKind};
 use crate::media;
-use crate::protocol::{Protocol, anthropic_messages, openai_chat};
+use crate::protocol::{IGNORED_MAX, Protocol, anthropic_messages, openai_chat};
 use crate::raw::range_of;
-use crate::terms::{told_by_anthropic, told_by_openai};
+use crate::terms::{told_by_anthropic, told_by_openai, told_by_openais_word};
 use domain::{Told, Usage};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -264,6 +265,34 @@ pub fn answer(protocol: Protocol, body: &[u8]) -> Option<Answer> {
     observed.has_usage = usage.is_some();
     answer.usage_at = usage.map(|raw| range_of(base, raw.get()));
     Some(answer)
+}
+
+/// What an answer tells that was read to be translated: what [`answer`] tells of its body, but for an estimate's
+/// `output_bytes`. `None`: it may tell more than what was read, so its body must be looked at.
+pub fn read_answer(response: &ChatResponse) -> Option<Observed> {
+    let usage = response.usage.filter(|_| response.protocol == Protocol::OpenAiChat)?;
+    if response.ignored.iter().any(|field| field == "error") || response.ignored.len() >= IGNORED_MAX {
+        return None;
+    }
+    let mut observed = Observed {
+        response_id: response.id.clone(),
+        usage,
+        has_usage: true,
+        told: told_by_openais_word(response.service_tier.as_deref()),
+        is_complete: true,
+        ..Observed::default()
+    };
+    let mut reasons = response.choices.iter().rev().map(|choice| &choice.finish_raw);
+    observed.finish_reason = reasons.find(|reason| !reason.is_empty()).cloned();
+    for part in response.choices.iter().flat_map(|choice| &choice.parts) {
+        if let Content::ToolCall(call) = &part.content
+            && call.kind == ToolCallKind::Function
+            && !call.name.is_empty()
+        {
+            observed.tool_calls.push(call.name.clone());
+        }
+    }
+    Some(observed)
 }
 
 #[derive(Deserialize)]

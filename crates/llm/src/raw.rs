@@ -37,10 +37,37 @@ enum Value {
     New(Vec<u8>),
 }
 
+/// Room for so many fields is made at once.
+const FIELDS_USUAL: usize = 8;
+
+#[derive(Clone, Debug)]
+enum Key {
+    /// Where it stands in the bytes that arrived, where it is written without escapes.
+    Kept(Range<usize>),
+    New(Box<str>),
+}
+
 #[derive(Clone, Debug)]
 struct Field {
-    key: Box<str>,
+    key: Key,
     value: Value,
+}
+
+impl Field {
+    fn key<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
+        match &self.key {
+            // It was text when it was read.
+            Key::Kept(range) => std::str::from_utf8(&bytes[range.clone()]).unwrap_or_default(),
+            Key::New(key) => key,
+        }
+    }
+
+    fn is(&self, key: &str, bytes: &[u8]) -> bool {
+        match &self.key {
+            Key::Kept(range) => bytes[range.clone()] == *key.as_bytes(),
+            Key::New(known) => **known == *key,
+        }
+    }
 }
 
 /// A JSON object over the bytes it came in. See the module.
@@ -54,7 +81,7 @@ pub struct RawObject {
 impl RawObject {
     /// Takes an object apart.
     pub fn parse(bytes: Bytes) -> Result<Self, RawError> {
-        let mut fields = Vec::new();
+        let mut fields: Vec<Field> = Vec::new();
         {
             let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
             let base = bytes.as_ptr() as usize;
@@ -69,8 +96,9 @@ impl RawObject {
             return Err(RawError::TooManyFields);
         }
         for (at, field) in fields.iter().enumerate() {
-            if fields[..at].iter().any(|earlier: &Field| earlier.key == field.key) {
-                return Err(RawError::Duplicate(field.key.to_string()));
+            let key = field.key(&bytes);
+            if fields[..at].iter().any(|earlier| earlier.is(key, &bytes)) {
+                return Err(RawError::Duplicate(key.to_owned()));
             }
         }
         Ok(Self { bytes, fields, is_changed: false })
@@ -83,17 +111,17 @@ impl RawObject {
 
     /// The names of the fields, in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|field| &*field.key)
+        self.fields.iter().map(|field| field.key(&self.bytes))
     }
 
     /// The JSON text of a field.
     pub fn get(&self, key: &str) -> Option<&[u8]> {
-        self.fields.iter().find(|field| *field.key == *key).map(|field| self.text(&field.value))
+        self.fields.iter().find(|field| field.is(key, &self.bytes)).map(|field| self.text(&field.value))
     }
 
     /// The JSON text of a field, to keep: a part of the bytes that arrived, unless it was replaced.
     pub fn value(&self, key: &str) -> Option<Bytes> {
-        let field = self.fields.iter().find(|field| *field.key == *key)?;
+        let field = self.fields.iter().find(|field| field.is(key, &self.bytes))?;
         Some(match &field.value {
             Value::Kept(range) => self.bytes.slice(range.clone()),
             Value::New(text) => Bytes::copy_from_slice(text),
@@ -103,9 +131,9 @@ impl RawObject {
     /// Replaces a field's value by this JSON text, or adds the field at the end.
     pub fn set(&mut self, key: &str, json: Vec<u8>) {
         self.is_changed = true;
-        match self.fields.iter_mut().find(|field| *field.key == *key) {
+        match self.fields.iter_mut().find(|field| field.is(key, &self.bytes)) {
             Some(field) => field.value = Value::New(json),
-            None => self.fields.push(Field { key: key.into(), value: Value::New(json) }),
+            None => self.fields.push(Field { key: Key::New(key.into()), value: Value::New(json) }),
         }
     }
 
@@ -118,7 +146,7 @@ impl RawObject {
     /// Takes a field out.
     pub fn remove(&mut self, key: &str) -> bool {
         let before = self.fields.len();
-        self.fields.retain(|field| *field.key != *key);
+        self.fields.retain(|field| !field.is(key, &self.bytes));
         let removed = self.fields.len() < before;
         self.is_changed |= removed;
         removed
@@ -129,15 +157,18 @@ impl RawObject {
         if !self.is_changed {
             return self.bytes.clone();
         }
-        let length: usize =
-            self.fields.iter().map(|field| field.key.len() + 4 + self.text(&field.value).len()).sum();
+        let length: usize = self
+            .fields
+            .iter()
+            .map(|field| field.key(&self.bytes).len() + 4 + self.text(&field.value).len())
+            .sum();
         let mut out = Vec::with_capacity(length + 2);
         out.push(b'{');
         for (at, field) in self.fields.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            write_key(&mut out, &field.key);
+            write_key(&mut out, field.key(&self.bytes));
             out.push(b':');
             out.extend_from_slice(self.text(&field.value));
         }
@@ -157,7 +188,7 @@ impl RawObject {
             if at > 0 {
                 between.push(b',');
             }
-            write_key(&mut between, &field.key);
+            write_key(&mut between, field.key(&self.bytes));
             between.push(b':');
             let value = match field.value {
                 Value::Kept(range) => self.bytes.slice(range),
@@ -213,10 +244,17 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
             if self.into.len() <= FIELDS_MAX {
+                if self.into.is_empty() {
+                    self.into.reserve(FIELDS_USUAL);
+                }
                 let value = Value::Kept(range_of(self.base, value.get()));
-                self.into.push(Field { key: key.into(), value });
+                let key = match name {
+                    Cow::Borrowed(name) => Key::Kept(range_of(self.base, name)),
+                    Cow::Owned(name) => Key::New(name.into()),
+                };
+                self.into.push(Field { key, value });
             }
         }
         Ok(())
@@ -224,7 +262,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
 }
 
 #[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

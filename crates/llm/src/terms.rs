@@ -103,7 +103,12 @@ fn tier(word: &[u8]) -> Tier {
 
 /// What the `service_tier` of an answer in OpenAI's protocol tells.
 pub(crate) fn told_by_openai(service_tier: Option<&RawValue>) -> Told {
-    let tier = match word(service_tier) {
+    told_by_openais_word(word(service_tier))
+}
+
+/// The same of its word.
+pub(crate) fn told_by_openais_word(service_tier: Option<&str>) -> Told {
+    let tier = match service_tier {
         // Groq's word for capacity paid in advance (<https://console.groq.com/docs/performance-tier>, read
         // 2026-11-26).
         Some("performance") => Some(Tier::Standard),

@@ -30,6 +30,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use keeping::Begun;
 use llm::Protocol;
+use llm::ir::ChatResponse;
 use llm::media;
 use llm::observe::edit::{self, Edit};
 use llm::observe::{self, Observed};
@@ -442,6 +443,14 @@ impl Call {
         if self.prepared.mode == Mode::Translate && kind == RouteKind::ImageGenerations {
             return self.pictures(body);
         }
+        // What is read to be translated tells the rest too, so such a body is gone through once.
+        if self.prepared.mode == Mode::Translate
+            && (kind, outbound) == (RouteKind::Chat, Protocol::OpenAiChat)
+            && let Ok(response) = outbound.decode_response(body)
+            && let Some(observed) = observe::read_answer(&response)
+        {
+            return Ok(self.written(response, observed));
+        }
         let answer = match kind.is_text() {
             true => observe::answer(outbound, body),
             false => media::answer(body, kind.makes_images()),
@@ -463,20 +472,24 @@ impl Call {
             // It is sound, or nothing that could be read.
             Mode::Translate if kind == RouteKind::Speech => Err(unreadable().into()),
             Mode::Translate => {
-                let mut response = outbound
+                let response = outbound
                     .decode_response(body)
                     .map_err(|error| Refusal::InvalidResponse(error.to_string()))?;
-                response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
-                response.echo.clone_from(&self.prepared.echo);
-                response.took_ms = self.took_ms();
-                self.prepared.name(&mut response, self.entry.id);
-                let observed = answer.unwrap_or_default().observed;
-                let usage = self.metered(&observed, true).0;
-                let encoded = self.protocol.encode_response(&response, self.told_price(&usage, &observed));
-                let warnings = encoded.warnings.iter().map(ToString::to_string).collect();
-                Ok((encoded.body.into(), observed, warnings))
+                Ok(self.written(response, answer.unwrap_or_default().observed))
             }
         }
+    }
+
+    /// Writes an answer in the caller's protocol.
+    fn written(&self, mut response: ChatResponse, observed: Observed) -> Written {
+        response.created.get_or_insert(self.gateway.clock.now().unix_seconds());
+        response.echo.clone_from(&self.prepared.echo);
+        response.took_ms = self.took_ms();
+        self.prepared.name(&mut response, self.entry.id);
+        let usage = self.metered(&observed, true).0;
+        let encoded = self.protocol.encode_response(&response, self.told_price(&usage, &observed));
+        let warnings = encoded.warnings.iter().map(ToString::to_string).collect();
+        (encoded.body.into(), observed, warnings)
     }
 
     /// How long it has taken so far, in milliseconds.

@@ -262,3 +262,22 @@ fn the_terms_that_an_answer_tells_are_noticed() {
     let whole = answer(Protocol::OpenAiChat, br#"{"id":"c","choices":[],"service_tier":"flex"}"#);
     assert_eq!(whole.unwrap().observed.told.tier, Some(Tier::Flex));
 }
+
+#[test]
+fn what_was_read_to_be_translated_tells_the_same_or_leaves_it_to_the_body() {
+    let body = |more: &str| {
+        format!(
+            r#"{{"id":"c1","service_tier":"priority","choices":[{{"index":0,"finish_reason":"stop","message":{{"content":"hi"}}}},
+            {{"index":1,"finish_reason":"tool_calls","message":{{"tool_calls":[{{"id":"a","function":{{"name":"f","arguments":"{{}}"}}}},
+            {{"id":"b","type":"custom","custom":{{"name":"g","input":"x"}}}}]}}}}]{more}}}"#
+        )
+    };
+    let seen = |body: &str| read_answer(&Protocol::OpenAiChat.decode_response(body.as_bytes()).unwrap());
+    let whole = body(r#","usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}"#);
+    let told = answer(Protocol::OpenAiChat, whole.as_bytes()).unwrap();
+    assert_eq!(seen(&whole), Some(Observed { output_bytes: 0, ..told.observed }));
+    for more in ["", r#","usage":{}"#, r#","error":{"message":"no"},"usage":{"prompt_tokens":7}"#] {
+        assert_eq!(seen(&body(more)), None, "{more}");
+    }
+    assert!(seen(&body(r#","error":null,"usage":{"prompt_tokens":7}"#)).is_some());
+}

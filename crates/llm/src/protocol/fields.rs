@@ -11,7 +11,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Unknown fields whose paths are kept; a body full of nonsense needs no longer list.
-const IGNORED_MAX: usize = 32;
+pub(crate) const IGNORED_MAX: usize = 32;
+/// Room for so many fields is made at once.
+const FIELDS_USUAL: usize = 8;
 /// Arrays of objects that are no longer are read at once: twenty times their length at the most.
 const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
 
@@ -39,6 +41,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Left<'a> {
                 while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
                     // `null` says the same as nothing.
                     if value.get() != "null" {
+                        if left.is_empty() {
+                            left.reserve(FIELDS_USUAL);
+                        }
                         left.push((key, value));
                     }
                 }
@@ -84,6 +89,15 @@ pub(super) fn invalid(path: &str, message: impl fmt::Display) -> TranslateError 
 /// Reads the value at a path.
 pub(super) fn read<'a, T: Deserialize<'a>>(path: &str, raw: &'a RawValue) -> Result<T, TranslateError> {
     serde_json::from_str(raw.get()).map_err(|error| invalid(path, position_free(&error)))
+}
+
+/// The same of a field, whose path nobody needs unless it is wrong.
+fn read_field<'a, T: Deserialize<'a>>(
+    of: &Fields<'_>,
+    key: &str,
+    raw: &'a RawValue,
+) -> Result<T, TranslateError> {
+    serde_json::from_str(raw.get()).map_err(|error| invalid(&of.path(key), position_free(&error)))
 }
 
 /// Reads a string.
@@ -189,7 +203,7 @@ impl<'a> Fields<'a> {
     /// Takes a field of some type.
     pub(super) fn get<T: Deserialize<'a>>(&mut self, key: &str) -> Result<Option<T>, TranslateError> {
         match self.raw(key) {
-            Some(raw) => read(&self.path(key), raw).map(Some),
+            Some(raw) => read_field(self, key, raw).map(Some),
             None => Ok(None),
         }
     }

@@ -30,6 +30,7 @@ mod write;
 
 pub(crate) use error::bounded;
 pub use error::{ErrorReply, Origin, ProviderError, StreamPlace, TranslateError};
+pub(crate) use fields::IGNORED_MAX;
 pub(crate) use openai_chat::error_kind;
 pub use openai_responses::Echo;
 pub use shape::Shape;

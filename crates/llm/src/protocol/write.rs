@@ -17,9 +17,14 @@ pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
 /// copied again and again, and lie in memory twice.
 pub(super) fn to_json_of(request: &ChatRequest, value: &impl Serialize) -> Vec<u8> {
     let parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
-    // A quarter more for quotes and line ends, and what stands around each.
-    let bytes: usize = parts.map(|part| part.bytes() * 5 / 4 + PART_BYTES).sum();
-    let mut out = Vec::with_capacity(1_024 + bytes);
+    let bytes: usize = parts.map(|part| part.bytes() + PART_BYTES).sum();
+    to_json_with(512 + bytes, value)
+}
+
+/// A value with so many bytes of content as JSON text, for which room is made once.
+pub(super) fn to_json_with(content_bytes: usize, value: &impl Serialize) -> Vec<u8> {
+    // A quarter more for quotes and line ends.
+    let mut out = Vec::with_capacity(512 + content_bytes * 5 / 4);
     if serde_json::to_writer(&mut out, value).is_err() {
         out.clear();
     }

@@ -24,6 +24,7 @@ use llm::Protocol;
 use llm::amazon_events::{self, Unframer};
 use llm::failure::FailureClass;
 use llm::ir::StreamEvent;
+use llm::observe::{self, Observed};
 use llm::protocol::{Echo, ErrorReply, Origin, ProviderError, StreamOptions, StreamPlace, Target};
 use llm::provider::{ProviderSpec, StreamFraming, find};
 use llm::raw::RawObject;
@@ -192,6 +193,12 @@ impl Case {
 
     fn response(&mut self, body: &[u8]) {
         let mut response = self.protocol().decode_response(body).unwrap();
+        if let Some(seen) = observe::read_answer(&response) {
+            let told = observe::answer(self.protocol(), body).unwrap();
+            assert_eq!((seen, false), (Observed { output_bytes: 0, ..told.observed }, told.is_error));
+        } else {
+            assert!(self.protocol() != Protocol::OpenAiChat, "it tells its usage");
+        }
         response.echo = self.echo();
         response.took_ms = Some(TOOK_MS);
         for protocol in Protocol::OF_CALLERS {

@@ -4,7 +4,7 @@
 
 use super::super::fields::{Fields, invalid};
 use super::super::unsaid::warn_ignored;
-use super::super::write::to_json;
+use super::super::write::to_json_with;
 use super::super::{Encoded, TranslateError};
 use super::decode_content::content;
 use super::encode_content::ContentWriter;
@@ -88,7 +88,8 @@ pub(in crate::protocol) fn encode_response(response: &ChatResponse, cost: Option
         stop_sequence: choice.and_then(|choice| choice.stop_sequence.as_deref()),
         usage: usage::encode(&response.usage.unwrap_or(Usage::ZERO), cost),
     };
-    Encoded { body: to_json(&body), warnings: warnings.take(), is_form_emulated: false }
+    let content_bytes = parts.iter().map(Part::bytes).sum();
+    Encoded { body: to_json_with(content_bytes, &body), warnings: warnings.take(), is_form_emulated: false }
 }
 
 fn stop_reason(choice: Option<&Choice>) -> FinishReason {

@@ -4,7 +4,7 @@
 
 use super::super::fields::{Fields, invalid};
 use super::super::unsaid::warn_ignored;
-use super::super::write::to_json;
+use super::super::write::to_json_with;
 use super::super::{Encoded, TranslateError};
 use super::decode_messages::{LegacyCalls, assistant};
 use super::encode_messages::{annotations, image_url, reasoning, tool_call};
@@ -154,7 +154,9 @@ pub(in crate::protocol) fn encode_response(response: &ChatResponse, cost: Option
         usage: response.usage.as_ref().map(|usage| usage::encode(usage, cost)),
         service_tier: response.service_tier.as_deref(),
     };
-    Encoded { body: to_json(&body), warnings: warnings.take(), is_form_emulated: false }
+    let parts = response.choices.iter().flat_map(|choice| &choice.parts);
+    let content_bytes = parts.map(Part::bytes).sum();
+    Encoded { body: to_json_with(content_bytes, &body), warnings: warnings.take(), is_form_emulated: false }
 }
 
 /// Tells of a picture that has no place in the answer.
