@@ -68,6 +68,9 @@ pub enum Refusal {
         "no answer {0} was given to this key: if another one has it, ask with that, or its provider with its own key"
     )]
     StoredByProvider(String),
+    /// The request goes on from an answer that was given to another organization.
+    #[error("previous_response_id: no answer {0} was given to this organization")]
+    NoPreviousAnswer(String),
     /// The path exists, but not with this method.
     #[error("this endpoint does not take the method {0}")]
     MethodNotAllowed(String),
@@ -167,6 +170,7 @@ impl Refusal {
             Refusal::InvalidRequest { .. }
             | Refusal::TranslationLoss(_)
             | Refusal::WrongEndpoint { .. }
+            | Refusal::NoPreviousAnswer(_)
             | Refusal::BodyCut => 400,
             Refusal::BodyTooLarge(_) | Refusal::MessageTooLarge(_) => 413,
             Refusal::BodyTooSlow(_) | Refusal::SessionOver(_) => 408,
@@ -234,6 +238,7 @@ impl Refusal {
             Refusal::WrongEndpoint { .. } => "wrong_endpoint",
             Refusal::NoSuchEndpoint(_) => "no_such_endpoint",
             Refusal::StoredByProvider(_) => "stored_by_provider",
+            Refusal::NoPreviousAnswer(_) => "previous_response_not_found",
             Refusal::MethodNotAllowed(_) => "method_not_allowed",
             Refusal::IdempotencyKeyReused(_) => "idempotency_key_reused",
             Refusal::IdempotentOutcomeUnknown(_) => "idempotent_outcome_unknown",
@@ -259,6 +264,7 @@ impl Refusal {
         match self {
             Refusal::InvalidRequest { param, .. } | Refusal::Provider { param, .. } => param.as_deref(),
             Refusal::UnknownModel(_) | Refusal::WrongEndpoint { .. } => Some("model"),
+            Refusal::NoPreviousAnswer(_) => Some("previous_response_id"),
             Refusal::MissingKey
             | Refusal::Signed
             | Refusal::InvalidKey
@@ -320,6 +326,7 @@ impl Refusal {
             | Refusal::WrongEndpoint { .. }
             | Refusal::NoSuchEndpoint(_)
             | Refusal::StoredByProvider(_)
+            | Refusal::NoPreviousAnswer(_)
             | Refusal::MethodNotAllowed(_)
             | Refusal::IdempotencyKeyReused(_)
             | Refusal::IdempotentOutcomeUnknown(_)

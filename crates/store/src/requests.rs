@@ -14,6 +14,9 @@ const ONE: &str = "SELECT * FROM request_records WHERE org_id = $1 AND id = $2";
 /// The condition of its index, word by word.
 const ANSWER_ORIGIN: &str = "SELECT provider, model_used, model_requested FROM request_records \
      WHERE response_id = $1 AND substr(response_id, 1, 5) = 'resp_' AND key_id = $2 ORDER BY id DESC LIMIT 1";
+/// Whether one of the records of an answer is of an organization.
+const ANSWER_IS_OF: &str = "SELECT max(org_id = $2) FROM request_records \
+     WHERE response_id = $1 AND substr(response_id, 1, 5) = 'resp_'";
 
 /// Where a stored answer came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,12 @@ impl Db {
         let (provider, model): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
         let requested = row.try_get(2)?;
         Ok(provider.zip(model).map(|(provider, model)| AnswerOrigin { provider, model, requested }))
+    }
+
+    /// Whether a stored answer (`resp_…`) was given to an organization. `None`: no such answer is recorded.
+    pub async fn is_answer_of(&self, org: OrgId, answer: &str) -> Result<Option<bool>, StoreError> {
+        let row = sqlx::query(ANSWER_IS_OF).bind(answer).bind(org.to_string()).fetch_one(&self.pool).await?;
+        Ok(row.try_get(0)?)
     }
 
     /// One request of an organization.

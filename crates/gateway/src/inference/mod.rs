@@ -243,7 +243,25 @@ pub async fn steps(
     }
     entry.hold = understood.hold;
     entry.admission = understood.admission;
+    if let Next::Call(prepared) = &understood.next
+        && let Some(previous) = &prepared.goes_on_from
+    {
+        Box::pin(may_go_on(gateway, previous, entry)).await?;
+    }
     Ok(understood.next)
+}
+
+/// May the caller go on from a stored answer: nobody reads another organization's conversation.
+async fn may_go_on(gateway: &Gateway, previous: &str, entry: &Entry) -> Result<(), Refusal> {
+    let org = entry.record().ok_or(Refusal::Internal)?.org;
+    match gateway.stored.may_go_on(previous, org).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Refusal::NoPreviousAnswer(previous.to_owned())),
+        Err(error) => {
+            tracing::error!(%error, "stored answers cannot be looked up");
+            Err(gateway.overloaded())
+        }
+    }
 }
 
 /// Understands a body, a long one on a thread of its own, and notes what its record must know of it.

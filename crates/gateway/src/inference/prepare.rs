@@ -123,6 +123,8 @@ pub struct Prepared {
     pub keeps_prompt: bool,
     /// The beginning of its prompt, where it may be kept at Google.
     pub keeping: Option<Box<Keeping>>,
+    /// The stored answer that it goes on from.
+    pub goes_on_from: Option<Box<str>>,
     /// What was spent for the call beside the attempt that answers it.
     pub beside: Money,
 }
@@ -193,14 +195,24 @@ pub fn prepare(
     caller: &HeaderMap,
 ) -> Result<Next, Refusal> {
     let echo = echo(operation, &intake, &target);
+    let goes_on_from = previous_answer(operation, &intake.body);
     let mut next = match intake.aside.take() {
         Some(aside) => prepare_marked(operation, intake, &aside, target, caller),
         None => prepare_as_it_is(operation, intake, target, caller),
     }?;
     if let Next::Call(prepared) = &mut next {
         prepared.echo = echo;
+        prepared.goes_on_from = goes_on_from;
     }
     Ok(next)
+}
+
+/// The stored answer that a request of Responses goes on from.
+fn previous_answer(operation: Operation, body: &RawObject) -> Option<Box<str>> {
+    let raw =
+        body.get("previous_response_id").filter(|_| protocol_of(operation) == Protocol::OpenAiResponses)?;
+    // What is no text its provider refuses.
+    serde_json::from_slice(raw).ok()
 }
 
 /// What of the request its answer repeats, where the answer is not the provider's own. A field in which something was
@@ -334,6 +346,7 @@ fn prepare_as_it_is(
         is_background,
         keeps_prompt,
         keeping: None,
+        goes_on_from: None,
         beside: Money::ZERO,
         target,
     })))

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use bytes::Bytes;
-use domain::{Access, KeyId, NewKey, OrgId, Organization, Permissions, Timestamp};
+use domain::{Access, KeyId, NewKey, Permissions, Timestamp};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use server::bootstrap;
@@ -167,12 +167,10 @@ async fn a_key_may_do_what_its_permissions_say() {
 async fn another_organizations_key_is_as_unknown_as_none() {
     let app = App::start("").await;
     let clock = domain::SystemClock;
-    let other =
-        Organization { id: OrgId::from_parts(Timestamp::from_unix_ms(1), [9; 10]), name: "o".to_owned() };
-    app.db.insert_organization(&other, Timestamp::from_unix_ms(i64::MAX)).await.unwrap();
+    let other = app.other_organization().await;
     let new = NewKey {
         permissions: Permissions { manage: Access::Write, completions: Access::Write },
-        ..NewKey::named(other.id, "theirs")
+        ..NewKey::named(other, "theirs")
     };
     let (key, secret) = bootstrap::create_key(&app.db, new, &clock).await.unwrap();
     app.read_configuration().await;

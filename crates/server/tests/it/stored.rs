@@ -3,7 +3,7 @@
 use crate::jobs::soon;
 use crate::media::limit;
 use crate::support::*;
-use domain::NewKey;
+use domain::{NewKey, OrgId};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
@@ -61,14 +61,47 @@ async fn what_is_made_in_the_background_is_paid_for_when_it_is_over() {
     assert_eq!(upstream.calls()[4].header("authorization"), Some(&*format!("Bearer {PROVIDER_KEY}")));
 }
 
-/// The same request with another key of the same organization.
-async fn asked_by_another(app: &App, path: &str) -> Reply {
-    let new = NewKey::named(app.org, "other");
+/// A request with a new key of an organization.
+async fn with_another_key(app: &App, org: OrgId, (method, path): (&str, &str), body: &str) -> Reply {
+    let new = NewKey::named(org, "other");
     let (_, secret) = server::bootstrap::create_key(&app.db, new, &domain::SystemClock).await.unwrap();
     app.read_configuration().await;
-    let mut request = app.request("GET", path).body(Full::default()).unwrap();
+    let mut request = app.request(method, path).body(body.to_owned().into()).unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {secret}").parse().unwrap());
     app.send(request).await
+}
+
+/// The same request with another key of the same organization.
+async fn asked_by_another(app: &App, path: &str) -> Reply {
+    with_another_key(app, app.org, ("GET", path), "").await
+}
+
+#[tokio::test]
+async fn nobody_goes_on_from_another_organizations_answer() {
+    let upstream = Upstream::start([done(), done(), done(), done()]).await;
+    let app = start(&upstream).await;
+    let other = app.other_organization().await;
+    let post = ("POST", "/v1/responses");
+    let on =
+        |id: &str| format!(r#"{{"model":"openai/m","input":"and then?","previous_response_id":"{id}"}}"#);
+    assert_eq!(app.post("/v1/responses", r#"{"model":"openai/m","input":"hi"}"#).await.status, 200);
+    let refused = with_another_key(&app, other, post, &on("resp_7")).await;
+    assert_openai_error(&refused, 400, "previous_response_not_found");
+    assert_eq!(refused.json()["error"]["param"], "previous_response_id");
+    assert_eq!(upstream.calls().len(), 1, "the provider does not hear of it");
+    let colleague = with_another_key(&app, app.org, post, &on("resp_7")).await;
+    assert_eq!((colleague.status, app.post("/v1/responses", on("resp_7")).await.status), (200, 200));
+    // What was never asked for here is between its holder and the provider.
+    assert_eq!(with_another_key(&app, other, post, &on("resp_of_elsewhere")).await.status, 200);
+    // The records know it too, for when this process does not remember.
+    app.recorded(3).await;
+    let later = gateway::stored::StoredAnswers::new(app.db.clone());
+    for (id, org, may) in
+        [("resp_7", app.org, true), ("resp_7", OrgId::from_bytes([7; 16]), false), ("resp_8", other, true)]
+    {
+        assert_eq!(later.may_go_on(id, org).await.unwrap(), may, "{id}");
+    }
+    app.finish().await;
 }
 
 #[tokio::test]

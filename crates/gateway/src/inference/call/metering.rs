@@ -1,9 +1,10 @@
 //! What an attempt consumed and cost, and how it is written down.
 
 use super::{Attempt, Call, Stop};
+use crate::inference::prepare::{Mode, Prepared};
 use crate::record::micros;
 use crate::refusal::Refusal;
-use domain::record::Outcome;
+use domain::record::{Operation, Outcome};
 use domain::{AttemptRecord, Money, RequestRecord, Usage, UsageSource};
 use llm::observe::Observed;
 use llm::tokens;
@@ -90,6 +91,17 @@ impl Call {
         }
     }
 
+    /// Lets the caller's organization go on from an answer, where its provider may have stored it.
+    fn give(&self, id: &str) {
+        let Prepared { operation: Operation::Responses, mode: Mode::Passthrough, .. } = &*self.prepared
+        else {
+            return;
+        };
+        if let Some(record) = self.entry.record() {
+            self.gateway.stored.give(id, record.org);
+        }
+    }
+
     /// Writes the attempt's record. `was_billed`: the provider may have begun to work.
     pub(super) fn conclude(
         &mut self,
@@ -114,6 +126,7 @@ impl Call {
             },
         };
         if ended.is_ok() {
+            self.give(&observed.response_id);
             self.report_beginning(attempt, observed);
         }
         let held = self.entry.held();

@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, wait_until};
 use bytes::Bytes;
-use domain::{Clock, Money, OrgId, SystemClock};
+use domain::{Clock, Money, OrgId, Organization, SystemClock, Timestamp};
 use gateway::{Gateway, Limits};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
@@ -112,6 +112,13 @@ impl App {
     /// Hears of a change of the configuration, as the gateway does every second.
     pub async fn read_configuration(&self) {
         self.gateway().snapshot.store(Arc::new(self.db.snapshot().await.unwrap()));
+    }
+
+    /// A second organization, without keys.
+    pub async fn other_organization(&self) -> OrgId {
+        let other = Organization { id: other_organization(), name: "o".to_owned() };
+        self.db.insert_organization(&other, Timestamp::from_unix_ms(i64::MAX)).await.unwrap();
+        other.id
     }
 
     /// Waits until no call runs, and neither money nor memory is held.
@@ -236,7 +243,8 @@ impl App {
         assert_eq!(budgets.held(), Money::ZERO, "a call has ended and its money is still held");
         let verdict = self.db.verify().await.unwrap();
         assert_eq!(verdict.differences, [], "the ledger does not agree with what is derived from it");
-        let records = self.db.latest_requests(self.org, 100_000).await.unwrap();
+        let mut records = self.db.latest_requests(self.org, 100_000).await.unwrap();
+        records.extend(self.db.latest_requests(other_organization(), 100_000).await.unwrap());
         let counted = counted(&metrics.encode());
         assert_eq!(records.len(), counted, "a request was recorded more or less than once");
         for record in &records {
@@ -349,4 +357,8 @@ impl Reply {
     pub fn events(&self) -> Vec<&str> {
         self.text().split("\n\n").filter_map(|event| Some(event.split_once("data: ")?.1)).collect()
     }
+}
+
+fn other_organization() -> OrgId {
+    OrgId::from_parts(Timestamp::from_unix_ms(1), [9; 10])
 }
