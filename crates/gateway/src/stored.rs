@@ -16,7 +16,7 @@ const MEMORY: Duration = Duration::from_mins(1);
 /// Answers whose organizations are known without asking the records: those that conversations go on from.
 const RECENT_MAX: usize = 4_096;
 /// Longer than the ids of any provider known.
-const ID_BYTES_MAX: usize = 200;
+pub const ID_BYTES_MAX: usize = 200;
 
 /// An answer that is being made, or was a moment ago. How many there are is bounded by those that are looked after.
 #[derive(Debug)]
@@ -84,8 +84,8 @@ impl StoredAnswers {
         if id.is_empty() || id.len() > ID_BYTES_MAX {
             return;
         }
-        let mut recent = self.recent();
         let id: Arc<str> = id.into();
+        let mut recent = self.recent();
         if recent.orgs.insert(id.clone(), org).is_some() {
             return;
         }

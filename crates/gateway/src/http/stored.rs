@@ -6,7 +6,7 @@
 use crate::inference::call::failures;
 use crate::inference::{ask, reply};
 use crate::providers::{Endpoint, Target};
-use crate::stored::Where;
+use crate::stored::{ID_BYTES_MAX, Where};
 use crate::upstream::Collected;
 use crate::{Gateway, Refusal, auth};
 use axum::body::Body;
@@ -21,8 +21,6 @@ use store::requests::AnswerOrigin;
 
 /// How their ids begin.
 const PREFIX: &str = "resp_";
-/// The longest id.
-const ID_BYTES_MAX: usize = 200;
 /// How long the provider may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -14,7 +14,7 @@ use std::fmt;
 pub(crate) const IGNORED_MAX: usize = 32;
 /// Room for so many fields is made at once.
 const FIELDS_USUAL: usize = 8;
-/// Arrays of objects that are no longer are read at once: twenty times their length at the most.
+/// Arrays of objects that are no longer are read at once, which may take fifty times their length.
 const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
 
 /// An object and what is left in it.
